@@ -1,0 +1,61 @@
+/** The table of commands. `deno task <command>` is `deno run -A cli.ts <command>`. */
+import { type Command, helpOf, readSettings } from "./src/command.ts";
+import { Failure, InputError, messageOf } from "./src/errors.ts";
+import { closestString } from "./src/std.ts";
+
+const commands: Record<string, { summary: string; load: () => Promise<{ default: unknown }> }> = {
+  setup: { summary: "install libtorch where none is found", load: () => import("./tasks/setup.ts") },
+  doctor: { summary: "what this machine has and what is missing", load: () => import("./tasks/doctor.ts") },
+  quickstart: { summary: "the whole way on a simulated survey", load: () => import("./tasks/quickstart.ts") },
+  simulate: { summary: "write a simulated survey", load: () => import("./tasks/simulate.ts") },
+  preprocess: { summary: "survey files to a dataset folder", load: () => import("./tasks/preprocess.ts") },
+  pretrain: { summary: "a dataset folder to a pretrained model", load: () => import("./tasks/pretrain.ts") },
+  evaluate: { summary: "RMSE and R2 of a model on a dataset", load: () => import("./tasks/evaluate.ts") },
+  bench: { summary: "windows per second, beside PyTorch", load: () => import("./tasks/bench.ts") },
+};
+
+function overview(): string {
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
+  return [
+    "Astromer 2 for Deno: self-supervised embeddings of astronomical light curves.",
+    "",
+    "deno task <command> [settings]       deno task <command> --help",
+    "",
+    ...lines,
+  ].join("\n");
+}
+
+/**
+ * Runs one command line.
+ * @returns the exit code: 0 done, 1 failure, 2 wrong use or wrong input
+ */
+export async function main(args: string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (!name || name === "--help" || name === "-h" || name === "help") {
+    console.log(overview());
+    return name ? 0 : 2;
+  }
+  try {
+    if (!Object.hasOwn(commands, name)) {
+      throw new InputError(`unknown command "${name}"; did you mean "${closestString(name, Object.keys(commands))}"?`);
+    }
+    const command = (await commands[name].load()).default as Command;
+    if (rest.includes("--help") || rest.includes("-h")) {
+      console.log(helpOf(command));
+      return 0;
+    }
+    const { settings, given } = await readSettings(command, rest);
+    await command.run(settings, given);
+    return 0;
+  } catch (error) {
+    if (error instanceof InputError) {
+      console.error(`error: ${error.message}`);
+      return 2;
+    }
+    console.error(`error: ${messageOf(error)}`);
+    if (!(error instanceof Failure) && error instanceof Error) console.error(error.stack);
+    return 1;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,78 @@
+/** Devices, threads, and what the CPU and the allocator are told. */
+import { libtorch } from "./library.ts";
+
+/** Where a tensor lives: "cpu", "cuda" (the first one) or "cuda:1". */
+export type Device = "cpu" | "cuda" | `cuda:${number}`;
+
+/** A device as libtorch counts them. */
+export interface DeviceCode {
+  type: number;
+  /** -1 for the CPU. */
+  index: number;
+}
+
+/**
+ * @throws {RangeError} when the name is not a device, or there is no such GPU
+ */
+export function deviceCode(device: Device): DeviceCode {
+  const { torch } = libtorch();
+  if (device === "cpu") return { type: torch.aoti_torch_device_type_cpu(), index: -1 };
+  const index = device === "cuda" ? 0 : Number(/^cuda:(\d+)$/.exec(device)?.[1] ?? NaN);
+  if (Number.isNaN(index)) throw new RangeError(`no device is called "${device}": there are cpu, cuda and cuda:0, …`);
+  const count = cudaDeviceCount();
+  if (index >= count) {
+    throw new RangeError(
+      count === 0
+        ? `there is no ${device}: ${
+          libtorch().cuda ? "libtorch finds no GPU here" : "this libtorch is built without CUDA"
+        }`
+        : `there is no ${device}: this machine has cuda:0 to cuda:${count - 1}`,
+    );
+  }
+  return { type: torch.aoti_torch_device_type_cuda(), index };
+}
+
+/** The name of a device that a tensor reports. */
+export function deviceName({ type, index }: DeviceCode): Device {
+  return type === libtorch().torch.aoti_torch_device_type_cpu() ? "cpu" : `cuda:${index}`;
+}
+
+/** How many GPUs libtorch can use; 0 with a CPU build. */
+export function cudaDeviceCount(): number {
+  const { torch, cuda } = libtorch();
+  return cuda ? Number(torch._ZN5torch4cuda12device_countEv()) : 0;
+}
+
+/** Waits until a GPU has done all it was given; does nothing on the CPU. */
+export function synchronize(device: Device): void {
+  if (device === "cpu") return;
+  libtorch().torch._ZN5torch4cuda11synchronizeEl(BigInt(deviceCode(device).index));
+}
+
+/**
+ * Sets how many threads an operator may use on the CPU.
+ * @throws {RangeError} unless it is a whole number of at least 1
+ */
+export function setThreads(count: number): void {
+  if (!Number.isInteger(count) || count < 1) throw new RangeError(`threads must be a whole number from 1, not ${count}`);
+  libtorch().torch._ZN2at15set_num_threadsEi(count);
+}
+
+/** How many threads an operator may use on the CPU. */
+export function threads(): number {
+  return libtorch().torch._ZN2at15get_num_threadsEv();
+}
+
+/**
+ * Tells the C library to keep freed memory instead of giving it back to the system: a training step frees and takes the
+ * same gigabyte again, and faulting its pages in anew costs more than the arithmetic on them.
+ * @returns whether the C library has that knob (glibc has)
+ */
+export function keepFreedMemory(): boolean {
+  const { torch } = libtorch();
+  const trimThreshold = -1, mmapThreshold = -3, mmapMax = -4; // malloc.h
+  if (!torch.mallopt) return false;
+  const largest = 2 ** 31 - 1;
+  return torch.mallopt(mmapMax, 0) === 1 && torch.mallopt(trimThreshold, largest) === 1 &&
+    torch.mallopt(mmapThreshold, largest) === 1;
+}

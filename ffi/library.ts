@@ -1,0 +1,163 @@
+/**
+ * Finds, opens and checks libtorch. Looked for, in this order: the folder that `LIBTORCH` names; the project's own cache,
+ * which `deno task setup` fills; the installed Python's `torch/lib`. Nothing is downloaded here.
+ */
+import { c10Symbols, torchSymbols } from "./symbols.ts";
+
+/** The oldest libtorch whose C ABI has all that is needed. */
+export const oldestVersion = "2.10";
+/** The version that `deno task setup` installs and that the tests run with. */
+export const pinnedVersion = "2.13.0";
+
+/** No usable libtorch: the message lists each path tried, with its cause, and how to get one. */
+export class LibtorchError extends Error {
+  override name = "LibtorchError";
+  /**
+   * @param message what to show
+   * @param tried each path that was looked at, with what was wrong there
+   */
+  constructor(message: string, readonly tried: readonly { path: string; cause: string }[] = []) {
+    super(message);
+  }
+}
+
+type Torch = Deno.DynamicLibrary<typeof torchSymbols>["symbols"];
+type C10 = Deno.DynamicLibrary<typeof c10Symbols>["symbols"];
+
+/** An opened libtorch. */
+export interface Libtorch {
+  torch: Torch;
+  c10: C10;
+  /** The folder the libraries were loaded from. */
+  folder: string;
+  /** How that folder was found. */
+  source: Source;
+  /** For instance "2.13.0". */
+  version: string;
+  /** The version as `torch_call_dispatcher` wants it. */
+  versionCode: bigint;
+  /** Whether the CUDA kernels were loaded too. */
+  cuda: boolean;
+}
+
+/** Where a libtorch came from. */
+export type Source = "LIBTORCH" | "the project's cache" | "the installed Python";
+
+const extension = Deno.build.os === "darwin" ? "dylib" : "so";
+const fileOf = (name: string) => `lib${name}.${extension}`;
+
+/** The folder that `deno task setup` installs into: `$ASTROMER_CACHE`, else `astromer` in the user's cache folder. */
+export function cacheFolder(): string {
+  const own = Deno.env.get("ASTROMER_CACHE");
+  if (own) return own;
+  const home = Deno.env.get("HOME") ?? ".";
+  return `${Deno.env.get("XDG_CACHE_HOME") ?? `${home}/.cache`}/astromer`;
+}
+
+/** Where `deno task setup` puts the pinned version. */
+export function cachedLibtorch(): string {
+  return `${cacheFolder()}/libtorch-${pinnedVersion}`;
+}
+
+let opened: Libtorch | undefined;
+
+/**
+ * The opened libtorch; opens it at the first call.
+ * @throws {LibtorchError} when none is found, or none that is found can be used
+ */
+export function libtorch(): Libtorch {
+  return opened ??= openFirst(candidates());
+}
+
+function* candidates(): Generator<{ source: Source; folders: string[] }> {
+  const named = Deno.env.get("LIBTORCH");
+  if (named) {
+    // By custom the root that holds lib/, but the folder with the libraries is taken too. Whoever sets it means it:
+    // nothing else is tried.
+    yield { source: "LIBTORCH", folders: [`${named}/lib`, named, `${named}/torch/lib`] };
+    return;
+  }
+  yield { source: "the project's cache", folders: [`${cachedLibtorch()}/torch/lib`] };
+  yield { source: "the installed Python", folders: pythonFolders() };
+}
+
+/** Where the installed Python keeps `torch/lib`, without importing torch. */
+function pythonFolders(): string[] {
+  const code = "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
+  for (const python of ["python3", "python"]) {
+    try {
+      const { success, stdout } = new Deno.Command(python, { args: ["-c", code], stderr: "null" }).outputSync();
+      const path = success ? new TextDecoder().decode(stdout).trim() : "";
+      if (path) return [`${path}/lib`];
+    } catch {
+      // That name is not installed.
+    }
+  }
+  return [];
+}
+
+function openFirst(places: Iterable<{ source: Source; folders: string[] }>): Libtorch {
+  const tried: { path: string; cause: string }[] = [];
+  for (const { source, folders } of places) {
+    if (folders.length === 0) tried.push({ path: source, cause: "has no torch" });
+    for (const folder of folders) {
+      const result = open(folder, source);
+      if ("torch" in result) return result;
+      tried.push({ path: `${folder} (${source})`, cause: result.cause });
+    }
+  }
+  throw new LibtorchError(
+    [
+      "no usable libtorch was found; tried",
+      ...tried.map(({ path, cause }) => `  ${path}: ${cause}`),
+      `Run \`deno task setup\` to install libtorch ${pinnedVersion}, or set LIBTORCH to a folder with libtorch ${oldestVersion} or newer`,
+    ].join("\n"),
+    tried,
+  );
+}
+
+/** Opens the libtorch in one folder, or says why it cannot be used. */
+function open(folder: string, source: Source): Libtorch | { cause: string } {
+  const path = (name: string) => `${folder}/${fileOf(name)}`;
+  const present = (name: string) => {
+    try {
+      return Deno.statSync(path(name)).isFile;
+    } catch {
+      return false;
+    }
+  };
+  if (!present("torch_cpu")) return { cause: `there is no ${fileOf("torch_cpu")}` };
+  try {
+    // The small library first: libtorch_cpu then finds it loaded, whatever its search path says.
+    const c10 = Deno.dlopen(path("c10"), c10Symbols).symbols;
+    const { aoti_torch_abi_version } = torchSymbols;
+    let code: bigint;
+    try {
+      code = Deno.dlopen(path("torch_cpu"), { aoti_torch_abi_version }).symbols.aoti_torch_abi_version();
+    } catch (error) {
+      if (!/symbol/.test(String(error))) throw error;
+      return { cause: `it is older than ${oldestVersion}, the oldest that can be used` };
+    }
+    const [major, minor, patch] = [56n, 48n, 40n].map((shift) => Number((code >> shift) & 0xffn));
+    const version = `${major}.${minor}.${patch}`;
+    const [oldestMajor, oldestMinor] = oldestVersion.split(".").map(Number);
+    if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
+      return { cause: `it is version ${version}; ${oldestVersion} is the oldest that can be used` };
+    }
+    const torch = Deno.dlopen(path("torch_cpu"), torchSymbols).symbols;
+    // Its kernels register themselves when the library is loaded.
+    const cuda = present("torch_cuda");
+    if (cuda) for (const name of ["c10_cuda", "torch_cuda"]) Deno.dlopen(path(name), {});
+    if (present("torch")) Deno.dlopen(path("torch"), {});
+    return { torch, c10, folder, source, version, versionCode: code & ~0xff_ffff_ffffn, cuda };
+  } catch (error) {
+    return { cause: causeOf(error) };
+  }
+}
+
+/** What the dynamic linker says, in one line; a missing library that it names is named. */
+function causeOf(error: unknown): string {
+  const text = (error instanceof Error ? error.message : String(error)).replace(/^Could not open library: /, "").trim();
+  const missing = /(\S+\.(?:so[.\d]*|dylib)): cannot open shared object file/.exec(text)?.[1];
+  return missing ? `it needs ${missing}, which is not installed` : text.split("\n")[0];
+}

@@ -1,0 +1,30 @@
+/** The one gate for native errors, and the out-parameters that calls write to (one thread: filled and read at once). */
+import { libtorch } from "./library.ts";
+
+/** A call that libtorch refused, with its own words. */
+export class TorchError extends Error {
+  override name = "TorchError";
+  constructor(readonly operator: string, text: string) {
+    super(`${operator}: ${text}`);
+  }
+}
+
+export const outWord = new BigUint64Array(1);
+export const outCode = new Int32Array(1);
+export const outFlag = new Uint8Array(1);
+
+/**
+ * @param status what a C function returned
+ * @param operator what was called, for the message
+ * @throws {TorchError} unless the status is 0
+ */
+export function check(status: number, operator: string): void {
+  if (status !== 0) throw new TorchError(operator, lastError());
+}
+
+function lastError(): string {
+  const text = libtorch().torch.torch_exception_get_what_without_backtrace?.();
+  return text
+    ? Deno.UnsafePointerView.getCString(text).trim()
+    : "libtorch refused the call and printed why (2.13 and newer say it here)";
+}

@@ -1,0 +1,78 @@
+/**
+ * The operators in use, one a line, each by its schema in PyTorch's `native_functions.yaml`, which is its documentation
+ * too. All go through autograd.
+ */
+import { op } from "./dispatch.ts";
+import { libtorch } from "./library.ts";
+import { check, outWord } from "./native.ts";
+import { adopt, type Tensor } from "./tensor.ts";
+
+// Arithmetic, element by element, with broadcasting
+export const mul = op("aten::mul.Tensor(Tensor self, Tensor other) -> Tensor");
+export const div = op("aten::div.Tensor(Tensor self, Tensor other) -> Tensor");
+export const sqrt = op("aten::sqrt(Tensor self) -> Tensor");
+export const square = op("aten::square(Tensor self) -> Tensor");
+export const sin = op("aten::sin(Tensor self) -> Tensor");
+export const tanh = op("aten::tanh(Tensor self) -> Tensor");
+export const where = op("aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor");
+export const minimum = op("aten::minimum(Tensor self, Tensor other) -> Tensor");
+
+// Linear algebra and attention
+export const linear = op("aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor");
+export const matmul = op("aten::matmul(Tensor self, Tensor other) -> Tensor");
+export const softmax = op("aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor");
+export const scaledDotProductAttention = op(
+  "aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor",
+);
+export const layerNorm = op(
+  "aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool cudnn_enable=True) -> Tensor",
+);
+export const dropout = op("aten::dropout(Tensor input, float p, bool train) -> Tensor");
+
+// Reductions
+export const sum = op("aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor");
+export const mean = op("aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor");
+export const dot = op("aten::dot(Tensor self, Tensor tensor) -> Tensor");
+
+// Shapes and types
+export const view = op("aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)");
+export const reshape = op("aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)");
+export const transpose = op("aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)");
+export const narrow = op("aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)");
+export const cat = op("aten::cat(Tensor[] tensors, int dim=0) -> Tensor");
+export const split = op("aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]");
+export const to = op("aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)");
+
+// Random numbers
+export const rand = op("aten::rand(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor");
+export const randn = op("aten::randn(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor");
+export const randperm = op("aten::randperm(SymInt n, *, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor");
+
+// In place
+export const copy_ = op("aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)");
+export const zero_ = op("aten::zero_(Tensor(a!) self) -> Tensor(a!)");
+export const mul_ = op("aten::mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)");
+
+// The optimizer: one call for all parameters
+export const fusedAdam_ = op(
+  "aten::_fused_adam_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()",
+);
+
+// A file as a tensor: mapped, not read
+export const fromFile = op(
+  "aten::from_file(str filename, bool? shared=None, int? size=0, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+);
+
+/**
+ * self - alpha * other, with broadcasting. The dispatcher's own `sub.Tensor` has a Scalar argument, which the C ABI
+ * cannot pack; this entry takes it as a double.
+ */
+export function sub(self: Tensor, other: Tensor, alpha = 1): Tensor {
+  check(libtorch().torch.aoti_torch_aten_subtract_Tensor(self.handle, other.handle, alpha, outWord), "sub");
+  return adopt(outWord[0]);
+}
+
+/** self + alpha * other, with broadcasting. */
+export function add(self: Tensor, other: Tensor, alpha = 1): Tensor {
+  return sub(self, other, -alpha);
+}

@@ -1,0 +1,393 @@
+/** Tensors and their lifetime: `using`, `dispose()`, `scope()`, and a finalizer as a net for what was forgotten. */
+import { type Device, deviceCode, deviceName } from "./device.ts";
+import { check, outCode, outFlag, outWord } from "./native.ts";
+import { libtorch } from "./library.ts";
+
+/** The element types that are bound. */
+export type Dtype = "float32" | "float64" | "bfloat16" | "float16" | "int64" | "int32" | "uint8" | "bool";
+
+/** The typed array that holds each dtype's elements; bfloat16 as its raw 16-bit words. */
+interface ArrayByDtype {
+  float32: Float32Array<ArrayBuffer>;
+  float64: Float64Array<ArrayBuffer>;
+  bfloat16: Uint16Array<ArrayBuffer>;
+  float16: Float16Array<ArrayBuffer>;
+  int64: BigInt64Array<ArrayBuffer>;
+  int32: Int32Array<ArrayBuffer>;
+  uint8: Uint8Array<ArrayBuffer>;
+  bool: Uint8Array<ArrayBuffer>;
+}
+export type TypedArray = ArrayByDtype[Dtype];
+
+const arrayOf = {
+  float32: Float32Array,
+  float64: Float64Array,
+  bfloat16: Uint16Array,
+  float16: Float16Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
+
+/** Bytes of one element. */
+export function elementSize(dtype: Dtype): number {
+  return arrayOf[dtype].BYTES_PER_ELEMENT;
+}
+
+const dtypes = Object.keys(arrayOf) as Dtype[];
+let codes: Map<Dtype, number> | undefined;
+let names: Map<number, Dtype> | undefined;
+
+function readCodes() {
+  const { torch } = libtorch();
+  codes = new Map(dtypes.map((dtype) => [dtype, torch[`aoti_torch_dtype_${dtype}`]()]));
+  names = new Map([...codes].map(([dtype, code]) => [code, dtype]));
+}
+
+/**
+ * The code of a dtype in the libtorch in use.
+ * @throws {TypeError} when there is no such dtype
+ */
+export function dtypeCode(dtype: Dtype): number {
+  if (!codes) readCodes();
+  const code = codes!.get(dtype);
+  if (code === undefined) throw new TypeError(`no dtype is called "${dtype}": there are ${dtypes.join(", ")}`);
+  return code;
+}
+
+/** Where and as what to make a tensor; float32 on the CPU unless said otherwise. */
+export interface TensorOptions<D extends Dtype = Dtype> {
+  dtype?: D;
+  device?: Device;
+}
+
+const forgotten = new FinalizationRegistry<Deno.PointerObject>((handle) =>
+  libtorch().torch.aoti_torch_delete_tensor_object(handle)
+);
+
+let currentScope: Tensor[] | undefined;
+let live = 0;
+
+/** How many tensors are alive: made and not yet disposed. For tests of leaks. */
+export function liveTensors(): number {
+  return live;
+}
+
+/** A tensor of libtorch. Owns one native handle; views own their handle and share the memory. */
+export class Tensor implements Disposable {
+  #handle: Deno.PointerObject | null;
+  #shape: readonly number[] | undefined;
+  #dtype: Dtype | undefined;
+
+  /** @param handle a new handle, which this object owns from now on */
+  constructor(handle: Deno.PointerObject) {
+    this.#handle = handle;
+    live++;
+    if (currentScope) currentScope.push(this);
+    else forgotten.register(this, handle, this);
+  }
+
+  /**
+   * A tensor filled from numbers or a typed array (copied).
+   * @param data one number an element, row by row; bfloat16 and float16 are rounded from float32
+   * @param shape sizes, by default one dimension
+   * @throws {RangeError} when the sizes do not multiply to the number of elements
+   */
+  static from(
+    data: TypedArray | readonly number[],
+    shape: readonly number[] = [data.length],
+    { dtype = dtypeOf(data), device = "cpu" }: TensorOptions = {},
+  ): Tensor {
+    const count = product(shape);
+    if (count !== data.length) {
+      throw new RangeError(`shape [${shape}] holds ${count} elements, but there are ${data.length}`);
+    }
+    const source = dtypeOf(data);
+    const made = Tensor.empty(shape, { dtype: source });
+    const memory = made.memory();
+    if (memory instanceof BigInt64Array) memory.set(data as BigInt64Array);
+    else memory.set(data as ArrayLike<number>);
+    if (dtype === source && device === "cpu") return made;
+    using _ = made;
+    const target = Tensor.empty(shape, { dtype, device });
+    target.copyFrom(made);
+    return target;
+  }
+
+  /** A 0-dimensional tensor, which stands for a number where the C ABI takes no Scalar. */
+  static scalar(value: number, options: TensorOptions = {}): Tensor {
+    return Tensor.from([value], [], options);
+  }
+
+  /** A tensor whose elements are not set. */
+  static empty(
+    shape: readonly number[],
+    { dtype = "float32", device = "cpu" }: TensorOptions = {},
+  ): Tensor {
+    for (const size of shape) {
+      if (!Number.isInteger(size) || size < 0) throw new RangeError(`[${shape}] is not a shape`);
+    }
+    const { type, index } = deviceCode(device);
+    check(
+      libtorch().torch.aoti_torch_empty_strided(
+        BigInt(shape.length),
+        ...sizesAndStrides(shape),
+        dtypeCode(dtype),
+        type,
+        index,
+        outWord,
+      ),
+      "empty",
+    );
+    return adopt(outWord[0]);
+  }
+
+  /** A tensor of zeros. */
+  static zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
+    const made = Tensor.empty(shape, options);
+    if (made.device === "cpu") made.bytes().fill(0);
+    else {
+      using zeros = Tensor.zeros(shape, { ...options, device: "cpu" });
+      made.copyFrom(zeros);
+    }
+    return made;
+  }
+
+  /**
+   * The native handle, still owned by this object.
+   * @throws {TypeError} after dispose
+   */
+  get handle(): Deno.PointerObject {
+    if (this.#handle === null) throw new TypeError("this tensor has been disposed");
+    return this.#handle;
+  }
+
+  get disposed(): boolean {
+    return this.#handle === null;
+  }
+
+  /** Sizes, outermost first. */
+  get shape(): readonly number[] {
+    return this.#shape ??= this.#longs("aoti_torch_get_sizes");
+  }
+
+  /** Elements to skip for the next index, for each dimension. */
+  get strides(): readonly number[] {
+    return this.#longs("aoti_torch_get_strides");
+  }
+
+  get dtype(): Dtype {
+    if (this.#dtype) return this.#dtype;
+    check(libtorch().torch.aoti_torch_get_dtype(this.handle, outCode), "dtype");
+    if (!names) readCodes();
+    const name = names!.get(outCode[0]);
+    if (!name) throw new TypeError(`a tensor has dtype code ${outCode[0]}, which is not bound`);
+    return this.#dtype = name;
+  }
+
+  get device(): Device {
+    const { torch } = libtorch();
+    check(torch.aoti_torch_get_device_type(this.handle, outCode), "device");
+    const type = outCode[0];
+    check(torch.aoti_torch_get_device_index(this.handle, outCode), "device");
+    return deviceName({ type, index: outCode[0] });
+  }
+
+  /** Number of elements. */
+  get elements(): number {
+    return product(this.shape);
+  }
+
+  /** Whether the elements lie row by row without gaps. */
+  get contiguous(): boolean {
+    check(libtorch().torch.aoti_torch_is_contiguous(this.handle, outFlag), "contiguous");
+    return outFlag[0] !== 0;
+  }
+
+  /** Whether there is a tensor at all: some operators return undefined ones for gradients that were not asked for. */
+  get defined(): boolean {
+    check(libtorch().torch.aoti_torch_is_defined(this.handle, outFlag), "defined");
+    return outFlag[0] !== 0;
+  }
+
+  #longs(getter: "aoti_torch_get_sizes" | "aoti_torch_get_strides"): readonly number[] {
+    const { torch } = libtorch();
+    check(torch.aoti_torch_get_dim(this.handle, outWord), "shape");
+    const dimensions = Number(outWord[0]);
+    if (dimensions === 0) return [];
+    check(torch[getter](this.handle, outWord), "shape");
+    const memory = Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(outWord[0])!, 8 * dimensions);
+    return Array.from(new BigInt64Array(memory), Number);
+  }
+
+  /**
+   * The tensor's own memory as a typed array, without a copy; bfloat16 as raw 16-bit words. Use it only while the tensor
+   * (or another that shares the memory) is alive.
+   * @throws {TypeError} unless the tensor is contiguous and on the CPU
+   */
+  memory(): TypedArray {
+    if (this.device !== "cpu" || !this.contiguous) {
+      throw new TypeError("only a contiguous tensor on the CPU can be read in place: use toArray()");
+    }
+    const count = this.elements, ArrayType = arrayOf[this.dtype];
+    if (count === 0) return new ArrayType(0);
+    check(libtorch().torch.aoti_torch_get_data_ptr(this.handle, outWord), "memory");
+    const pointer = Deno.UnsafePointer.create(outWord[0])!;
+    return new ArrayType(Deno.UnsafePointerView.getArrayBuffer(pointer, count * ArrayType.BYTES_PER_ELEMENT));
+  }
+
+  /** {@link memory} as bytes. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    const { buffer, byteOffset, byteLength } = this.memory();
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  }
+
+  /**
+   * A copy of the elements, row by row, from any device and any strides. bfloat16 and float16 come as float32.
+   */
+  toArray(): Exclude<TypedArray, Uint16Array | Float16Array> {
+    const dtype = this.dtype === "bfloat16" || this.dtype === "float16" ? "float32" : this.dtype;
+    using copy = Tensor.empty(this.shape, { dtype });
+    copy.copyFrom(this);
+    return copy.memory().slice() as Exclude<TypedArray, Uint16Array | Float16Array>;
+  }
+
+  /**
+   * The one element of a one-element tensor.
+   * @throws {RangeError} when there is not exactly one
+   */
+  item(): number {
+    if (this.elements !== 1) throw new RangeError(`a tensor of shape [${this.shape}] has not one element`);
+    return Number(this.toArray()[0]);
+  }
+
+  /** Overwrites the elements with those of another tensor of the same shape, of any dtype and device; no autograd. */
+  copyFrom(source: Tensor): void {
+    const { torch } = libtorch();
+    const tracking = torch.aoti_torch_grad_mode_is_enabled();
+    torch.aoti_torch_grad_mode_set_enabled(false);
+    try {
+      check(torch.aoti_torch_copy_(this.handle, source.handle, 0), "copy_");
+    } finally {
+      torch.aoti_torch_grad_mode_set_enabled(tracking);
+    }
+  }
+
+  /**
+   * A contiguous tensor over a part of this one's memory; autograd does not see the connection.
+   * @param shape its sizes
+   * @param offset its first element, counted in this tensor's memory
+   */
+  viewAt(shape: readonly number[], offset: number): Tensor {
+    check(
+      libtorch().torch.aoti_torch__reinterpret_tensor(
+        this.handle,
+        BigInt(shape.length),
+        ...sizesAndStrides(shape),
+        BigInt(offset),
+        outWord,
+      ),
+      "view",
+    );
+    return adopt(outWord[0]);
+  }
+
+  /** Gives the native handle back; harmless the second time. */
+  dispose(): void {
+    if (this.#handle === null) return;
+    libtorch().torch.aoti_torch_delete_tensor_object(this.#handle);
+    this.#handle = null;
+    live--;
+    forgotten.unregister(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Moves the tensor out of the scope that just ended. */
+  static moveOut(tensor: Tensor, outer: Tensor[] | undefined): void {
+    if (tensor.#handle === null) return;
+    if (outer) outer.push(tensor);
+    else forgotten.register(tensor, tensor.#handle, tensor);
+  }
+}
+
+/** Wraps a new handle that came back in an out-parameter or a stack slot. */
+export function adopt(handle: bigint): Tensor {
+  return new Tensor(Deno.UnsafePointer.create(handle)!);
+}
+
+/**
+ * Runs a function and disposes every tensor made in it, but for those in its result (a tensor, or arrays and plain
+ * objects of them), which belong to the surrounding scope.
+ *
+ * @example
+ * ```ts ignore
+ * const loss = scope(() => mean(square(sub(prediction, target))));
+ * ```
+ * @throws {TypeError} when the function returns a promise: its tensors would be gone before it ends
+ */
+export function scope<R>(run: () => R): R {
+  const outer = currentScope;
+  const mine: Tensor[] = currentScope = [];
+  const kept = new Set<Tensor>();
+  try {
+    const result = run();
+    if (result instanceof Promise) throw new TypeError("scope() cannot wait for a promise");
+    collect(result, kept);
+    return result;
+  } finally {
+    currentScope = outer;
+    for (const tensor of mine) {
+      if (kept.has(tensor)) Tensor.moveOut(tensor, outer);
+      else tensor.dispose();
+    }
+  }
+}
+
+/**
+ * Makes tensors that outlive the scope they are made in: the parameters of a model, a cache. Whoever makes them disposes
+ * of them.
+ */
+export function unscoped<R>(run: () => R): R {
+  const outer = currentScope;
+  currentScope = undefined;
+  try {
+    return run();
+  } finally {
+    currentScope = outer;
+  }
+}
+
+function collect(value: unknown, into: Set<Tensor>): void {
+  if (value instanceof Tensor) into.add(value);
+  else if (Array.isArray(value)) for (const item of value) collect(item, into);
+  else if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+    for (const item of Object.values(value)) collect(item, into);
+  }
+}
+
+function product(sizes: readonly number[]): number {
+  return sizes.reduce((a, b) => a * b, 1);
+}
+
+function sizesAndStrides(shape: readonly number[]): [BigInt64Array<ArrayBuffer>, BigInt64Array<ArrayBuffer>] {
+  const sizes = new BigInt64Array(shape.length), strides = new BigInt64Array(shape.length);
+  let stride = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    sizes[i] = BigInt(shape[i]);
+    strides[i] = BigInt(stride);
+    stride *= shape[i];
+  }
+  return [sizes, strides];
+}
+
+function dtypeOf(data: TypedArray | readonly number[]): Dtype {
+  if (Array.isArray(data)) return "float32";
+  // Raw bfloat16 words cannot be told from other 16-bit words, and bool not from uint8: those need `dtype`.
+  const found = dtypes.find((dtype) => dtype !== "bfloat16" && data instanceof arrayOf[dtype]);
+  if (!found) throw new TypeError(`${data.constructor.name} holds no dtype that is bound`);
+  return found;
+}

@@ -1,0 +1,61 @@
+/** The sizes and switches of Astromer, as settings, with the presets of the two papers. */
+import { setting, z } from "../command.ts";
+
+/** Every architecture setting: name, meaning, default (those of Astromer 2 but for the start, which is the fast one). */
+export const architectureShape = {
+  blocks: setting(z.int().min(1).default(6), "attention blocks"),
+  heads: setting(z.int().min(1).default(4), "attention heads of a block"),
+  head_size: setting(z.int().min(1).default(64), "width of a head; the model's width is heads x head_size"),
+  feed_forward_size: setting(z.int().min(1).default(512), "hidden width of a block's feed-forward network"),
+  dropout: setting(z.number().min(0).max(0.99).default(0), "dropout after input embedding, attention, feed-forward"),
+  skip: setting(
+    z.enum(["linear", "none"]).default("linear"),
+    "what runs beside attention and feed-forward: a learned linear map, or nothing (Astromer 1)",
+  ),
+  masked_magnitudes: setting(
+    z.enum(["token", "zero", "kept"]).default("token"),
+    "what stands for a hidden magnitude: a trainable token, zero, or (a leak, as in the released Astromer 1) itself",
+  ),
+  attention_mask: setting(
+    z.enum(["keys", "queries", "both"]).default("keys"),
+    "where hidden points are masked in the attention: as keys, as queries, or as either",
+  ),
+  attention_mask_value: setting(
+    z.number().default(-1e9),
+    "what is added to a masked attention logit (the released Astromer 1 was trained with 1)",
+  ),
+  encoding: setting(
+    z.enum(["reference", "periods"]).default("reference"),
+    "positional encoding: base^(-2j/d) as in the papers, or sine and cosine pairs of log-spaced periods",
+  ),
+  encoding_base: setting(z.number().gt(1).default(10000), "base of the reference encoding's frequencies"),
+  shortest_period: setting(z.number().gt(0).default(0.125), "shortest period of the periods encoding", "days"),
+  longest_period: setting(z.number().gt(0).default(1095.75), "longest period of the periods encoding", "days"),
+} as const;
+
+export const architectureSchema = z.object(architectureShape);
+
+/** The sizes and switches of a model; part of every model's `config.json`. */
+export type Architecture = z.output<typeof architectureSchema>;
+
+/** Astromer 1 (Donoso-Oliva et al. 2023), Astromer 2 (2025), and a small Astromer 2 that trains in a minute. */
+export const presets = {
+  astromer2: {},
+  astromer1: { blocks: 2, feed_forward_size: 128, skip: "none", masked_magnitudes: "zero" },
+  small: { blocks: 2, heads: 4, head_size: 16, feed_forward_size: 128 },
+} as const satisfies Record<string, Partial<Architecture>>;
+
+export type Preset = keyof typeof presets;
+
+/**
+ * A preset's architecture with some settings changed.
+ * @throws {z.ZodError} on an impossible setting
+ */
+export function architecture(preset: Preset = "astromer2", changes: Partial<Architecture> = {}): Architecture {
+  return architectureSchema.parse({ ...presets[preset], ...changes });
+}
+
+/** The model's width d: heads x head size. */
+export function widthOf({ heads, head_size }: Architecture): number {
+  return heads * head_size;
+}

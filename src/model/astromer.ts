@@ -1,0 +1,193 @@
+/** Astromer: magnitudes and times in, an embedding of every point and a reconstructed magnitude out. */
+import { add, dropout, layerNorm, linear, mul, narrow, reshape, to, where } from "../../ffi/ops.ts";
+import type { Device } from "../../ffi/device.ts";
+import { Tensor, unscoped } from "../../ffi/tensor.ts";
+import { type Architecture, widthOf } from "./architecture.ts";
+import { Block, type BlockContext, blockSpecs, normEpsilon } from "./block.ts";
+import { glorot, type Initialization, uniform } from "./initialization.ts";
+import { linearGroup, type LinearParameters, normSpec, Parameters, type ParameterSpec, zeros } from "./parameters.ts";
+import { angularFrequencies, PositionalEncoding } from "./positional_encoding.ts";
+
+/** A batch of windows as the encoder reads it. */
+export interface EncoderInput {
+  /** (B, L, 1) float32, mag, zero-mean in each window. */
+  magnitudes: Tensor;
+  /** (B, L, 1) float32, days, zero-mean in each window. */
+  times: Tensor;
+  /** (B, L, 1) bool: masked or padding; null when every point is visible. */
+  hidden: Tensor | null;
+  /**
+   * Only the first `keys` positions can be keys: all later ones are hidden in every window. Default: L. Points may stand
+   * in any order, since attention does not look at the order, so whoever fills the batch puts visible points first.
+   */
+  keys?: number;
+  /** Whether none of the first `keys` positions is hidden in any window: then no attention mask is needed. */
+  keysAreVisible?: boolean;
+  /** Only positions from here on are reconstructed. Default: 0. */
+  queriesFrom?: number;
+}
+
+/** What to see of a forward pass beside its result. */
+export interface Watch {
+  /** Dropout is on. Default: off. */
+  training?: boolean;
+  /** Takes the input embedding (index 0) and every block's output (1 …), each (B, L, d). */
+  onLayer?: (output: Tensor, index: number) => void;
+  /** Takes every block's attention weights (B, H, Lq, K). */
+  onWeights?: (weights: Tensor, block: number) => void;
+}
+
+/** Options of a new model. */
+export interface ModelOptions {
+  /** What layers compute with; parameters and moments are float32 in either case. */
+  dtype?: "float32" | "bfloat16";
+  device?: Device;
+  /** Of the initial values. */
+  seed?: number;
+  initialization?: Initialization;
+  /** Angular frequencies (d,) in place of those that the architecture gives. */
+  frequencies?: Float32Array<ArrayBuffer>;
+}
+
+/** Every parameter of an architecture: single numbers last, so that all others are aligned. */
+export function parameterSpecs(architecture: Architecture, initialization: Initialization): ParameterSpec[] {
+  const width = widthOf(architecture), reference = initialization === "reference";
+  const start = (input: number, output: number) => reference ? glorot(input, output) : uniform(1 / Math.sqrt(input));
+  return [
+    ...linearGroup({
+      name: "encoder.input",
+      input: 1,
+      output: width,
+      weight: start(1, width),
+      bias: reference ? zeros : uniform(1),
+    }),
+    ...Array.from({ length: architecture.blocks }, (_, i) => blockSpecs(i, architecture, initialization)).flat(),
+    ...normSpec("head.norm", width),
+    ...linearGroup({ name: "head.linear", input: width, output: 1, weight: start(width, 1), bias: zeros }),
+    ...architecture.masked_magnitudes === "token"
+      ? [{ name: "encoder.mask_token", shape: [1], initialise: zeros }]
+      : [],
+  ];
+}
+
+/** Astromer 2 (or 1: an {@link Architecture} away). */
+export class Astromer implements Disposable {
+  readonly architecture: Architecture;
+  readonly parameters: Parameters;
+  readonly device: Device;
+  readonly dtype: "float32" | "bfloat16";
+  readonly #encoding: PositionalEncoding;
+  readonly #input: LinearParameters;
+  readonly #maskToken: Tensor | null;
+  readonly #blocks: Block[];
+  readonly #norm: LinearParameters;
+  readonly #linear: LinearParameters;
+  readonly #scale: Tensor;
+  readonly #constants: { zero: Tensor; one: Tensor; maskValue: Tensor };
+
+  constructor(
+    architecture: Architecture,
+    { dtype = "float32", device = "cpu", seed = 0, initialization = "interpolation", frequencies }: ModelOptions = {},
+  ) {
+    this.architecture = architecture;
+    this.dtype = dtype;
+    this.device = device;
+    this.parameters = new Parameters(parameterSpecs(architecture, initialization), { dtype, device, seed });
+    this.#encoding = new PositionalEncoding(frequencies ?? angularFrequencies(architecture), device);
+    this.#input = this.parameters.linear("encoder.input");
+    this.#maskToken = architecture.masked_magnitudes === "token" ? this.parameters.leaf("encoder.mask_token") : null;
+    this.#blocks = Array.from(
+      { length: architecture.blocks },
+      (_, i) => new Block(i, architecture, this.parameters),
+    );
+    this.#norm = { weight: this.parameters.leaf("head.norm.weight"), bias: this.parameters.leaf("head.norm.bias") };
+    this.#linear = this.parameters.linear("head.linear");
+    const scalar = (value: number, type = dtype) => unscoped(() => Tensor.scalar(value, { dtype: type, device }));
+    this.#scale = scalar(1 / Math.sqrt(architecture.head_size));
+    this.#constants = { zero: scalar(0, "float32"), one: scalar(1, "float32"), maskValue: scalar(architecture.attention_mask_value, "float32") };
+  }
+
+  /**
+   * The embedding of every point (from `queriesFrom` on).
+   * @returns (B, L - queriesFrom, d)
+   */
+  encode(input: EncoderInput, watch: Watch = {}): Tensor {
+    const { training = false } = watch;
+    const length = input.times.shape[1];
+    const keys = this.#canDropKeys() ? input.keys ?? length : length;
+    let x = this.#embed(input, training); // (B, L, d)
+    watch.onLayer?.(x, 0);
+    for (const [i, block] of this.#blocks.entries()) {
+      const queriesFrom = i === this.#blocks.length - 1 ? input.queriesFrom ?? 0 : 0;
+      const context: BlockContext = {
+        keys,
+        queriesFrom,
+        mask: this.#maskFor(input, keys, queriesFrom),
+        scale: this.#scale,
+        training,
+        onWeights: watch.onWeights && ((weights) => watch.onWeights!(weights, i)),
+      };
+      x = block.forward(x, context);
+      watch.onLayer?.(x, i + 1);
+    }
+    return x;
+  }
+
+  /**
+   * The magnitude of every point (from `queriesFrom` on), from its embedding: layer normalisation and a linear map.
+   * @returns (B, L - queriesFrom, 1) float32, mag, relative to the window's mean
+   */
+  reconstruct(input: EncoderInput, watch: Watch = {}): Tensor {
+    const z = this.encode(input, watch);
+    const normed = layerNorm(z, [widthOf(this.architecture)], this.#norm.weight, this.#norm.bias, normEpsilon);
+    const y = linear(normed, this.#linear.weight, this.#linear.bias);
+    return this.dtype === "float32" ? y : to(y, "float32");
+  }
+
+  /** Input embedding, section 2.2: a linear map of the magnitude plus the encoding of the time. */
+  #embed({ magnitudes, times, hidden }: EncoderInput, training: boolean): Tensor {
+    const { dropout: rate } = this.architecture;
+    // In float32 also for a bfloat16 model: a magnitude has more than the three digits of bfloat16.
+    const full = (t: Tensor) => this.dtype === "float32" ? t : to(t, "float32");
+    let visible = magnitudes;
+    if (hidden && this.architecture.masked_magnitudes !== "kept") {
+      visible = where(hidden, this.#maskToken ? full(this.#maskToken) : this.#constants.zero, magnitudes);
+    }
+    const projected = linear(visible, full(this.#input.weight), full(this.#input.bias));
+    const sum = add(projected, this.#encoding.forward(times));
+    const x = this.dtype === "float32" ? sum : to(sum, this.dtype);
+    return rate > 0 && training ? dropout(x, rate, true) : x;
+  }
+
+  /** Hidden points can be left out as keys only where the mask makes their attention weight exactly zero. */
+  #canDropKeys(): boolean {
+    return this.architecture.attention_mask === "keys" && this.architecture.attention_mask_value <= -1e9;
+  }
+
+  /** What is added to the attention logits, broadcast to (B, H, Lq, keys). */
+  #maskFor({ hidden, keysAreVisible = false }: EncoderInput, keys: number, queriesFrom: number): Tensor | null {
+    if (!hidden || (keysAreVisible && this.#canDropKeys())) return null;
+    const { zero, one, maskValue } = this.#constants;
+    const [batch, length] = hidden.shape;
+    const flag = where(hidden, one, zero); // (B, L, 1)
+    const keyFlag = () => reshape(narrow(flag, 1, 0, keys), [batch, 1, 1, keys]);
+    const queryFlag = () => reshape(narrow(flag, 1, queriesFrom, length - queriesFrom), [batch, 1, -1, 1]);
+    let masked: Tensor;
+    if (this.architecture.attention_mask === "keys") masked = keyFlag();
+    else if (this.architecture.attention_mask === "queries") masked = queryFlag();
+    else {
+      const [q, k] = [queryFlag(), keyFlag()];
+      masked = add(q, mul(add(one, q, -1), k)); // 1 where either is hidden
+    }
+    const mask = mul(masked, maskValue);
+    return this.dtype === "float32" ? mask : to(mask, this.dtype);
+  }
+
+  /** Frees all native memory. */
+  [Symbol.dispose](): void {
+    this.parameters[Symbol.dispose]();
+    this.#encoding[Symbol.dispose]();
+    this.#scale.dispose();
+    for (const constant of Object.values(this.#constants)) constant.dispose();
+  }
+}

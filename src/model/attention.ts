@@ -1,0 +1,46 @@
+/** Multi-head attention, eq. 3 of the paper, with the points that may be keys at the front. */
+import { add, linear, matmul, mul, narrow, reshape, softmax, transpose, view } from "../../ffi/ops.ts";
+import { Tensor } from "../../ffi/tensor.ts";
+import type { LinearParameters } from "./parameters.ts";
+
+/** x W^T + b on rows: (N, in) to (N, out). */
+export function linearOf(x: Tensor, { weight, bias }: LinearParameters): Tensor {
+  return linear(x, weight, bias);
+}
+
+/** Positions start … start + length - 1 of (B, L, d) as rows (B * length, d); a copy only if it is a part. */
+export function rowsOf(x: Tensor, start: number, length: number): Tensor {
+  const [, , width] = x.shape;
+  return reshape(narrow(x, 1, start, length), [-1, width]);
+}
+
+/** The head's part of projected rows: columns of part p of (B * L, parts * d) to (B, H, L, d / H). */
+export function headsOf(rows: Tensor, part: number, batch: number, heads: number, width: number): Tensor {
+  const length = rows.shape[0] / batch;
+  const columns = narrow(rows, 1, part * width, width);
+  return transpose(view(columns, [batch, length, heads, width / heads]), 1, 2);
+}
+
+/**
+ * softmax(Q K^T / sqrt(d_head) + mask) V. The reference divides by the root of the head's size (the paper's text says
+ * the model's).
+ * @param query (B, H, Lq, d_head)
+ * @param key (B, H, K, d_head)
+ * @param value (B, H, K, d_head)
+ * @param mask what is added to the logits, broadcast to (B, H, Lq, K), or null
+ * @param scale 0-dimensional: 1 / sqrt(d_head)
+ * @returns rows (B * Lq, H * d_head), and the weights (B, H, Lq, K)
+ */
+export function attend(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  mask: Tensor | null,
+  scale: Tensor,
+): { output: Tensor; weights: Tensor } {
+  const [, heads, , headSize] = query.shape;
+  const logits = matmul(mul(query, scale), transpose(key, 2, 3));
+  const weights = softmax(mask ? add(logits, mask) : logits, -1);
+  const output = reshape(transpose(matmul(weights, value), 1, 2), [-1, heads * headSize]);
+  return { output, weights };
+}

@@ -1,0 +1,81 @@
+/** Which column of a table is the time, which the magnitude: given by a flag, or guessed from the usual names. */
+import { InputError } from "../errors.ts";
+
+/** What a column can be. */
+export type Role = "id" | "time" | "magnitude" | "error" | "band" | "class" | "subset";
+
+/** Column names as surveys spell them, the surer first; compared without case, spaces, "_" and "-". */
+const usualNames: Record<Role, readonly string[]> = {
+  id: "newid objectid objid oid sourceid starid lcid lightcurveid macho_id asassnname gaiaid dr3sourceid id name star source object"
+    .replaceAll("_", "").split(" "),
+  time: "mjd hmjd bmjd obsmjd mjdobs hjd bjd jd bjdtdb timebjd obstime obsjd midpointmjdtai time t date".split(" "),
+  magnitude: "mag magnitude psfmag magpsf gmag vmag psfmagnitude meanmag m".split(" "),
+  error:
+    "errmag magerr emag magerror magnitudeerror psfmagerr sigmapsf sigmag magsigma dmag errormag err error sigma uncertainty e"
+      .split(" "),
+  band: "band filter passband fid filtername filterid photband".split(" "),
+  class: "class classname label type vartype variabletype classification".split(" "),
+  subset: "subset split set partition".split(" "),
+};
+
+/** A table's columns, and where they were read, for messages. */
+export interface Columns {
+  path: string;
+  columns: readonly string[];
+  /** Whether the names stand in the file; otherwise they are positions from 1. */
+  named: boolean;
+}
+
+/** What a role is called in a sentence. */
+const words: Record<Role, string> = {
+  id: "the object's id",
+  time: "the time",
+  magnitude: "the magnitude",
+  error: "the magnitude's error",
+  band: "the band",
+  class: "the class",
+  subset: "the subset",
+};
+
+/**
+ * The position of a role's column.
+ * @param given a column's name (any case), or its position from 1; undefined to guess
+ * @param flag the setting that gives it
+ * @returns the position from 0, or undefined when nothing was given and no name is usual
+ * @throws {InputError} when the given column is not there
+ */
+export function findColumn(table: Columns, role: Role, given: string | undefined, flag: string): number | undefined {
+  const { path, columns, named } = table;
+  if (given !== undefined) {
+    for (const same of [(c: string) => c === given, (c: string) => c.toLowerCase() === given.toLowerCase()]) {
+      const found = columns.findIndex(same);
+      if (found >= 0) return found;
+    }
+    if (/^[1-9]\d*$/.test(given) && Number(given) <= columns.length) return Number(given) - 1;
+    throw new InputError(`${path} has no column "${given}" (--${flag}); ${listed(table)}`);
+  }
+  // Three columns without names are, in every archive that writes them, time, magnitude and error.
+  if (!named) return columns.length === 3 ? { time: 0, magnitude: 1, error: 2 }[role as string] : undefined;
+  const plain = columns.map((column) => column.toLowerCase().replace(/[^a-z0-9]/g, ""));
+  for (const name of usualNames[role]) {
+    const found = plain.indexOf(name);
+    if (found >= 0) return found;
+  }
+  return undefined;
+}
+
+/**
+ * As {@link findColumn}, for a column that must be there.
+ * @throws {InputError} that lists the columns and names the flag
+ */
+export function needColumn(table: Columns, role: Role, given: string | undefined, flag: string): number {
+  const found = findColumn(table, role, given, flag);
+  if (found !== undefined) return found;
+  throw new InputError(`${table.path}: which column is ${words[role]}? Give --${flag}; ${listed(table)}`);
+}
+
+function listed({ columns, named }: Columns): string {
+  return named
+    ? `its columns are ${columns.join(", ")}`
+    : `it has ${columns.length} columns without names, numbered from 1`;
+}

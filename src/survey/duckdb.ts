@@ -1,0 +1,140 @@
+/** DuckDB, as far as surveys need it: statements, small answers as rows, large ones as columns, columns in. */
+import type { DuckDBConnection, DuckDBInstance } from "npm:@duckdb/node-api@1.5.5-r.5";
+import { Failure, messageOf } from "../errors.ts";
+
+/** How much of the machine a database may use. */
+export interface Resources {
+  /** Memory, as DuckDB spells it: "4GB". What does not fit goes to disk. */
+  memory_limit: string;
+  /** Threads, or all that the machine has. */
+  threads?: number;
+}
+
+/** A column in memory. */
+export type Column = Int32Array | Float32Array | Float64Array | readonly (string | null)[];
+
+/** A text as an SQL literal. */
+export function text(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
+}
+
+/** A name as an SQL identifier. */
+export function name(value: string): string {
+  return `"${value.replaceAll('"', '""')}"`;
+}
+
+/** A list of texts as an SQL literal. */
+export function texts(values: readonly string[]): string {
+  return `[${values.map(text).join(", ")}]`;
+}
+
+/** One database with one connection. Close it with `using`. */
+export class Database implements Disposable {
+  private constructor(private readonly instance: DuckDBInstance, private readonly connection: DuckDBConnection) {}
+
+  /**
+   * Opens a database in a folder of its own, so that tables larger than memory live on disk.
+   * @param folder holds the database and DuckDB's temporary files; undefined keeps all in memory
+   */
+  static async open(folder: string | undefined, { memory_limit, threads }: Resources): Promise<Database> {
+    // Loaded here: a native library of 60 MB should not be opened to print --help.
+    const { DuckDBInstance } = await import("npm:@duckdb/node-api@1.5.5-r.5");
+    try {
+      const instance = await DuckDBInstance.create(folder ? `${folder}/tables.duckdb` : ":memory:", {
+        memory_limit,
+        threads: String(threads ?? navigator.hardwareConcurrency),
+        ...(folder ? { temp_directory: `${folder}/spill` } : {}),
+      });
+      return new Database(instance, await instance.connect());
+    } catch (error) {
+      throw new Failure(`DuckDB does not start: ${messageOf(error)}`);
+    }
+  }
+
+  [Symbol.dispose]() {
+    this.connection.closeSync();
+    this.instance.closeSync();
+  }
+
+  /** Runs a statement whose answer does not matter. */
+  async run(sql: string): Promise<void> {
+    await explained(this.connection.run(sql));
+  }
+
+  /** A small answer as rows; whole numbers of any width come as numbers. */
+  async rows<Row>(sql: string): Promise<Row[]> {
+    const reader = await explained(this.connection.runAndReadAll(sql));
+    return reader.getRowObjectsJS().map((row) =>
+      Object.fromEntries(Object.entries(row).map(([key, v]) => [key, typeof v === "bigint" ? Number(v) : v])) as Row
+    );
+  }
+
+  /** The only row of an answer. */
+  async row<Row>(sql: string): Promise<Row> {
+    return (await this.rows<Row>(sql))[0];
+  }
+
+  /**
+   * A large answer, column by column in pieces of a few thousand rows, in the answer's order and in bounded memory.
+   * The columns must be numbers that are never null; a piece is valid only until the next is asked for.
+   */
+  async *stream(sql: string): AsyncGenerator<(Int32Array | Float32Array | Float64Array)[]> {
+    const result = await explained(this.connection.stream(sql));
+    for (;;) {
+      const chunk = await explained(result.fetchChunk());
+      if (!chunk || chunk.rowCount === 0) return;
+      yield Array.from({ length: chunk.columnCount }, (_, i) => itemsOf(chunk.getColumnVector(i)) as Float64Array);
+    }
+  }
+
+  /** Appends columns of equal length to a table whose columns are INTEGER, FLOAT, DOUBLE or VARCHAR, in its order. */
+  async append(table: string, columns: readonly Column[]): Promise<void> {
+    const { DOUBLE, DuckDBDataChunk, FLOAT, INTEGER, VARCHAR } = await import("npm:@duckdb/node-api@1.5.5-r.5");
+    const types = columns.map((column) =>
+      column instanceof Int32Array
+        ? INTEGER
+        : column instanceof Float32Array
+        ? FLOAT
+        : column instanceof Float64Array
+        ? DOUBLE
+        : VARCHAR
+    );
+    const appender = await this.connection.createAppender(table);
+    const rows = columns[0].length;
+    try {
+      for (let start = 0; start < rows; start += chunkRows) {
+        const end = Math.min(start + chunkRows, rows);
+        const chunk = DuckDBDataChunk.create(types, end - start);
+        columns.forEach((column, i) => {
+          if (Array.isArray(column)) return chunk.setColumnValues(i, column.slice(start, end));
+          const vector = chunk.getColumnVector(i);
+          itemsOf(vector).set((column as Float64Array).subarray(start, end));
+          vector.flush();
+        });
+        appender.appendDataChunk(chunk);
+      }
+    } finally {
+      appender.closeSync();
+    }
+  }
+}
+
+/** Rows of DuckDB's own vectors. */
+const chunkRows = 2048;
+
+/** The typed array behind a vector of numbers: the declared interface only hands out boxed single values. */
+function itemsOf(vector: unknown): Float64Array {
+  return (vector as { items: Float64Array }).items;
+}
+
+async function explained<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const message = messageOf(error).split("\n")[0];
+    if (/Out of Memory/i.test(message)) {
+      throw new Failure(`the memory limit is too small (raise --memory-limit): ${message}`);
+    }
+    throw new Failure(`DuckDB: ${message}`);
+  }
+}

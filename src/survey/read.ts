@@ -1,0 +1,232 @@
+/** Reading: survey files into one table of observations, and every row that is unusable, with its place. */
+import { InputError } from "../errors.ts";
+import { findColumn, needColumn, type Role } from "./columns.ts";
+import { type Database, text } from "./duckdb.ts";
+import { stemOf, type SurveyFile } from "./files.ts";
+import { readable, type Source, sourcesOf } from "./source.ts";
+import { fieldsOf, textOf } from "./text_layout.ts";
+
+/** Which columns hold what; an absent one is guessed. */
+export interface ColumnSettings {
+  /** A column, or "filename": every file is one light curve, named after the file. */
+  id?: string;
+  time?: string;
+  magnitude?: string;
+  error?: string;
+  band?: string;
+  class?: string;
+  /** A regular expression with the groups `id` and `band` that takes a file's name apart. */
+  file_name?: string;
+}
+
+/** Rows of one kind that cannot be used. */
+export interface Unusable {
+  reason: string;
+  rows: number;
+  /** One of them: file, line (text) or row (Parquet), and what stands there. */
+  example: string;
+}
+
+/** What reading found. */
+export interface Reading {
+  unusable: Unusable[];
+  /** The columns as they were mapped, one entry a layout of files. */
+  columns: { files: number; first: string; columns: Partial<Record<Role, string>> }[];
+  /** Whether files are light curves, named after the file. */
+  idFromFile: boolean;
+}
+
+/** Files read by one statement: MACHO is a million files, and a statement should not be 100 MB long. */
+const filesAtOnce = 2000;
+
+/**
+ * Fills the table `raw` (id, band, class VARCHAR; time DOUBLE in days; mag, err FLOAT in magnitudes; reason VARCHAR, null when
+ * the row is usable). `band` is '' where there is none.
+ * @throws {InputError} when a needed column is not there, or a file cannot be read
+ */
+export async function readObservations(
+  db: Database,
+  files: readonly SurveyFile[],
+  settings: ColumnSettings,
+): Promise<Reading> {
+  await db.run(
+    `CREATE TABLE raw (id VARCHAR, band VARCHAR, class VARCHAR, time DOUBLE, mag FLOAT, err FLOAT, reason VARCHAR,
+      file VARCHAR, row BIGINT, cells VARCHAR[])`,
+  );
+  const sources = await sourcesOf(db, files);
+  const mapped = sources.map((source) => mapColumns(source, settings, files.length));
+  for (const [k, source] of sources.entries()) {
+    for (let start = 0; start < source.files.length; start += filesAtOnce) {
+      const some = source.files.slice(start, start + filesAtOnce);
+      if (mapped[k].id === undefined || settings.file_name) await nameFiles(db, some, settings.file_name);
+      await readable(some, db.run(insertion(source, mapped[k], some, settings)));
+    }
+  }
+  return {
+    unusable: [...await unusableRows(db, sources, mapped), ...await rejectedRows(db)],
+    columns: sources.map((source, k) => ({
+      files: source.files.length,
+      first: source.files[0].path,
+      columns: Object.fromEntries(
+        Object.entries(mapped[k]).filter(([, i]) => i !== undefined).map(([role, i]) => [role, source.columns[i!]]),
+      ),
+    })),
+    idFromFile: mapped.some((roles) => roles.id === undefined),
+  };
+}
+
+type Mapping = Partial<Record<Role, number>>;
+
+function mapColumns(source: Source, settings: ColumnSettings, files: number): Mapping {
+  const byFile = settings.id === "filename" || settings.file_name !== undefined && settings.id === undefined;
+  const id = byFile ? undefined : findColumn(source, "id", settings.id, "id");
+  if (id === undefined && !byFile && files === 1 && source.named) {
+    throw new InputError(
+      `${source.path}: which column is the object's id? Give --id, or --id filename if the file is one light curve; ` +
+        `its columns are ${source.columns.join(", ")}`,
+    );
+  }
+  return {
+    id,
+    time: needColumn(source, "time", settings.time, "time"),
+    magnitude: needColumn(source, "magnitude", settings.magnitude, "magnitude"),
+    error: needColumn(source, "error", settings.error, "error"),
+    band: findColumn(source, "band", settings.band, "band"),
+    class: findColumn(source, "class", settings.class, "class"),
+  };
+}
+
+/** Fills `file_names` with the id and band that each file's name gives. */
+async function nameFiles(db: Database, files: readonly SurveyFile[], pattern: string | undefined) {
+  let expression: RegExp | undefined;
+  try {
+    expression = pattern === undefined ? undefined : new RegExp(pattern);
+  } catch {
+    throw new InputError(`--file-name ${pattern} is not a regular expression`);
+  }
+  const names = files.map(({ path }) => {
+    if (!expression) return { id: stemOf(path), band: "" };
+    const groups = expression.exec(path.slice(path.lastIndexOf("/") + 1))?.groups;
+    if (!groups?.id) throw new InputError(`${path}: its name gives no id under --file-name ${pattern}`);
+    return { id: groups.id, band: groups.band ?? "" };
+  });
+  await db.run(`CREATE OR REPLACE TEMP TABLE file_names (path VARCHAR, id VARCHAR, band VARCHAR)`);
+  await db.append("file_names", [files.map((f) => f.path), names.map((n) => n.id), names.map((n) => n.band)]);
+}
+
+function insertion(source: Source, roles: Mapping, files: readonly SurveyFile[], settings: ColumnSettings): string {
+  const { layout } = source;
+  const cell = (i: number | undefined, otherwise: string) => i === undefined ? otherwise : source.textCell(i);
+  const byFile = roles.id === undefined || settings.file_name !== undefined;
+  const { time, magnitude, error } = roles as Record<Role, number>;
+  const checks = [
+    ...(layout?.delimiter === null
+      ? [`WHEN len(fields) > ${source.columns.length} THEN 'more fields than columns'`]
+      : []),
+    `WHEN id IS NULL THEN 'no id'`,
+    ...(["time", "magnitude", "error"] as const).flatMap((role) => [
+      `WHEN ${role}_text IS NULL THEN 'no ${role}'`,
+      `WHEN ${role} IS NULL THEN 'the ${role} is not a number'`,
+    ]),
+  ];
+  return `
+    INSERT INTO raw
+    SELECT id, coalesce(band, ''), class, time, magnitude, error, reason,
+      CASE WHEN reason IS NOT NULL THEN file END,
+      CASE WHEN reason IS NOT NULL THEN row END,
+      CASE WHEN reason IS NOT NULL THEN [id, time_text, magnitude_text, error_text] END
+    FROM (SELECT *, CASE ${checks.join(" ")} END AS reason FROM (
+      SELECT
+        ${roles.id === undefined ? "file_names.id" : source.textCell(roles.id)} AS id,
+        ${roles.band === undefined && byFile ? "nullif(file_names.band, '')" : cell(roles.band, "NULL")} AS band,
+        ${cell(roles.class, "NULL")} AS class,
+        ${source.numberCell(time)} AS time,
+        TRY_CAST(${source.numberCell(magnitude)} AS FLOAT) AS magnitude,
+        TRY_CAST(${source.numberCell(error)} AS FLOAT) AS error,
+        ${source.textCell(time)} AS time_text,
+        ${source.textCell(magnitude)} AS magnitude_text,
+        ${source.textCell(error)} AS error_text,
+        ${layout?.delimiter === null ? "fields," : ""}
+        __file AS file,
+        ${layout ? "NULL" : "file_row_number + 1"} AS row
+      FROM ${source.from(files)}
+      ${byFile ? "JOIN file_names ON __file = file_names.path" : ""}))`;
+}
+
+interface BadRow {
+  file: string;
+  row: number | null;
+  cells: string[];
+}
+
+async function unusableRows(db: Database, sources: Source[], mapped: Mapping[]): Promise<Unusable[]> {
+  const reasons = await db.rows<{ reason: string; rows: number; file: string }>(
+    `SELECT reason, count(*) AS rows, min(file) AS file FROM raw WHERE reason IS NOT NULL GROUP BY reason
+      ORDER BY rows DESC, reason`,
+  );
+  const found: Unusable[] = [];
+  for (const { reason, rows, file } of reasons) {
+    const bad = await db.row<BadRow>(
+      `SELECT file, row, cells FROM raw WHERE reason = ${text(reason)} AND file = ${text(file)} ORDER BY row LIMIT 1`,
+    );
+    const k = sources.findIndex((source) => source.files.some(({ path }) => path === file));
+    const { id, time, magnitude, error } = mapped[k];
+    const positions = [id, time, magnitude, error];
+    const what = positions.flatMap((i, c) => i === undefined ? [] : [`${sources[k].columns[i]} ${shown(bad.cells[c])}`]);
+    const where = bad.row === null ? await lineOf(sources[k], bad, positions) : `row ${bad.row}`;
+    found.push({ reason, rows, example: `${file}: ${where} (${what.join(", ")})` });
+  }
+  return found;
+
+  function source(k: number) {
+    return sources[k];
+  }
+}
+
+function shown(cell: string | null): string {
+  return cell === null ? "empty" : JSON.stringify(cell);
+}
+
+/** DuckDB does not number the lines of a text: the bad row is looked up by its cells. */
+async function lineOf({ layout }: Source, bad: BadRow, positions: (number | undefined)[]): Promise<string> {
+  let number = 0, rest = "";
+  const matches = (line: string) => {
+    number++;
+    if (number <= layout!.skip || line.trim() === "" || line.trimStart().startsWith("#")) return false;
+    const fields = fieldsOf(line, layout!.delimiter);
+    return positions.every((at, c) => at === undefined || (fields[at] ?? "") === (bad.cells[c] ?? fields[at] ?? ""));
+  };
+  for await (const piece of textOf(bad.file)) {
+    const lines = (rest + piece).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) if (matches(line.replace(/\r$/, ""))) return `line ${number}`;
+  }
+  return matches(rest) ? `line ${number}` : "a line";
+}
+
+/** Rows that DuckDB's text reader could not take apart. */
+async function rejectedRows(db: Database): Promise<Unusable[]> {
+  const { there } = await db.row<{ there: number }>(
+    `SELECT count(*) AS there FROM duckdb_tables() WHERE table_name = 'reject_errors'`,
+  );
+  if (there === 0) return [];
+  const kinds = await db.rows<{ kind: string; rows: number; file: string; line: number; said: string }>(
+    `SELECT error_type::VARCHAR AS kind, count(*) AS rows, min_by(file_path, (file_path, line)) AS file,
+        min_by(line, (file_path, line)) AS line, min_by(error_message, (file_path, line)) AS said
+      FROM reject_errors JOIN reject_scans USING (scan_id, file_id) GROUP BY kind ORDER BY rows DESC, kind`,
+  );
+  return kinds.map(({ kind, rows, file, line, said }) => ({
+    reason: kind === "TOO MANY COLUMNS" ? "more fields than columns" : kind.toLowerCase(),
+    rows,
+    example: `${file}: line ${line} (${said})`,
+  }));
+}
+
+/**
+ * Refuses unusable rows.
+ * @throws {InputError} naming the place of one row of each kind, if there is any
+ */
+export function refuse(unusable: readonly Unusable[]): void {
+  if (unusable.length === 0) return;
+  throw new InputError(unusable.map(({ reason, rows, example }) => `${reason}: ${rows} rows, e.g. ${example}`).join("\n"));
+}

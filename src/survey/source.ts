@@ -1,0 +1,128 @@
+/** Files of one layout as something SQL can select from. */
+import { Failure, InputError, messageOf } from "../errors.ts";
+import type { Columns } from "./columns.ts";
+import { type Database, name, text, texts } from "./duckdb.ts";
+import type { SurveyFile } from "./files.ts";
+import { layoutOf, type TextLayout } from "./text_layout.ts";
+
+/** Tables of one layout. Each row also carries `__file`, and `file_row_number` (from 0) where the files are Parquet. */
+export interface Source extends Columns {
+  files: readonly SurveyFile[];
+  /** How the text is laid out; undefined for Parquet. */
+  layout: TextLayout | undefined;
+  /** The FROM clause that reads some of the files. */
+  from(files: readonly SurveyFile[]): string;
+  /** The cell of a column as trimmed text, null when it is empty. */
+  textCell(column: number): string;
+  /** The cell of a column as a double, null when it is not a number. */
+  numberCell(column: number): string;
+}
+
+/** Groups files by layout, so that columns are mapped once a layout and files of one layout are read together. */
+export async function sourcesOf(db: Database, files: readonly SurveyFile[]): Promise<Source[]> {
+  const sources: Source[] = [];
+  const parquet = files.filter((file) => file.kind === "parquet");
+  if (parquet.length > 0) sources.push(await parquetSource(db, parquet));
+  const groups = new Map<string, { layout: TextLayout; files: SurveyFile[] }>();
+  for (const file of files.filter((file) => file.kind === "text")) {
+    const layout = await layoutOf(file.path);
+    const key = JSON.stringify(layout);
+    if (!groups.has(key)) groups.set(key, { layout, files: [] });
+    groups.get(key)!.files.push(file);
+  }
+  for (const { layout, files } of groups.values()) sources.push(textSource(layout, files));
+  return sources;
+}
+
+/** The one source of one file. */
+export async function sourceOf(db: Database, file: SurveyFile): Promise<Source> {
+  return (await sourcesOf(db, [file]))[0];
+}
+
+async function parquetSource(db: Database, files: SurveyFile[]): Promise<Source> {
+  const from = (some: readonly SurveyFile[]) =>
+    `read_parquet(${texts(some.map((file) => file.path))}, union_by_name = true, filename = '__file', ` +
+    `file_row_number = true)`;
+  const described = await readable(
+    files,
+    db.rows<{ column_name: string; column_type: string }>(`DESCRIBE SELECT * FROM ${from(files)}`),
+  );
+  const found = described.filter(({ column_name: c }) => c !== "__file" && c !== "file_row_number");
+  const types = found.map((column) => column.column_type);
+  const columns = found.map((column) => column.column_name);
+  const isNumber = (i: number) => /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$/.test(types[i]);
+  const textCell = (i: number) => {
+    const cell = name(columns[i]);
+    // An integer id that pandas stored as a float ("12.0") must still match the integer 12 of another table.
+    const written = /^(FLOAT|DOUBLE)$/.test(types[i])
+      ? `CASE WHEN ${cell} = trunc(${cell}) THEN TRY_CAST(${cell} AS BIGINT)::VARCHAR ELSE ${cell}::VARCHAR END`
+      : `${cell}::VARCHAR`;
+    return `nullif(trim(${written}), '')`;
+  };
+  return {
+    path: files[0].path,
+    columns,
+    named: true,
+    files,
+    layout: undefined,
+    from,
+    textCell,
+    numberCell: (i) => isNumber(i) ? `${name(columns[i])}::DOUBLE` : `TRY_CAST(${textCell(i)} AS DOUBLE)`,
+  };
+}
+
+/** Texts that mean "no value". */
+const nothing = ["", "null", "NULL", "None", "NA", "N/A"];
+
+function textSource(layout: TextLayout, files: SurveyFile[]): Source {
+  const { delimiter, skip, columns, named, comments } = layout;
+  const options = [`auto_detect = false`, `header = false`, `skip = ${skip}`, `filename = '__file'`];
+  const paths = (some: readonly SurveyFile[]) => texts(some.map((file) => file.path));
+  const base = { path: files[0].path, columns, named, files, layout };
+  if (delimiter === null) {
+    // A run of blanks is no delimiter that DuckDB's reader knows: it reads lines, and they are split here.
+    const lines = [...options, `delim = '\x01'`, `quote = ''`, `escape = ''`, `strict_mode = false`, `columns = {'line': 'VARCHAR'}`];
+    const textCell = (i: number) => `fields[${i + 1}]`;
+    return {
+      ...base,
+      from: (some) =>
+        `(SELECT regexp_split_to_array(trim(line, ' \t\r'), '\\s+') AS fields, __file ` +
+        `FROM read_csv(${paths(some)}, ${lines.join(", ")}) ` +
+        `WHERE trim(line, ' \t\r') <> '' AND NOT starts_with(ltrim(line, ' \t'), '#'))`,
+      textCell,
+      numberCell: (i) => `TRY_CAST(${textCell(i)} AS DOUBLE)`,
+    };
+  }
+  const types = columns.map((_, i) => `'c${i + 1}': 'VARCHAR'`).join(", ");
+  const delimited = [
+    ...options,
+    `delim = ${text(delimiter)}`,
+    `quote = '"'`,
+    `escape = '"'`,
+    `columns = {${types}}`,
+    `nullstr = ${texts(nothing)}`,
+    `null_padding = true`,
+    // Rows with too many fields, or bytes that are not UTF-8, are set aside by DuckDB and counted by the caller.
+    `store_rejects = true`,
+    `rejects_limit = 0`,
+    ...(comments ? [`comment = '#'`] : []),
+  ];
+  const textCell = (i: number) => `nullif(trim(c${i + 1}), '')`;
+  return {
+    ...base,
+    from: (some) => `read_csv(${paths(some)}, ${delimited.join(", ")})`,
+    textCell,
+    numberCell: (i) => `TRY_CAST(${textCell(i)} AS DOUBLE)`,
+  };
+}
+
+/** Turns DuckDB's complaint about a file's content into wrong input. */
+export async function readable<T>(files: readonly SurveyFile[], work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof Failure) || /memory limit|No space left|disk/i.test(error.message)) throw error;
+    const named = files.find((file) => error.message.includes(file.path)) ?? files[0];
+    throw new InputError(`${named.path} cannot be read: ${messageOf(error).replace(/^DuckDB: /, "")}`);
+  }
+}

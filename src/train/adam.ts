@@ -1,0 +1,87 @@
+/** Adam (Kingma and Ba 2015) as Keras has it, for the whole flat buffer in one call. */
+import { noGrad } from "../../ffi/autograd.ts";
+import { dot, fusedAdam_ } from "../../ffi/ops.ts";
+import { Tensor, unscoped } from "../../ffi/tensor.ts";
+import type { Parameters } from "../model/parameters.ts";
+
+/** Decay rates and epsilon of the paper's optimizer. */
+export interface AdamOptions {
+  beta1?: number;
+  beta2?: number;
+  epsilon?: number;
+  /** Largest global norm of the gradient; larger ones are scaled down to it. Default: no limit. */
+  clipNorm?: number;
+}
+
+/** Adam over the parameters of a model. */
+export class Adam implements Disposable {
+  /** (P,) first and second moments. */
+  readonly moments: readonly [Tensor, Tensor];
+  readonly #parameters: Parameters;
+  readonly #options: Required<AdamOptions>;
+  readonly #step: Tensor;
+  readonly #scale: Tensor;
+  #steps = 0;
+
+  constructor(
+    parameters: Parameters,
+    { beta1 = 0.9, beta2 = 0.98, epsilon = 1e-9, clipNorm = Infinity }: AdamOptions = {},
+  ) {
+    this.#parameters = parameters;
+    this.#options = { beta1, beta2, epsilon, clipNorm };
+    const { device } = parameters.master, size = parameters.size;
+    [this.moments, this.#step, this.#scale] = unscoped(() => [
+      [Tensor.zeros([size], { device }), Tensor.zeros([size], { device })] as const,
+      Tensor.scalar(0, { device }),
+      Tensor.scalar(1, { device }),
+    ]);
+  }
+
+  /** Updates made so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /**
+   * Updates the parameters from their gradient.
+   * @returns the gradient's global norm before clipping, or NaN when nothing is clipped (it is not computed then)
+   */
+  update(learningRate: number): number {
+    const { master, gradient } = this.#parameters;
+    const { beta1, beta2, epsilon, clipNorm } = this.#options;
+    this.#parameters.gatherGradient();
+    return noGrad(() => {
+      let norm = NaN;
+      if (clipNorm < Infinity) {
+        using squared = dot(gradient, gradient);
+        norm = Math.sqrt(squared.item());
+        using scale = Tensor.scalar(Math.max(1, norm / clipNorm));
+        this.#scale.copyFrom(scale);
+      }
+      this.#steps++;
+      using step = Tensor.scalar(this.#steps);
+      this.#step.copyFrom(step);
+      // Keras adds epsilon to the second moment's root before its bias is corrected, PyTorch after.
+      const eps = epsilon / Math.sqrt(1 - beta2 ** this.#steps);
+      const [first, second] = this.moments;
+      fusedAdam_([master], [gradient], [first], [second], [], [this.#step], {
+        lr: learningRate,
+        beta1,
+        beta2,
+        weight_decay: 0,
+        eps,
+        amsgrad: false,
+        maximize: false,
+        // Gradients are divided by it in the same pass.
+        grad_scale: clipNorm < Infinity ? this.#scale : null,
+      });
+      this.#parameters.refresh();
+      return norm;
+    });
+  }
+
+  /** Frees the moments. */
+  [Symbol.dispose](): void {
+    for (const tensor of [...this.moments, this.#step, this.#scale]) tensor.dispose();
+  }
+}
