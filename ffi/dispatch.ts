@@ -201,7 +201,8 @@ export function op<const S extends string>(schema: Declarable<S>): Operator<S> {
   const run = (...given: unknown[]): unknown => {
     const named = args.length > positional ? (given[positional] ?? {}) as Record<string, unknown> : undefined;
     const values = args.map((argument, i) => {
-      const value = (argument.named ? named![argument.name] : given[i]) ?? argument.value;
+      const passed = argument.named ? named![argument.name] : given[i];
+      const value = passed === undefined ? argument.value : passed;
       const wanted = value === undefined ? "given: it has no default" : argument.packer.fault(value);
       if (wanted) throw new TypeError(`${label}: ${argument.name} must be ${wanted}`);
       return value as never;

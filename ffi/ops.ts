@@ -13,6 +13,7 @@ export const div = op("aten::div.Tensor(Tensor self, Tensor other) -> Tensor");
 export const sqrt = op("aten::sqrt(Tensor self) -> Tensor");
 export const square = op("aten::square(Tensor self) -> Tensor");
 export const sin = op("aten::sin(Tensor self) -> Tensor");
+export const cos = op("aten::cos(Tensor self) -> Tensor");
 export const tanh = op("aten::tanh(Tensor self) -> Tensor");
 export const where = op("aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor");
 export const minimum = op("aten::minimum(Tensor self, Tensor other) -> Tensor");
@@ -40,6 +41,7 @@ export const reshape = op("aten::reshape(Tensor(a) self, SymInt[] shape) -> Tens
 export const transpose = op("aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)");
 export const narrow = op("aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)");
 export const cat = op("aten::cat(Tensor[] tensors, int dim=0) -> Tensor");
+export const stack = op("aten::stack(Tensor[] tensors, int dim=0) -> Tensor");
 export const split = op("aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]");
 export const to = op("aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)");
 

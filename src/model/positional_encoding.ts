@@ -1,5 +1,5 @@
 /** Positional encoding of time: eq. 1 and 2 of the Astromer 2 paper, and a variant spaced evenly in log period. */
-import { add, mul, sin } from "../../ffi/ops.ts";
+import { cos, mul, reshape, sin, stack } from "../../ffi/ops.ts";
 import type { Device } from "../../ffi/device.ts";
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
 import { type Architecture, widthOf } from "./architecture.ts";
@@ -24,14 +24,13 @@ export function angularFrequencies(architecture: Architecture): Float32Array<Arr
 
 /** sin(ωj t) for even j, cos(ωj t) for odd j. */
 export class PositionalEncoding implements Disposable {
-  readonly #frequencies: Tensor; // (d,)
-  readonly #phases: Tensor; // (d,): cos x = sin(x + π/2)
+  readonly #even: Tensor; // (d / 2,)
+  readonly #odd: Tensor;
 
   /** @param frequencies (d,), radians a day */
   constructor(frequencies: Float32Array<ArrayBuffer>, device: Device = "cpu") {
-    const phases = frequencies.map((_, j) => j % 2 === 0 ? 0 : Math.PI / 2);
-    [this.#frequencies, this.#phases] = unscoped(() =>
-      [frequencies, phases].map((values) => Tensor.from(values, undefined, { device }))
+    [this.#even, this.#odd] = unscoped(() =>
+      [0, 1].map((parity) => Tensor.from(frequencies.filter((_, j) => j % 2 === parity), undefined, { device }))
     );
   }
 
@@ -40,11 +39,13 @@ export class PositionalEncoding implements Disposable {
    * @returns (B, L, d) float32
    */
   forward(times: Tensor): Tensor {
-    return sin(add(mul(times, this.#frequencies), this.#phases));
+    const [batch, length] = times.shape;
+    const pairs = stack([sin(mul(times, this.#even)), cos(mul(times, this.#odd))], 3); // (B, L, d / 2, 2)
+    return reshape(pairs, [batch, length, -1]);
   }
 
   [Symbol.dispose](): void {
-    this.#frequencies.dispose();
-    this.#phases.dispose();
+    this.#even.dispose();
+    this.#odd.dispose();
   }
 }

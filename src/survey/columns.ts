@@ -6,9 +6,11 @@ export type Role = "id" | "time" | "magnitude" | "error" | "band" | "class" | "s
 
 /** Column names as surveys spell them, the surer first; compared without case, spaces, "_" and "-". */
 const usualNames: Record<Role, readonly string[]> = {
-  id: "newid objectid objid oid sourceid starid lcid lightcurveid macho_id asassnname gaiaid dr3sourceid id name star source object"
-    .replaceAll("_", "").split(" "),
-  time: "mjd hmjd bmjd obsmjd mjdobs hjd bjd jd bjdtdb timebjd obstime obsjd midpointmjdtai time t date".split(" "),
+  id:
+    "newid objectid objid oid sourceid starid lcid lightcurveid macho_id asassnname gaiaid dr3sourceid id name star source object"
+      .replaceAll("_", "").split(" "),
+  time: "mjd hmjd bmjd obsmjd mjdobs hjd bjd jd bjdtdb timebjd obstime obsjd midpointmjdtai time t date"
+    .split(" "),
   magnitude: "mag magnitude psfmag magpsf gmag vmag psfmagnitude meanmag m".split(" "),
   error:
     "errmag magerr emag magerror magnitudeerror psfmagerr sigmapsf sigmag magsigma dmag errormag err error sigma uncertainty e"
@@ -44,7 +46,12 @@ const words: Record<Role, string> = {
  * @returns the position from 0, or undefined when nothing was given and no name is usual
  * @throws {InputError} when the given column is not there
  */
-export function findColumn(table: Columns, role: Role, given: string | undefined, flag: string): number | undefined {
+export function findColumn(
+  table: Columns,
+  role: Role,
+  given: string | undefined,
+  flag: string,
+): number | undefined {
   const { path, columns, named } = table;
   if (given !== undefined) {
     for (const same of [(c: string) => c === given, (c: string) => c.toLowerCase() === given.toLowerCase()]) {

@@ -10,7 +10,11 @@ import { LogHistogram, type Span } from "./histogram.ts";
  * @param lengths observations of each light curve, in order
  * @returns the span of the time between neighbouring observations of a light curve, in days
  */
-export async function writeObservations(db: Database, path: string, lengths: readonly number[]): Promise<Span | null> {
+export async function writeObservations(
+  db: Database,
+  path: string,
+  lengths: readonly number[],
+): Promise<Span | null> {
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const { head, tensors } = layOut({
     mjd: { dtype: "F64", shape: [total] },
@@ -30,7 +34,9 @@ export async function writeObservations(db: Database, path: string, lengths: rea
         left = lengths[++curve];
         last = NaN;
         if (lcs[i] <= lc) throw new Failure("the observations left DuckDB out of order");
-      } else if (written + i > 0 && lcs[i] !== lc) throw new Failure("the observations left DuckDB out of order");
+      } else if (written + i > 0 && lcs[i] !== lc) {
+        throw new Failure("the observations left DuckDB out of order");
+      }
       lc = lcs[i];
       if (times[i] < last) throw new Failure("the observations left DuckDB out of order");
       if (!Number.isNaN(last)) steps.add(times[i] - last);
@@ -65,7 +71,9 @@ class TensorWriter implements Disposable {
   }
 
   #empty() {
-    for (let done = 0; done < this.#filled;) done += this.#file.writeSync(this.#buffer.subarray(done, this.#filled));
+    for (let done = 0; done < this.#filled;) {
+      done += this.#file.writeSync(this.#buffer.subarray(done, this.#filled));
+    }
     this.#filled = 0;
   }
 

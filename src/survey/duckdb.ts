@@ -30,7 +30,10 @@ export function texts(values: readonly string[]): string {
 
 /** One database with one connection. Close it with `using`. */
 export class Database implements Disposable {
-  private constructor(private readonly instance: DuckDBInstance, private readonly connection: DuckDBConnection) {}
+  private constructor(
+    private readonly instance: DuckDBInstance,
+    private readonly connection: DuckDBConnection,
+  ) {}
 
   /**
    * Opens a database in a folder of its own, so that tables larger than memory live on disk.
@@ -65,7 +68,9 @@ export class Database implements Disposable {
   async rows<Row>(sql: string): Promise<Row[]> {
     const reader = await explained(this.connection.runAndReadAll(sql));
     return reader.getRowObjectsJS().map((row) =>
-      Object.fromEntries(Object.entries(row).map(([key, v]) => [key, typeof v === "bigint" ? Number(v) : v])) as Row
+      Object.fromEntries(
+        Object.entries(row).map(([key, v]) => [key, typeof v === "bigint" ? Number(v) : v]),
+      ) as Row
     );
   }
 
@@ -83,13 +88,18 @@ export class Database implements Disposable {
     for (;;) {
       const chunk = await explained(result.fetchChunk());
       if (!chunk || chunk.rowCount === 0) return;
-      yield Array.from({ length: chunk.columnCount }, (_, i) => itemsOf(chunk.getColumnVector(i)) as Float64Array);
+      yield Array.from(
+        { length: chunk.columnCount },
+        (_, i) => itemsOf(chunk.getColumnVector(i)) as Float64Array,
+      );
     }
   }
 
   /** Appends columns of equal length to a table whose columns are INTEGER, FLOAT, DOUBLE or VARCHAR, in its order. */
   async append(table: string, columns: readonly Column[]): Promise<void> {
-    const { DOUBLE, DuckDBDataChunk, FLOAT, INTEGER, VARCHAR } = await import("npm:@duckdb/node-api@1.5.5-r.5");
+    const { DOUBLE, DuckDBDataChunk, FLOAT, INTEGER, VARCHAR } = await import(
+      "npm:@duckdb/node-api@1.5.5-r.5"
+    );
     const types = columns.map((column) =>
       column instanceof Int32Array
         ? INTEGER

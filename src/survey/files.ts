@@ -22,7 +22,11 @@ const ending = new RegExp(`\\.(${[...endings.parquet, ...endings.text].join("|")
  * @param setting the flag that gave them, for messages
  * @throws {InputError} when one of them names no file
  */
-export async function findFiles(db: Database, inputs: readonly string[], setting: string): Promise<SurveyFile[]> {
+export async function findFiles(
+  db: Database,
+  inputs: readonly string[],
+  setting: string,
+): Promise<SurveyFile[]> {
   const paths = new Set<string>();
   for (const input of inputs) {
     for (const path of await expand(db, input, setting)) paths.add(path);
@@ -30,7 +34,9 @@ export async function findFiles(db: Database, inputs: readonly string[], setting
   const files = [...paths].sort().map((path) => fileAt(path, setting));
   if (files.every((file) => file.bytes === 0)) {
     throw new InputError(
-      files.length === 1 ? `${files[0].path} is empty` : `all ${files.length} files of --${setting} are empty`,
+      files.length === 1
+        ? `${files[0].path} is empty`
+        : `all ${files.length} files of --${setting} are empty`,
     );
   }
   return files.filter((file) => file.bytes > 0);
@@ -41,8 +47,12 @@ async function expand(db: Database, input: string, setting: string): Promise<str
   if (info?.isDirectory) {
     const folder = input.replace(/\/+$/, "");
     const paths = (await Array.fromAsync(Deno.readDir(input)))
-      .filter((entry) => !entry.isDirectory && ending.test(entry.name)).map((entry) => `${folder}/${entry.name}`);
-    if (paths.length === 0) throw new InputError(`--${setting} ${input}: the folder has no file ending in ${known}`);
+      .filter((entry) => !entry.isDirectory && ending.test(entry.name)).map((entry) =>
+        `${folder}/${entry.name}`
+      );
+    if (paths.length === 0) {
+      throw new InputError(`--${setting} ${input}: the folder has no file ending in ${known}`);
+    }
     return paths;
   }
   if (info) return [input];

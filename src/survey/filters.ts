@@ -81,7 +81,8 @@ export async function filterObservations(db: Database, settings: FilterSettings)
 
 function inRange({ min_error, max_error, magnitude_range }: FilterSettings): string {
   // Compared as FLOAT: 0.1 read as float32 is a little over the double 0.1.
-  const magnitudes = magnitude_range && `mag BETWEEN ${magnitude_range[0]}::FLOAT AND ${magnitude_range[1]}::FLOAT`;
+  const magnitudes = magnitude_range &&
+    `mag BETWEEN ${magnitude_range[0]}::FLOAT AND ${magnitude_range[1]}::FLOAT`;
   return [
     `isfinite(time) AND isfinite(mag) AND isfinite(err)`,
     `err BETWEEN ${min_error}::FLOAT AND ${max_error}::FLOAT`,
@@ -90,9 +91,16 @@ function inRange({ min_error, max_error, magnitude_range }: FilterSettings): str
 }
 
 function summarised(settings: FilterSettings): string {
-  const { noise_filter, noise_kurtosis, noise_skewness, noise_std, noise_criteria, min_observations } = settings;
-  const criteria = [`abs(kurtosis) > ${noise_kurtosis}`, `abs(skewness) > ${noise_skewness}`, `std > ${noise_std}`];
-  const signal = criteria.map((c) => `coalesce(${c}, false)`).join(noise_criteria === "any" ? " OR " : " AND ");
+  const { noise_filter, noise_kurtosis, noise_skewness, noise_std, noise_criteria, min_observations } =
+    settings;
+  const criteria = [
+    `abs(kurtosis) > ${noise_kurtosis}`,
+    `abs(skewness) > ${noise_skewness}`,
+    `std > ${noise_std}`,
+  ];
+  const signal = criteria.map((c) => `coalesce(${c}, false)`).join(
+    noise_criteria === "any" ? " OR " : " AND ",
+  );
   return `
     INSERT INTO summary
     WITH trimmed AS (
@@ -130,7 +138,11 @@ export interface Stage extends Count {
 }
 
 /** What is left after each filter, in order. */
-export async function countStages(db: Database, settings: FilterSettings, dropsUnlisted: boolean): Promise<Stage[]> {
+export async function countStages(
+  db: Database,
+  settings: FilterSettings,
+  dropsUnlisted: boolean,
+): Promise<Stage[]> {
   const { min_error, max_error, magnitude_range, trim_percentiles: [low, high], noise_criteria } = settings;
   const stages = [
     { name: "readable rows", n: "n_read" },
@@ -152,7 +164,7 @@ export async function countStages(db: Database, settings: FilterSettings, dropsU
   const rows = await db.rows<Record<string, number> & { label: string }>(
     `SELECT coalesce(class, '(none)') AS label, ${sums.join(", ")}
       FROM (SELECT *, CASE WHEN listed THEN n_read ELSE 0 END AS n_listed FROM light_curves LEFT JOIN summary USING (lc))
-      GROUP BY label ORDER BY class NULLS LAST`,
+      GROUP BY class ORDER BY class NULLS LAST`,
   );
   return stages.map(({ name }, i) => {
     const classes = Object.fromEntries(rows.map((row) => [row.label as string, {

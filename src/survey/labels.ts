@@ -40,7 +40,9 @@ export async function readLabels(db: Database, settings: LabelSettings): Promise
     `SELECT id, class, other FROM labels WHERE class <> other ORDER BY id LIMIT 1`,
   );
   if (two) {
-    throw new InputError(`${settings.labels}: object "${two.id}" has two classes, "${two.class}" and "${two.other}"`);
+    throw new InputError(
+      `${settings.labels}: object "${two.id}" has two classes, "${two.class}" and "${two.other}"`,
+    );
   }
 }
 

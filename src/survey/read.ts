@@ -68,7 +68,9 @@ export async function readObservations(
       files: source.files.length,
       first: source.files[0].path,
       columns: Object.fromEntries(
-        Object.entries(mapped[k]).filter(([, i]) => i !== undefined).map(([role, i]) => [role, source.columns[i!]]),
+        Object.entries(mapped[k]).filter(([, i]) => i !== undefined).map((
+          [role, i],
+        ) => [role, source.columns[i!]]),
       ),
     })),
     idFromFile: mapped.some((roles) => roles.id === undefined),
@@ -114,7 +116,12 @@ async function nameFiles(db: Database, files: readonly SurveyFile[], pattern: st
   await db.append("file_names", [files.map((f) => f.path), names.map((n) => n.id), names.map((n) => n.band)]);
 }
 
-function insertion(source: Source, roles: Mapping, files: readonly SurveyFile[], settings: ColumnSettings): string {
+function insertion(
+  source: Source,
+  roles: Mapping,
+  files: readonly SurveyFile[],
+  settings: ColumnSettings,
+): string {
   const { layout } = source;
   const cell = (i: number | undefined, otherwise: string) => i === undefined ? otherwise : source.textCell(i);
   const byFile = roles.id === undefined || settings.file_name !== undefined;
@@ -138,7 +145,9 @@ function insertion(source: Source, roles: Mapping, files: readonly SurveyFile[],
     FROM (SELECT *, CASE ${checks.join(" ")} END AS reason FROM (
       SELECT
         ${roles.id === undefined ? "file_names.id" : source.textCell(roles.id)} AS id,
-        ${roles.band === undefined && byFile ? "nullif(file_names.band, '')" : cell(roles.band, "NULL")} AS band,
+        ${
+    roles.band === undefined && byFile ? "nullif(file_names.band, '')" : cell(roles.band, "NULL")
+  } AS band,
         ${cell(roles.class, "NULL")} AS class,
         ${source.numberCell(time)} AS time,
         TRY_CAST(${source.numberCell(magnitude)} AS FLOAT) AS magnitude,
@@ -167,12 +176,16 @@ async function unusableRows(db: Database, sources: Source[], mapped: Mapping[]):
   const found: Unusable[] = [];
   for (const { reason, rows, file } of reasons) {
     const bad = await db.row<BadRow>(
-      `SELECT file, row, cells FROM raw WHERE reason = ${text(reason)} AND file = ${text(file)} ORDER BY row LIMIT 1`,
+      `SELECT file, row, cells FROM raw WHERE reason = ${text(reason)} AND file = ${
+        text(file)
+      } ORDER BY row LIMIT 1`,
     );
     const k = sources.findIndex((source) => source.files.some(({ path }) => path === file));
     const { id, time, magnitude, error } = mapped[k];
     const positions = [id, time, magnitude, error];
-    const what = positions.flatMap((i, c) => i === undefined ? [] : [`${sources[k].columns[i]} ${shown(bad.cells[c])}`]);
+    const what = positions.flatMap((i, c) =>
+      i === undefined ? [] : [`${sources[k].columns[i]} ${shown(bad.cells[c])}`]
+    );
     const where = bad.row === null ? await lineOf(sources[k], bad, positions) : `row ${bad.row}`;
     found.push({ reason, rows, example: `${file}: ${where} (${what.join(", ")})` });
   }
@@ -194,7 +207,9 @@ async function lineOf({ layout }: Source, bad: BadRow, positions: (number | unde
     number++;
     if (number <= layout!.skip || line.trim() === "" || line.trimStart().startsWith("#")) return false;
     const fields = fieldsOf(line, layout!.delimiter);
-    return positions.every((at, c) => at === undefined || (fields[at] ?? "") === (bad.cells[c] ?? fields[at] ?? ""));
+    return positions.every((at, c) =>
+      at === undefined || (fields[at] ?? "") === (bad.cells[c] ?? fields[at] ?? "")
+    );
   };
   for await (const piece of textOf(bad.file)) {
     const lines = (rest + piece).split("\n");
@@ -228,5 +243,7 @@ async function rejectedRows(db: Database): Promise<Unusable[]> {
  */
 export function refuse(unusable: readonly Unusable[]): void {
   if (unusable.length === 0) return;
-  throw new InputError(unusable.map(({ reason, rows, example }) => `${reason}: ${rows} rows, e.g. ${example}`).join("\n"));
+  throw new InputError(
+    unusable.map(({ reason, rows, example }) => `${reason}: ${rows} rows, e.g. ${example}`).join("\n"),
+  );
 }

@@ -50,7 +50,8 @@ async function parquetSource(db: Database, files: SurveyFile[]): Promise<Source>
   const found = described.filter(({ column_name: c }) => c !== "__file" && c !== "file_row_number");
   const types = found.map((column) => column.column_type);
   const columns = found.map((column) => column.column_name);
-  const isNumber = (i: number) => /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$/.test(types[i]);
+  const isNumber = (i: number) =>
+    /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$/.test(types[i]);
   const textCell = (i: number) => {
     const cell = name(columns[i]);
     // An integer id that pandas stored as a float ("12.0") must still match the integer 12 of another table.
@@ -81,7 +82,14 @@ function textSource(layout: TextLayout, files: SurveyFile[]): Source {
   const base = { path: files[0].path, columns, named, files, layout };
   if (delimiter === null) {
     // A run of blanks is no delimiter that DuckDB's reader knows: it reads lines, and they are split here.
-    const lines = [...options, `delim = '\x01'`, `quote = ''`, `escape = ''`, `strict_mode = false`, `columns = {'line': 'VARCHAR'}`];
+    const lines = [
+      ...options,
+      `delim = '\x01'`,
+      `quote = ''`,
+      `escape = ''`,
+      `strict_mode = false`,
+      `columns = {'line': 'VARCHAR'}`,
+    ];
     const textCell = (i: number) => `fields[${i + 1}]`;
     return {
       ...base,

@@ -109,7 +109,9 @@ export interface Split {
 export function assignSubsets(ids: readonly string[], split: Split): Map<string, Subset> {
   const { seed, fractions, listed, unlisted, groups } = split;
   if (!listed) {
-    return new Map([...splitByFractions(ids, fractions, seed, groups)].map(([id, side]) => [id, subsets[side]]));
+    return new Map(
+      [...splitByFractions(ids, fractions, seed, groups)].map(([id, side]) => [id, subsets[side]]),
+    );
   }
   const missing = ids.filter((id) => !listed.has(id));
   if (missing.length > 0 && (unlisted === undefined || unlisted === "drop")) {

@@ -53,9 +53,16 @@ export async function layoutOf(path: string): Promise<TextLayout> {
 }
 
 function delimiterOf(line: string): TextLayout["delimiter"] {
-  const counts = ([",", ";", "|", "\t"] as const).map((sign) => ({ sign, fields: fieldsOf(line, sign).length }));
+  const counts = ([",", ";", "|", "\t"] as const).map((sign) => ({
+    sign,
+    fields: fieldsOf(line, sign).length,
+  }));
   const best = counts.reduce((a, b) => (b.fields > a.fields ? b : a));
-  return best.fields > 1 && best.sign !== "\t" ? best.sign : best.fields > 1 && !/ {2}|\t /.test(line) ? "\t" : null;
+  return best.fields > 1 && best.sign !== "\t"
+    ? best.sign
+    : best.fields > 1 && !/ {2}|\t /.test(line)
+    ? "\t"
+    : null;
 }
 
 /** The fields of one line; a delimited field may be quoted, then a doubled quote stands for one. */

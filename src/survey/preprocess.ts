@@ -1,0 +1,419 @@
+/** From survey files to a dataset folder, the whole way. */
+import { createHash } from "node:crypto";
+import { InputError } from "../errors.ts";
+import { exists, writeFolderAtomically, writeJson } from "../files/atomic.ts";
+import { checksum, writeMetadata, writeObservations } from "./dataset_files.ts";
+import { Database, type Resources } from "./duckdb.ts";
+import { findFiles, type SurveyFile } from "./files.ts";
+import { type Count, countStages, filterObservations, type FilterSettings, type Stage } from "./filters.ts";
+import type { Span } from "./histogram.ts";
+import {
+  type LabelSettings,
+  readDuplicates,
+  readLabels,
+  readSplitFile,
+  type SplitFileSettings,
+} from "./labels.ts";
+import { type Progress, silent } from "./progress.ts";
+import { type ColumnSettings, type Reading, readObservations, refuse, type Unusable } from "./read.ts";
+import { assignSubsets, groupsOf, type Split, type Subset, subsets } from "./split.ts";
+
+/** Everything that preprocessing can be told; see the command's help for each. */
+export interface PreprocessSettings
+  extends
+    ColumnSettings,
+    LabelSettings,
+    Omit<FilterSettings, "trim" | "noise_filter">,
+    Partial<SplitFileSettings>,
+    Resources {
+  input: readonly string[];
+  output: string;
+  preset?: "reference" | "macho";
+  /** Undefined: on where no light curve has a class. */
+  trim?: boolean;
+  noise_filter?: boolean;
+  strict: boolean;
+  fractions: readonly number[];
+  validation_fraction: number;
+  unlisted?: Split["unlisted"];
+  duplicates?: string;
+  seed: number;
+}
+
+/** What `dataset.json` holds. */
+export interface DatasetDescription {
+  format: "astromer-dataset";
+  version: 1;
+  inputs: { files: number; bytes: number; first: readonly { path: string; bytes: number }[] };
+  settings: PreprocessSettings;
+  columns: Reading["columns"];
+  light_curves: number;
+  observations: number;
+  stages: Stage[];
+  subsets: Partial<Record<Subset, Count>>;
+  classes: Record<string, Count>;
+  unusable: Unusable[];
+  warnings: string[];
+  /** A guess from the numbers: "JD" (full Julian dates), "MJD", or "relative". */
+  time_system: string;
+  magnitudes: Span;
+  /** Days between neighbouring observations of a light curve; null when all have one observation. */
+  time_steps: Span | null;
+  checksums: Record<string, string>;
+  /** SHA-256 over the checksums, in the order of the files' names. */
+  fingerprint: string;
+}
+
+/** What the presets stand for; a setting that was given counts more. */
+const presets: Record<"reference" | "macho", Partial<PreprocessSettings>> = {
+  reference: {
+    id: "newID",
+    time: "mjd",
+    magnitude: "mag",
+    error: "errmag",
+    labels_id: "newID",
+    labels_class: "Class",
+  },
+  macho: {
+    id: "filename",
+    time: "1",
+    magnitude: "2",
+    error: "3",
+    file_name: "^(?:lc_)?(?<id>\\d+\\.\\d+\\.\\d+)\\.(?<band>[A-Za-z])\\.",
+  },
+};
+
+/** Of this many input files at most the dataset keeps the names. */
+const namedInputs = 1000;
+
+/**
+ * Makes a dataset folder: `metadata.parquet`, `observations.safetensors`, `dataset.json`. The folder appears when it is complete.
+ * @returns what `dataset.json` holds
+ * @throws {InputError} when a file, a column, a row (if strict) or a setting is wrong, or nothing is left
+ */
+export async function preprocess(
+  given: PreprocessSettings,
+  progress: Progress = silent,
+): Promise<DatasetDescription> {
+  const settings = await resolved(given);
+  await refuseForeignFolder(settings.output, "dataset.json", "a dataset folder");
+  return await withWorkFolder(settings.output, async (folder) => {
+    using db = await Database.open(folder, settings);
+    const files = await findFiles(db, settings.input, "input");
+    const listed = settings.split_file === undefined
+      ? undefined
+      : await readSplitFile(db, settings as SplitFileSettings);
+    const pairs = settings.duplicates === undefined ? [] : await readDuplicates(db, settings.duplicates);
+    await readLabels(db, settings);
+
+    const reading = await progress.stage(
+      `reading ${files.length} files`,
+      () => readObservations(db, files, settings),
+    );
+    if (settings.strict) refuse(reading.unusable);
+    const dropsUnlisted = settings.unlisted === "drop";
+    const warnings = await progress.stage("sorting by light curve", async () => {
+      await gatherLightCurves(db, files, reading);
+      if (dropsUnlisted) await keepListed(db, [...listed!.keys()]);
+      return [...await checkLabels(db, settings), ...await clusterObservations(db)];
+    });
+    if (reading.idFromFile) warnings.push("every file is one light curve, its id taken from the file's name");
+
+    const { labelled } = await db.row<{ labelled: number }>(
+      `SELECT count(class) AS labelled FROM light_curves`,
+    );
+    // Trimming would cut eclipses, and the noise filter would choose what a classifier is tested on.
+    settings.trim ??= labelled === 0;
+    settings.noise_filter ??= labelled === 0;
+    const filters = settings as PreprocessSettings & FilterSettings;
+    await progress.stage("filtering", () => filterObservations(db, filters));
+    const stages = await countStages(db, filters, dropsUnlisted);
+    refuseNothing(stages);
+
+    await progress.stage("splitting", async () => {
+      const rows = await db.rows<{ id: string }>(
+        `SELECT DISTINCT id FROM summary JOIN light_curves USING (lc) WHERE n_final > 0 ORDER BY id`,
+      );
+      const subset = assignSubsets(rows.map(({ id }) => id), {
+        seed: settings.seed,
+        fractions: settings.fractions,
+        listed,
+        unlisted: settings.unlisted,
+        validationFraction: settings.validation_fraction,
+        groups: groupsOf(pairs),
+      });
+      await db.run(`CREATE TABLE subsets (id VARCHAR, subset VARCHAR)`);
+      await db.append("subsets", [[...subset.keys()], [...subset.values()]]);
+    });
+
+    let description: DatasetDescription;
+    await writeFolderAtomically(settings.output, async (temporary) => {
+      const timeSteps = await progress.stage("writing observations", async () => {
+        const rows = await db.rows<{ n: number }>(
+          `SELECT n_final AS n FROM summary WHERE n_final > 0 ORDER BY lc`,
+        );
+        return writeObservations(db, `${temporary}/observations.safetensors`, rows.map(({ n }) => n));
+      });
+      description = await progress.stage("writing metadata", async () => {
+        await writeMetadata(db, `${temporary}/metadata.parquet`);
+        return describe(db, temporary, { settings, files, reading, stages, warnings, timeSteps });
+      });
+      await writeJson(`${temporary}/dataset.json`, description);
+    });
+    return description!;
+  });
+}
+
+/** Settings with the preset filled in, checked against each other. */
+async function resolved(given: PreprocessSettings): Promise<PreprocessSettings> {
+  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const preset = given.preset ? presets[given.preset] : {};
+  // A column of ids that was given is not to be overruled by the preset's file names.
+  const settings = { ...preset, ...present } as PreprocessSettings;
+  if (given.preset === "macho" && given.id !== undefined && given.file_name === undefined) {
+    delete settings.file_name;
+  }
+  if (given.preset === "reference" && settings.input.length === 1) {
+    const folder = settings.input[0].replace(/\/+$/, "");
+    if (await exists(`${folder}/observations`)) {
+      settings.input = [`${folder}/observations`];
+      for (const name of ["metadata.parquet", "metadata.csv"]) {
+        if (await exists(`${folder}/${name}`)) settings.labels ??= `${folder}/${name}`;
+      }
+    }
+  }
+  const sum = settings.fractions.reduce((a, b) => a + b, 0);
+  if (settings.fractions.length !== 3 || Math.abs(sum - 1) > 1e-6 || settings.fractions.some((f) => f < 0)) {
+    throw new InputError(
+      `--fractions ${
+        settings.fractions.join(",")
+      }: three shares (train, validation, test) that add up to 1 are needed`,
+    );
+  }
+  const [low, high] = settings.trim_percentiles;
+  if (settings.trim_percentiles.length !== 2 || !(low >= 0 && low < high && high <= 100)) {
+    throw new InputError(
+      `--trim-percentiles ${
+        settings.trim_percentiles.join(",")
+      }: two percentiles are needed, 0 to 100, the lower first`,
+    );
+  }
+  const range = settings.magnitude_range;
+  if (range !== undefined && !(range.length === 2 && range[0] < range[1])) {
+    throw new InputError(`--magnitude-range ${range.join(",")}: two magnitudes are needed, the lower first`);
+  }
+  if (settings.min_error > settings.max_error) {
+    throw new InputError(`--min-error ${settings.min_error} is over --max-error ${settings.max_error}`);
+  }
+  if (settings.split_file === undefined) {
+    for (const name of ["split_id", "split_subset", "split_holdout_column", "unlisted"] as const) {
+      if (settings[name] !== undefined) {
+        throw new InputError(
+          `--${name.replaceAll("_", "-")} says how to use a split file, but --split-file is not given`,
+        );
+      }
+    }
+  }
+  if (settings.labels === undefined && (given.labels_id ?? given.labels_class) !== undefined) {
+    throw new InputError("--labels-id and --labels-class say how to read --labels, which is not given");
+  }
+  return settings;
+}
+
+/**
+ * Refuses to replace a folder that this program did not write.
+ * @param mark a file that all folders of the right kind hold
+ */
+export async function refuseForeignFolder(folder: string, mark: string, kind: string): Promise<void> {
+  if (!await exists(folder)) return;
+  const info = await Deno.stat(folder);
+  if (
+    info.isDirectory &&
+    (await exists(`${folder}/${mark}`) || (await Array.fromAsync(Deno.readDir(folder))).length === 0)
+  ) {
+    return;
+  }
+  throw new InputError(
+    `--output ${folder} exists and is not ${kind}: it will not be replaced; choose another name`,
+  );
+}
+
+/** Lends a folder beside the output that is gone afterwards, also after Ctrl-C. */
+async function withWorkFolder<T>(output: string, work: (folder: string) => Promise<T>): Promise<T> {
+  const clean = output.replace(/\/+$/, "");
+  const folder = `${clean}.${Deno.pid}.work.tmp`;
+  const stop = () => {
+    for (const path of [folder, `${clean}.${Deno.pid}.tmp`]) {
+      try {
+        Deno.removeSync(path, { recursive: true });
+      } catch { /* it was not there */ }
+    }
+    Deno.exit(130);
+  };
+  await Deno.mkdir(folder, { recursive: true });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
+  try {
+    return await work(folder);
+  } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, stop);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Makes `light_curves` (lc, id, band, class, n_read, listed): lc counts from 0, by id (as numbers if all are), then band. */
+async function gatherLightCurves(
+  db: Database,
+  files: readonly SurveyFile[],
+  { unusable }: Reading,
+): Promise<void> {
+  await db.run(
+    `CREATE TEMP TABLE found AS
+      SELECT id, band, count(*) AS n_read, min(class) AS class, max(class) AS other
+      FROM raw WHERE reason IS NULL GROUP BY id, band`,
+  );
+  const { n, numbers } = await db.row<{ n: number; numbers: boolean }>(
+    `SELECT count(*) AS n, bool_and(regexp_full_match(id, '-?[0-9]{1,18}')) AS numbers FROM found`,
+  );
+  if (n === 0) {
+    const why = unusable.map(({ reason, rows, example }) => `; ${reason}: ${rows} rows, e.g. ${example}`)
+      .join("");
+    throw new InputError(
+      `there is no usable observation in ${
+        files.length === 1 ? files[0].path : `${files.length} files`
+      }${why}`,
+    );
+  }
+  const [two] = await db.rows<{ id: string; class: string; other: string }>(
+    `SELECT id, class, other FROM found WHERE class <> other ORDER BY id LIMIT 1`,
+  );
+  if (two) throw new InputError(`object "${two.id}" has two classes, "${two.class}" and "${two.other}"`);
+  await db.run(
+    `CREATE TABLE light_curves AS
+      SELECT (row_number() OVER (ORDER BY ${numbers ? "id::BIGINT" : "id"}, found.band) - 1)::INTEGER AS lc,
+        id, found.band AS read_band, coalesce(nullif(found.band, ''), labels.band, '') AS band,
+        coalesce(labels.class, found.class) AS class, n_read, true AS listed
+      FROM found LEFT JOIN labels USING (id) ORDER BY lc`,
+  );
+}
+
+async function keepListed(db: Database, ids: string[]): Promise<void> {
+  await db.run(`CREATE TEMP TABLE listed_ids (id VARCHAR)`);
+  await db.append("listed_ids", [ids]);
+  await db.run(`UPDATE light_curves SET listed = id IN (SELECT id FROM listed_ids)`);
+}
+
+async function checkLabels(db: Database, { labels }: PreprocessSettings): Promise<string[]> {
+  if (labels === undefined) return [];
+  const { all, matched, example } = await db.row<{ all: number; matched: number; example: string | null }>(
+    `SELECT count(*) AS "all", count(*) FILTER (id IN (SELECT id FROM labels)) AS matched, min(id) AS example FROM light_curves`,
+  );
+  if (matched === 0) {
+    const { other } = await db.row<{ other: string | null }>(`SELECT min(id) AS other FROM labels`);
+    throw new InputError(
+      `${labels}: none of its ids (e.g. "${other}") is an id of the observations (e.g. "${example}"); ` +
+        `--labels-id and --id choose the columns`,
+    );
+  }
+  return matched === all
+    ? []
+    : [`${all - matched} of ${all} light curves are not in ${labels}: they have no class`];
+}
+
+/** Makes `clustered` (lc, time, mag, err; ordered by lc) from the usable rows, which may be larger than memory. */
+async function clusterObservations(db: Database): Promise<string[]> {
+  await db.run(
+    `CREATE TABLE clustered AS
+      SELECT lc, time, mag, err
+      FROM raw JOIN light_curves ON raw.id = light_curves.id AND raw.band = light_curves.read_band
+      WHERE reason IS NULL AND listed ORDER BY lc`,
+  );
+  await db.run(`DROP TABLE raw`);
+  const { odd, example } = await db.row<{ odd: number; example: number | null }>(
+    `SELECT count(*) AS odd, mode(mag) AS example FROM clustered WHERE isfinite(mag) AND mag NOT BETWEEN -5 AND 40`,
+  );
+  if (odd === 0) return [];
+  const often = Number(Math.fround(example!).toPrecision(7));
+  return [
+    `${odd} magnitudes are outside of -5 to 40 (most often ${often}): fluxes, millimagnitudes, or a mark for "no value"? ` +
+    `They are kept; --magnitude-range drops them`,
+  ];
+}
+
+function refuseNothing(stages: Stage[]): void {
+  if (stages.at(-1)!.light_curves > 0) return;
+  const lost = stages.map(({ name, light_curves }) => `${name}: ${light_curves}`).join(", ");
+  throw new InputError(`no light curve is left; light curves after each filter: ${lost}`);
+}
+
+interface Facts {
+  settings: PreprocessSettings;
+  files: readonly SurveyFile[];
+  reading: Reading;
+  stages: Stage[];
+  warnings: string[];
+  timeSteps: Span | null;
+}
+
+async function describe(db: Database, folder: string, facts: Facts): Promise<DatasetDescription> {
+  const { settings, files, reading, stages, warnings, timeSteps } = facts;
+  const { first, last } = await db.row<{ first: number; last: number }>(
+    `SELECT min(time) AS first, max(time) AS last FROM kept`,
+  );
+  const time = timeSystem(first, last);
+  // A hundredth of a magnitude is fine enough for a median, and can be counted in any amount of data.
+  const magnitudes = await db.row<Span>(
+    `WITH counts AS (SELECT round(mag, 2) AS m, count(*) AS n, min(mag) AS low, max(mag) AS high FROM kept GROUP BY m),
+      below AS (SELECT *, sum(n) OVER (ORDER BY m) AS upto, sum(n) OVER () AS total FROM counts)
+      SELECT min(low) AS min, min(m) FILTER (upto * 2 >= total) AS median, max(high) AS max FROM below`,
+  );
+  const sides = await db.rows<Count & { subset: Subset }>(
+    `SELECT subset, count(*) AS light_curves, sum(n_final) AS observations
+      FROM summary JOIN light_curves USING (lc) JOIN subsets USING (id) WHERE n_final > 0 GROUP BY subset`,
+  );
+  const rank = ({ subset }: { subset: Subset }) => subsets.indexOf(subset);
+  const end = stages.at(-1)!;
+  const checksums = Object.fromEntries(
+    await Promise.all(
+      ["metadata.parquet", "observations.safetensors"].map(async (file) =>
+        [file, await checksum(`${folder}/${file}`)] as const
+      ),
+    ),
+  );
+  return {
+    format: "astromer-dataset",
+    version: 1,
+    inputs: {
+      files: files.length,
+      bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+      first: files.slice(0, namedInputs).map(({ path, bytes }) => ({ path, bytes })),
+    },
+    settings,
+    columns: reading.columns,
+    light_curves: end.light_curves,
+    observations: end.observations,
+    stages,
+    subsets: Object.fromEntries(
+      sides.sort((a, b) => rank(a) - rank(b)).map(({ subset, ...count }) => [subset, count]),
+    ),
+    classes: Object.fromEntries(Object.entries(end.classes).filter(([, count]) => count.light_curves > 0)),
+    unusable: reading.unusable,
+    warnings: [...warnings, ...time.warnings],
+    time_system: time.system,
+    magnitudes,
+    time_steps: timeSteps,
+    checksums,
+    fingerprint: createHash("sha256").update(Object.values(checksums).join("\n")).digest("hex"),
+  };
+}
+
+/** What kind of dates these are. Only differences are ever used, so none is wrong; a mixture is. */
+function timeSystem(first: number, last: number): { system: string; warnings: string[] } {
+  const isJd = (time: number) => time > 2_400_000;
+  if (isJd(first) !== isJd(last)) {
+    return {
+      system: "mixed",
+      warnings: [`times run from ${first} to ${last}: Julian and modified Julian dates seem to be mixed`],
+    };
+  }
+  return { system: isJd(first) ? "JD" : first > 15_000 && last < 100_000 ? "MJD" : "relative", warnings: [] };
+}

@@ -1,0 +1,73 @@
+/** What preprocessing did, as plain text. */
+import type { Count, Stage } from "./filters.ts";
+import type { Span } from "./histogram.ts";
+import type { DatasetDescription } from "./preprocess.ts";
+
+/** Columns of texts, the first flush left, the others flush right. */
+export function plainTable(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  return rows.map((row) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ").trimEnd()
+  ).join("\n");
+}
+
+/** A whole number with commas between thousands. */
+export function grouped(n: number): string {
+  return n.toLocaleString("en-US");
+}
+
+/** The whole report: filters, classes, subsets, spans, what was unusable, what looks odd. */
+export function reportOf(dataset: DatasetDescription): string {
+  const { stages, subsets, unusable, warnings, magnitudes, time_steps, time_system } = dataset;
+  const classes = Object.keys(stages[0].classes);
+  return [
+    plainTable([
+      ["after the filter", "light curves", "observations"],
+      ...stages.map((stage) => [stage.name, ...counts(stage)]),
+    ]),
+    ...(classes.length > 1 || classes[0] !== "(none)" ? [classTable(stages, classes)] : []),
+    plainTable([
+      ["subset", "light curves", "observations"],
+      ...Object.entries(subsets).map(([name, count]) => [name, ...counts(count)]),
+    ]),
+    plainTable([
+      ["", "min", "median", "max"],
+      ["magnitude", ...span(magnitudes)],
+      ...(time_steps ? [["time step (days)", ...span(time_steps)]] : []),
+    ]) +
+    `\nTimes look like ${
+      time_system === "relative" ? "days from some start" : time_system
+    }; only differences are used.`,
+    ...(unusable.length > 0
+      ? [
+        "Unusable rows, left out:\n" +
+        unusable.map(({ reason, rows, example }) => `  ${reason}: ${grouped(rows)}, e.g. ${example}`).join(
+          "\n",
+        ),
+      ]
+      : []),
+    ...(warnings.length > 0 ? ["Note:\n" + warnings.map((warning) => `  ${warning}`).join("\n")] : []),
+  ].join("\n\n");
+}
+
+function counts({ light_curves, observations }: Count): string[] {
+  return [grouped(light_curves), grouped(observations)];
+}
+
+function classTable(stages: Stage[], classes: string[]): string {
+  const [first, last] = [stages[0], stages.at(-1)!];
+  return plainTable([
+    ["class", "light curves read", "kept", "observations read", "kept"],
+    ...classes.map((name) => [
+      name,
+      grouped(first.classes[name].light_curves),
+      grouped(last.classes[name].light_curves),
+      grouped(first.classes[name].observations),
+      grouped(last.classes[name].observations),
+    ]),
+  ]);
+}
+
+function span({ min, median, max }: Span): string[] {
+  return [min, median, max].map((value) => String(Number(value.toPrecision(5))));
+}
