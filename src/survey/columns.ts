@@ -81,7 +81,8 @@ export function needColumn(table: Columns, role: Role, given: string | undefined
   throw new InputError(`${table.path}: which column is ${words[role]}? Give --${flag}; ${listed(table)}`);
 }
 
-function listed({ columns, named }: Columns): string {
+/** A table's columns, as half a sentence. */
+export function listed({ columns, named }: Columns): string {
   return named
     ? `its columns are ${columns.join(", ")}`
     : `it has ${columns.length} columns without names, numbered from 1`;

@@ -1,6 +1,6 @@
 /** Reading: survey files into one table of observations, and every row that is unusable, with its place. */
 import { InputError } from "../errors.ts";
-import { findColumn, needColumn, type Role } from "./columns.ts";
+import { findColumn, listed, needColumn, type Role } from "./columns.ts";
 import { type Database, text } from "./duckdb.ts";
 import { stemOf, type SurveyFile } from "./files.ts";
 import { readable, type Source, sourcesOf } from "./source.ts";
@@ -81,21 +81,23 @@ type Mapping = Partial<Record<Role, number>>;
 
 function mapColumns(source: Source, settings: ColumnSettings, files: number): Mapping {
   const byFile = settings.id === "filename" || settings.file_name !== undefined && settings.id === undefined;
-  const id = byFile ? undefined : findColumn(source, "id", settings.id, "id");
-  if (id === undefined && !byFile && files === 1 && source.named) {
-    throw new InputError(
-      `${source.path}: which column is the object's id? Give --id, or --id filename if the file is one light curve; ` +
-        `its columns are ${source.columns.join(", ")}`,
-    );
-  }
-  return {
-    id,
+  const roles: Mapping = {
+    id: byFile ? undefined : findColumn(source, "id", settings.id, "id"),
     time: needColumn(source, "time", settings.time, "time"),
     magnitude: needColumn(source, "magnitude", settings.magnitude, "magnitude"),
     error: needColumn(source, "error", settings.error, "error"),
     band: findColumn(source, "band", settings.band, "band"),
     class: findColumn(source, "class", settings.class, "class"),
   };
+  // One file without an id is one light curve, unless a column that means nothing to us could be the id.
+  const meant = new Set(Object.values(roles));
+  if (roles.id === undefined && !byFile && files === 1 && source.columns.some((_, i) => !meant.has(i))) {
+    throw new InputError(
+      `${source.path}: which column is the object's id? Give --id, or --id filename if the file is one light curve; ` +
+        listed(source),
+    );
+  }
+  return roles;
 }
 
 /** Fills `file_names` with the id and band that each file's name gives. */
@@ -112,7 +114,9 @@ async function nameFiles(db: Database, files: readonly SurveyFile[], pattern: st
     if (!groups?.id) throw new InputError(`${path}: its name gives no id under --file-name ${pattern}`);
     return { id: groups.id, band: groups.band ?? "" };
   });
-  await db.run(`CREATE OR REPLACE TEMP TABLE file_names (path VARCHAR, id VARCHAR, band VARCHAR)`);
+  await db.run(
+    `CREATE OR REPLACE TEMP TABLE file_names (__path VARCHAR, __file_id VARCHAR, __file_band VARCHAR)`,
+  );
   await db.append("file_names", [files.map((f) => f.path), names.map((n) => n.id), names.map((n) => n.band)]);
 }
 
@@ -122,44 +126,36 @@ function insertion(
   files: readonly SurveyFile[],
   settings: ColumnSettings,
 ): string {
-  const { layout } = source;
-  const cell = (i: number | undefined, otherwise: string) => i === undefined ? otherwise : source.textCell(i);
+  const { layout, textCell, numberCell, isEmpty } = source;
   const byFile = roles.id === undefined || settings.file_name !== undefined;
+  const optional = (i: number | undefined, otherwise: string) => i === undefined ? otherwise : textCell(i);
   const { time, magnitude, error } = roles as Record<Role, number>;
   const checks = [
     ...(layout?.delimiter === null
       ? [`WHEN len(fields) > ${source.columns.length} THEN 'more fields than columns'`]
       : []),
-    `WHEN id IS NULL THEN 'no id'`,
-    ...(["time", "magnitude", "error"] as const).flatMap((role) => [
-      `WHEN ${role}_text IS NULL THEN 'no ${role}'`,
-      `WHEN ${role} IS NULL THEN 'the ${role} is not a number'`,
+    `WHEN __id IS NULL THEN 'no id'`,
+    ...Object.entries({ time, magnitude, error }).flatMap(([role, i]) => [
+      `WHEN ${isEmpty(i)} THEN 'no ${role}'`,
+      `WHEN __${role} IS NULL THEN 'the ${role} is not a number'`,
     ]),
   ];
+  const cells = [roles.id, time, magnitude, error].map((i) => optional(i, "NULL"));
+  const ifBad = (value: string) => `CASE WHEN __reason IS NOT NULL THEN ${value} END`;
   return `
     INSERT INTO raw
-    SELECT id, coalesce(band, ''), class, time, magnitude, error, reason,
-      CASE WHEN reason IS NOT NULL THEN file END,
-      CASE WHEN reason IS NOT NULL THEN row END,
-      CASE WHEN reason IS NOT NULL THEN [id, time_text, magnitude_text, error_text] END
-    FROM (SELECT *, CASE ${checks.join(" ")} END AS reason FROM (
-      SELECT
-        ${roles.id === undefined ? "file_names.id" : source.textCell(roles.id)} AS id,
-        ${
-    roles.band === undefined && byFile ? "nullif(file_names.band, '')" : cell(roles.band, "NULL")
-  } AS band,
-        ${cell(roles.class, "NULL")} AS class,
-        ${source.numberCell(time)} AS time,
-        TRY_CAST(${source.numberCell(magnitude)} AS FLOAT) AS magnitude,
-        TRY_CAST(${source.numberCell(error)} AS FLOAT) AS error,
-        ${source.textCell(time)} AS time_text,
-        ${source.textCell(magnitude)} AS magnitude_text,
-        ${source.textCell(error)} AS error_text,
-        ${layout?.delimiter === null ? "fields," : ""}
-        __file AS file,
-        ${layout ? "NULL" : "file_row_number + 1"} AS row
+    SELECT __id, coalesce(__band, ''), __class, __time, __magnitude, __error, __reason,
+      ${ifBad("__file")}, ${ifBad(layout ? "NULL" : "file_row_number + 1")}, ${ifBad(`[${cells.join(", ")}]`)}
+    FROM (SELECT *, CASE ${checks.join(" ")} END AS __reason FROM (
+      SELECT *,
+        ${optional(roles.id, "__file_id")} AS __id,
+        ${optional(roles.band, byFile ? "__file_band" : "NULL")} AS __band,
+        ${optional(roles.class, "NULL")} AS __class,
+        ${numberCell(time)} AS __time,
+        TRY_CAST(${numberCell(magnitude)} AS FLOAT) AS __magnitude,
+        TRY_CAST(${numberCell(error)} AS FLOAT) AS __error
       FROM ${source.from(files)}
-      ${byFile ? "JOIN file_names ON __file = file_names.path" : ""}))`;
+      ${byFile ? "JOIN file_names ON __file = __path" : ""}))`;
 }
 
 interface BadRow {
@@ -190,10 +186,6 @@ async function unusableRows(db: Database, sources: Source[], mapped: Mapping[]):
     found.push({ reason, rows, example: `${file}: ${where} (${what.join(", ")})` });
   }
   return found;
-
-  function source(k: number) {
-    return sources[k];
-  }
 }
 
 function shown(cell: string | null): string {
@@ -205,7 +197,7 @@ async function lineOf({ layout }: Source, bad: BadRow, positions: (number | unde
   let number = 0, rest = "";
   const matches = (line: string) => {
     number++;
-    if (number <= layout!.skip || line.trim() === "" || line.trimStart().startsWith("#")) return false;
+    if (line.trim() === "" || line.trimStart().startsWith("#")) return false;
     const fields = fieldsOf(line, layout!.delimiter);
     return positions.every((at, c) =>
       at === undefined || (fields[at] ?? "") === (bad.cells[c] ?? fields[at] ?? "")

@@ -1,6 +1,7 @@
 /** A simulated survey of variable stars, in the reference's layout of files. */
 import { InputError } from "../errors.ts";
 import { flush, writeFolderAtomically } from "../files/atomic.ts";
+import { duration } from "../progress.ts";
 import { seeded } from "../random.ts";
 import { Database, type Resources, text } from "./duckdb.ts";
 import { clearNights, meanMagnitude, measure, visitTimes } from "./observing.ts";
@@ -113,7 +114,7 @@ export async function simulate(settings: SimulateSettings, progress: Progress = 
             const curve = simulateLightCurve(seed, done++, clear, mean_length);
             curves.push(curve);
             rows += curve.mjd.length;
-            if (done % 100 === 0) progress.at(paceOf(done, total, written + rows, performance.now() - start));
+            progress.at(() => paceOf(done, total, written + rows, performance.now() - start));
           }
           await writeShard(db, `${folder}/observations/${shard}`, format, first, curves, rows);
           await appendMetadata(db, shard, first, curves);
@@ -176,11 +177,11 @@ function copyTo(
   path: string,
   format: SimulateSettings["format"],
 ): Promise<void> {
-  const options = format === "parquet" ? "FORMAT parquet, COMPRESSION zstd" : "FORMAT csv, HEADER";
+  const options = format === "parquet" ? "FORMAT parquet, COMPRESSION snappy" : "FORMAT csv, HEADER";
   return db.run(`COPY (${query}) TO ${text(path)} (${options})`);
 }
 
 function paceOf(done: number, total: number, observations: number, milliseconds: number): string {
-  const rate = observations / milliseconds * 1000, left = milliseconds / 1000 * (total / done - 1);
-  return `${done} light curves, ${(rate / 1e6).toFixed(2)} M observations/s, ${Math.ceil(left)} s left`;
+  const seconds = milliseconds / 1000, rate = (observations / seconds / 1e6).toFixed(2);
+  return `${done} light curves, ${rate} M observations/s, ${duration(seconds * (total / done - 1))} left`;
 }

@@ -14,6 +14,8 @@ export interface Source extends Columns {
   from(files: readonly SurveyFile[]): string;
   /** The cell of a column as trimmed text, null when it is empty. */
   textCell(column: number): string;
+  /** Whether the cell of a column is empty. */
+  isEmpty(column: number): string;
   /** The cell of a column as a double, null when it is not a number. */
   numberCell(column: number): string;
 }
@@ -68,6 +70,8 @@ async function parquetSource(db: Database, files: SurveyFile[]): Promise<Source>
     layout: undefined,
     from,
     textCell,
+    // A number is not written as text only to see whether it is there.
+    isEmpty: (i) => isNumber(i) ? `${name(columns[i])} IS NULL` : `${textCell(i)} IS NULL`,
     numberCell: (i) => isNumber(i) ? `${name(columns[i])}::DOUBLE` : `TRY_CAST(${textCell(i)} AS DOUBLE)`,
   };
 }
@@ -76,8 +80,8 @@ async function parquetSource(db: Database, files: SurveyFile[]): Promise<Source>
 const nothing = ["", "null", "NULL", "None", "NA", "N/A"];
 
 function textSource(layout: TextLayout, files: SurveyFile[]): Source {
-  const { delimiter, skip, columns, named, comments } = layout;
-  const options = [`auto_detect = false`, `header = false`, `skip = ${skip}`, `filename = '__file'`];
+  const { delimiter, header, columns, named, comments } = layout;
+  const options = [`auto_detect = false`, `header = false`, `filename = '__file'`];
   const paths = (some: readonly SurveyFile[]) => texts(some.map((file) => file.path));
   const base = { path: files[0].path, columns, named, files, layout };
   if (delimiter === null) {
@@ -90,14 +94,17 @@ function textSource(layout: TextLayout, files: SurveyFile[]): Source {
       `strict_mode = false`,
       `columns = {'line': 'VARCHAR'}`,
     ];
+    const split = `regexp_split_to_array(trim(line, ' \t\r'), '\\s+')`;
     const textCell = (i: number) => `fields[${i + 1}]`;
     return {
       ...base,
       from: (some) =>
-        `(SELECT regexp_split_to_array(trim(line, ' \t\r'), '\\s+') AS fields, __file ` +
+        `(SELECT ${split} AS fields, __file ` +
         `FROM read_csv(${paths(some)}, ${lines.join(", ")}) ` +
-        `WHERE trim(line, ' \t\r') <> '' AND NOT starts_with(ltrim(line, ' \t'), '#'))`,
+        `WHERE trim(line, ' \t\r') <> '' AND NOT starts_with(ltrim(line, ' \t'), '#')` +
+        (header ? ` AND ${split} <> ${texts(header)}` : "") + ")",
       textCell,
+      isEmpty: (i) => `${textCell(i)} IS NULL`,
       numberCell: (i) => `TRY_CAST(${textCell(i)} AS DOUBLE)`,
     };
   }
@@ -116,10 +123,15 @@ function textSource(layout: TextLayout, files: SurveyFile[]): Source {
     ...(comments ? [`comment = '#'`] : []),
   ];
   const textCell = (i: number) => `nullif(trim(c${i + 1}), '')`;
+  const notHeader =
+    header?.map((word, i) => `${textCell(i)} IS DISTINCT FROM ${word ? text(word) : "NULL"}`).join(" OR ") ??
+      "true";
   return {
     ...base,
-    from: (some) => `read_csv(${paths(some)}, ${delimited.join(", ")})`,
+    // The header is left out by what it says: DuckDB's "skip" counts comments in some files and not in others.
+    from: (some) => `(FROM read_csv(${paths(some)}, ${delimited.join(", ")}) WHERE ${notHeader})`,
     textCell,
+    isEmpty: (i) => `${textCell(i)} IS NULL`,
     numberCell: (i) => `TRY_CAST(${textCell(i)} AS DOUBLE)`,
   };
 }

@@ -5,8 +5,8 @@ import { InputError, messageOf } from "../errors.ts";
 export interface TextLayout {
   /** What stands between fields; null for any run of spaces or tabs. */
   delimiter: "," | ";" | "|" | "\t" | null;
-  /** Lines before the first row: comments, the header. */
-  skip: number;
+  /** The fields of the header line, which is no row wherever it stands; null without one. */
+  header: string[] | null;
   /** The columns' names; without a header, their positions from 1. */
   columns: string[];
   /** Whether the names stand in the file. */
@@ -15,8 +15,8 @@ export interface TextLayout {
   comments: boolean;
 }
 
-/** This much of a file is looked at. */
-const sampleBytes = 1 << 16;
+/** This much of a file is looked at, and this many of its rows. */
+const sampleBytes = 1 << 16, sampleLines = 50;
 
 /**
  * Looks at the head of a text table (gzipped when its name ends in .gz). Lines starting with # are comments; the last
@@ -25,30 +25,26 @@ const sampleBytes = 1 << 16;
  */
 export async function layoutOf(path: string): Promise<TextLayout> {
   const lines = (await headOf(path)).split(/\r\n|\n|\r/);
-  let skip = 0, comment = "", comments = false;
-  for (; skip < lines.length; skip++) {
-    const line = lines[skip].trim();
-    if (line.startsWith("#")) {
-      comment = line.replace(/^#+/, "").trim();
-      comments = true;
-    } else if (line !== "") break;
-  }
-  const data = lines.slice(skip).map((line) => line.trim()).filter((line) => line && !line.startsWith("#"));
+  const isComment = (line: string) => line.trimStart().startsWith("#");
+  const data = lines.filter((line) => line.trim() !== "" && !isComment(line));
   if (data.length === 0) throw new InputError(`${path} has no row`);
-  comments ||= lines.slice(skip).some((line) => line.trimStart().startsWith("#"));
+  const comment =
+    lines.slice(0, lines.indexOf(data[0])).findLast(isComment)?.trim().replace(/^#+/, "").trim() ?? "";
 
   const delimiter = delimiterOf(data[0]);
   const first = fieldsOf(data[0], delimiter);
   const headed = !first.some(isNumber);
-  const width = Math.max(...data.slice(0, 50).map((line) => fieldsOf(line, delimiter).length));
+  const widths = data.slice(headed ? 1 : 0, sampleLines).map((line) => fieldsOf(line, delimiter).length);
+  // A row may be broken, or end with a delimiter that the header lacks: what most rows have is right.
+  const width = Math.max(headed ? first.length : 0, mostCommon(widths));
   const words = fieldsOf(comment, delimiterOf(comment));
   const names = headed ? first : words.length === width && !words.some(isNumber) ? words : undefined;
   return {
     delimiter,
-    skip: skip + (headed ? 1 : 0),
+    header: headed ? first : null,
     columns: Array.from({ length: width }, (_, i) => names?.[i] || String(i + 1)),
     named: names !== undefined,
-    comments,
+    comments: lines.some(isComment),
   };
 }
 
@@ -78,6 +74,12 @@ export function fieldsOf(line: string, delimiter: TextLayout["delimiter"]): stri
     } else field += sign;
   }
   return [...fields, field.trim()];
+}
+
+function mostCommon(numbers: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const n of numbers) counts.set(n, (counts.get(n) ?? 0) + 1);
+  return [...counts].reduce((best, next) => (next[1] > best[1] ? next : best), [0, 0])[0];
 }
 
 function isNumber(field: string): boolean {

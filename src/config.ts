@@ -1,0 +1,85 @@
+/**
+ * The settings of pretraining: presets (what the model is), recipes (how it is trained), flags and files over both. All
+ * from zod schemas, which also make `--help`, the README's table and the saved run.
+ */
+import { setting, z } from "./command.ts";
+import { maskingShape } from "./data/masking.ts";
+import { architectureShape, presets } from "./model/architecture.ts";
+import { initializationSetting } from "./model/initialization.ts";
+
+/** Settings of where and with what arithmetic a model runs. */
+export const runShape = {
+  device: setting(
+    z.templateLiteral([z.enum(["auto", "cpu", "cuda"]), z.string().regex(/^(:\d+)?$/)]).default("auto"),
+    "auto (a GPU if there is one), cpu, cuda or cuda:1",
+  ),
+  precision: setting(
+    z.enum(["auto", "float32", "bfloat16"]).default("auto"),
+    "arithmetic of the layers; auto takes bfloat16 where the processor is fast with it",
+  ),
+  threads: setting(z.int().min(1).optional(), "CPU threads of an operator (all cores, if not given)"),
+} as const;
+
+/** All settings of `pretrain`. */
+export const pretrainShape = {
+  data: setting(z.string(), "dataset folder, as preprocess writes it"),
+  output: setting(z.string(), "run folder to make: settings, metrics.jsonl, best/ and last/ model"),
+  config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
+  preset: setting(z.enum(Object.keys(presets) as [keyof typeof presets]).default("astromer2"), "architecture to start from"),
+  recipe: setting(
+    z.enum(["fast", "paper"]).default("fast"),
+    "how to train: what learns fastest in measured short runs, or what the paper did",
+  ),
+  epochs: setting(z.int().min(1).default(1000), "epochs at most; in each, one random window of every light curve"),
+  max_minutes: setting(z.number().gt(0).default(1e6), "minutes at most", "minutes"),
+  batch_size: setting(z.int().min(1).default(16), "windows of a step", "windows"),
+  learning_rate: setting(
+    z.union([z.number().gt(0), z.literal("schedule")]).default(5e-4),
+    "peak learning rate, or the word schedule for the Transformer's own",
+  ),
+  schedule: setting(
+    z.enum(["constant", "cosine"]).default("cosine"),
+    "learning rate over the run: constant, or warm-up and half a cosine down to the end of epochs or minutes",
+  ),
+  warmup_steps: setting(z.int().min(0).default(200), "steps of warm-up (4000 for the Transformer's schedule)", "steps"),
+  clip_norm: setting(z.number().gt(0).default(1), "gradients of a larger global norm are scaled down to it"),
+  loss_weights: setting(
+    z.enum(["errors", "none"]).default("none"),
+    "weight of a point in the loss: by its error (Astromer 2), or all alike (Astromer 1)",
+  ),
+  patience: setting(z.int().min(1).default(20), "epochs without a better validation loss before the run ends", "epochs"),
+  window_size: setting(z.int().min(5).default(200), "observations of a window"),
+  validation_windows: setting(z.int().min(1).default(2048), "windows that validation looks at, at most"),
+  log_steps: setting(z.int().min(1).default(50), "steps between two lines of metrics.jsonl", "steps"),
+  seed: setting(z.int().min(0).default(0), "names the initial values, windows, masks and dropout"),
+  ...runShape,
+  ...architectureShape,
+  // The fast recipe's encoding differs from the architecture's own default.
+  encoding: setting(architectureShape.encoding.unwrap().default("periods"), architectureShape.encoding.meta()!.help as string),
+  initialization: initializationSetting,
+  ...maskingShape,
+} as const;
+
+export const pretrainSchema = z.object(pretrainShape);
+export type PretrainSettings = z.output<typeof pretrainSchema>;
+
+/** What a recipe sets where nothing else was given; `fast` is the schema's defaults. */
+export const recipes = {
+  fast: {},
+  paper: {
+    learning_rate: 1e-5,
+    schedule: "constant",
+    clip_norm: Infinity,
+    loss_weights: "errors",
+    encoding: "reference",
+    initialization: "reference",
+    batch_size: 32,
+  },
+} as const satisfies Record<string, Partial<PretrainSettings>>;
+
+/** Settings as they apply: those given, over the recipe's, over the preset's, over the defaults. */
+export function resolve(settings: PretrainSettings, given: ReadonlySet<string>): PretrainSettings {
+  const chosen = { ...presets[settings.preset], ...recipes[settings.recipe] };
+  const applied = Object.fromEntries(Object.entries(chosen).filter(([name]) => !given.has(name)));
+  return { ...settings, ...applied };
+}

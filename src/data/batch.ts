@@ -1,0 +1,197 @@
+/**
+ * Windows as a batch. Attention does not look at the order of points (their times are in the encoding), so points are
+ * placed by their role, the same columns in every window:
+ *
+ *     | padding, unprobed, probed but visible | masked, padding |
+ *     |<----------- keys ------------------->|
+ *                       |<------ what the loss reads ---------->|
+ *
+ * Hidden points are then no keys by being left out, and the last block computes just the columns that the loss reads.
+ */
+import type { Device } from "../../ffi/device.ts";
+import { Tensor } from "../../ffi/tensor.ts";
+import { seeded } from "../random.ts";
+import type { Dataset } from "./dataset.ts";
+import { type MaskedWindow, type Masking, maskWindow } from "./masking.ts";
+import type { Window } from "./windows.ts";
+
+/** A filled batch of B windows, L columns, of which the last P are read by the loss. */
+export interface Batch {
+  windows: readonly Window[];
+  length: number;
+  keys: number;
+  /** No column before `keys` is padding in any window. */
+  keysAreVisible: boolean;
+  queriesFrom: number;
+  /** (B, L), mag, zero-mean over the window; masked points keep theirs (the model hides it), padding has 0. */
+  magnitudes: Float32Array<ArrayBuffer>;
+  /** (B, L), days, zero-mean over the window; padding has 0. */
+  times: Float32Array<ArrayBuffer>;
+  /** (B, L), 1 = masked or padding. */
+  hidden: Uint8Array<ArrayBuffer>;
+  /** (B, P), true magnitudes, mag, zero-mean over the window. */
+  targets: Float32Array<ArrayBuffer>;
+  /** (B, P), w p / (B sum p): see `reconstructionLoss`. */
+  coefficients: Float32Array<ArrayBuffer>;
+  /** (B, P), what a point is. */
+  roles: Uint8Array<ArrayBuffer>;
+  /** (B, L), the point's place in its window, or -1 for padding. */
+  positions: Int32Array<ArrayBuffer>;
+}
+
+/** What a column of a batch holds. */
+export const role = { none: 0, left: 1, replaced: 2, masked: 3 } as const;
+
+/** How points weigh in the loss: by their errors (Astromer 2), or all alike (Astromer 1). */
+export type LossWeights = "errors" | "none";
+
+/** How a batch is filled. */
+export interface BatchOptions {
+  masking: Masking;
+  weights: LossWeights;
+  /** Key of the random stream of each window, beside its light curve and start. */
+  key: readonly number[];
+}
+
+/**
+ * w_l of the loss: 1 / e_l scaled to 0 … 1 within the window, plus 0.001. Where all errors are equal, all weigh 1 (the
+ * reference's 0.001 would switch such windows off).
+ */
+export function lossWeights(errors: ArrayLike<number>): Float32Array {
+  let lowest = Infinity, highest = -Infinity;
+  const inverse = Float32Array.from(errors, (e) => 1 / Math.max(e, 1e-6));
+  for (const value of inverse) {
+    lowest = Math.min(lowest, value);
+    highest = Math.max(highest, value);
+  }
+  const range = highest - lowest;
+  return inverse.map((value) => range > 0 ? (value - lowest) / range + 1e-3 : 1);
+}
+
+/** Fills a batch from the mapped observations. */
+export function fillBatch(
+  { offsets, mjd, mag, err }: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
+  windows: readonly Window[],
+  { masking, weights, key }: BatchOptions,
+): Batch {
+  const masked = windows.map(({ lightCurve, start, length }) =>
+    maskWindow(length, masking, seeded(...key, lightCurve, start))
+  );
+  const most = (count: (window: MaskedWindow) => number) => masked.reduce((m, window) => Math.max(m, count(window)), 0);
+  const visibleProbed = (w: MaskedWindow) => w.left.length + w.replaced.length;
+  const keys = most((w) => w.unprobed.length + visibleProbed(w));
+  const queriesFrom = keys - most(visibleProbed);
+  const length = keys + most((w) => w.masked.length);
+  const read = length - queriesFrom, size = windows.length;
+
+  const magnitudes = new Float32Array(size * length), times = new Float32Array(size * length);
+  const hidden = new Uint8Array(size * length).fill(1), positions = new Int32Array(size * length).fill(-1);
+  const targets = new Float32Array(size * read), coefficients = new Float32Array(size * read);
+  const roles = new Uint8Array(size * read);
+
+  for (const [b, { lightCurve, start, length: n }] of windows.entries()) {
+    const { unprobed, left, replaced, masked: maskedPoints, sources } = masked[b];
+    const from = offsets[lightCurve] + start;
+    let timeSum = 0, magnitudeSum = 0;
+    for (let i = from; i < from + n; i++) {
+      timeSum += mjd[i] - mjd[from];
+      magnitudeSum += mag[i];
+    }
+    // In float64: a modified Julian date does not fit float32.
+    const timeMean = mjd[from] + timeSum / n, magnitudeMean = magnitudeSum / n;
+    const weight = weights === "errors" ? lossWeights(err.subarray(from, from + n)) : undefined;
+    const probed = left.length + replaced.length + maskedPoints.length;
+
+    const place = (column: number, point: number, shows = point) => {
+      const at = b * length + column;
+      magnitudes[at] = mag[from + shows] - magnitudeMean;
+      times[at] = mjd[from + point] - timeMean;
+      positions[at] = point;
+      hidden[at] = 0;
+      return at;
+    };
+    const probe = (column: number, point: number, as: number) => {
+      const at = b * read + column - queriesFrom;
+      targets[at] = mag[from + point] - magnitudeMean;
+      coefficients[at] = (weight?.[point] ?? 1) / (size * probed);
+      roles[at] = as;
+    };
+    let column = keys - unprobed.length - left.length - replaced.length;
+    for (const point of unprobed) place(column++, point);
+    for (const point of left) {
+      probe(column, point, role.left);
+      place(column++, point);
+    }
+    for (const [i, point] of replaced.entries()) {
+      probe(column, point, role.replaced);
+      place(column++, point, sources[i]);
+    }
+    for (const point of maskedPoints) {
+      probe(column, point, role.masked);
+      hidden[place(column++, point)] = 1;
+    }
+  }
+  const keysAreVisible = masked.every((w) => w.unprobed.length + visibleProbed(w) === keys);
+  return {
+    windows,
+    length,
+    keys,
+    keysAreVisible,
+    queriesFrom,
+    magnitudes,
+    times,
+    hidden,
+    targets,
+    coefficients,
+    roles,
+    positions,
+  };
+}
+
+/** A batch on a device. */
+export interface BatchTensors {
+  /** (B, L, 1) */
+  magnitudes: Tensor;
+  times: Tensor;
+  hidden: Tensor;
+  keys: number;
+  keysAreVisible: boolean;
+  queriesFrom: number;
+  /** (B, P, 1) */
+  targets: Tensor;
+  coefficients: Tensor;
+}
+
+/** Uploads a batch: one copy a tensor. */
+export function toTensors(batch: Batch, device: Device): BatchTensors {
+  const size = batch.windows.length;
+  const whole = [size, batch.length, 1], read = [size, batch.length - batch.queriesFrom, 1];
+  return {
+    magnitudes: Tensor.from(batch.magnitudes, whole, { device }),
+    times: Tensor.from(batch.times, whole, { device }),
+    hidden: Tensor.from(batch.hidden, whole, { dtype: "bool", device }),
+    keys: batch.keys,
+    keysAreVisible: batch.keysAreVisible,
+    queriesFrom: batch.queriesFrom,
+    targets: Tensor.from(batch.targets, read, { device }),
+    coefficients: Tensor.from(batch.coefficients, read, { device }),
+  };
+}
+
+/**
+ * Windows in batches of a similar length, so that little padding is computed: windows are sorted by length within pools
+ * of many batches, the order of batches is shuffled again.
+ * @param windows in random order
+ * @param size windows of a batch; the last one may have fewer
+ */
+export function batchesOf(windows: readonly Window[], size: number, key: readonly number[]): Window[][] {
+  const batches: Window[][] = [];
+  const pool = 64 * size;
+  for (let start = 0; start < windows.length; start += pool) {
+    const sorted = windows.slice(start, start + pool).sort((a, b) => a.length - b.length);
+    const cut: Window[][] = [];
+    for (let i = 0; i < sorted.length; i += size) cut.push(sorted.slice(i, i + size));
+    batches.push(...cut);
+  }
+  return seeded(...key).shuffle(batches);
+}

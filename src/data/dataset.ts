@@ -1,0 +1,149 @@
+/** A dataset folder, opened: metadata in memory, observations mapped from disk. */
+import { fromFile } from "../../ffi/ops.ts";
+import { type Tensor, unscoped } from "../../ffi/tensor.ts";
+import { InputError, messageOf } from "../errors.ts";
+import { readSafetensorsHeader, typedArray } from "../files/safetensors.ts";
+
+/** Parts of a dataset; `none` belongs to no part. */
+export type Subset = "train" | "validation" | "test" | "none";
+
+/** What `dataset.json` says that is used here. */
+interface DatasetInfo {
+  format: string;
+  version: number;
+  light_curves: number;
+  observations: number;
+  fingerprint: string;
+}
+
+/** An opened dataset folder. */
+export interface Dataset extends Disposable {
+  folder: string;
+  /** SHA-256 over the checksums of its files. */
+  fingerprint: string;
+  /** Number of light curves. */
+  size: number;
+  ids: string[];
+  bands: (string | null)[];
+  classes: (string | null)[];
+  subsets: Subset[];
+  /** First observation of each light curve. */
+  offsets: Float64Array;
+  /** Observations of each light curve. */
+  lengths: Int32Array;
+  /** Times of all observations, days, as the survey gave them (MJD as a rule). */
+  mjd: Float64Array;
+  /** Magnitudes. */
+  mag: Float32Array;
+  /** Uncertainties of the magnitudes. */
+  err: Float32Array;
+}
+
+/**
+ * Opens a dataset folder. Observations are mapped, not read: start-up does not depend on their number, and processes on
+ * one machine share the pages.
+ * @throws {InputError} when the folder is not a dataset, or its files do not fit together
+ */
+export async function openDataset(folder: string): Promise<Dataset> {
+  const info = await readInfo(folder);
+  const header = await readSafetensorsHeader(`${folder}/observations.safetensors`);
+  const wanted = { mjd: "F64", mag: "F32", err: "F32" } as const;
+  for (const [name, dtype] of Object.entries(wanted)) {
+    const entry = header.tensors.get(name);
+    if (!entry || entry.dtype !== dtype || entry.shape.join() !== String(info.observations)) {
+      throw new InputError(
+        `${folder}/observations.safetensors has no tensor "${name}" of dtype ${dtype} and shape [${info.observations}]: ` +
+          "was it made by another version? Run preprocess again",
+      );
+    }
+  }
+  const metadata = await readMetadata(folder, info);
+  const path = `${folder}/observations.safetensors`;
+  const file = unscoped(() => fromFile(path, false, header.fileLength, { dtype: "uint8" }));
+  const { buffer } = file.memory();
+  const mapped = (name: keyof typeof wanted) => {
+    const { dtype, start, byteLength } = header.tensors.get(name)!;
+    return typedArray(dtype, buffer, start, byteLength);
+  };
+  return {
+    folder,
+    fingerprint: info.fingerprint,
+    ...metadata,
+    mjd: mapped("mjd") as Float64Array,
+    mag: mapped("mag") as Float32Array,
+    err: mapped("err") as Float32Array,
+    [Symbol.dispose]: () => (file as Tensor).dispose(),
+  };
+}
+
+async function readInfo(folder: string): Promise<DatasetInfo> {
+  let info: DatasetInfo;
+  try {
+    info = JSON.parse(await Deno.readTextFile(`${folder}/dataset.json`));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) {
+      throw new InputError(`${folder} is not a dataset folder (make one with preprocess): ${messageOf(error)}`);
+    }
+    throw new InputError(`${folder}/dataset.json is not valid JSON: ${messageOf(error)}`);
+  }
+  if (info.format !== "astromer-dataset" || info.version !== 1) {
+    throw new InputError(`${folder}/dataset.json is not of an Astromer dataset of version 1: run preprocess again`);
+  }
+  return info;
+}
+
+async function readMetadata(folder: string, info: DatasetInfo) {
+  const { asyncBufferFromFile, parquetReadObjects } = await import("npm:hyparquet@1.31.5");
+  const columns = ["id", "band", "class", "offset", "length", "subset"];
+  const path = `${folder}/metadata.parquet`;
+  let rows: Record<string, unknown>[];
+  try {
+    rows = await parquetReadObjects({ file: await asyncBufferFromFile(path), columns });
+  } catch (error) {
+    throw new InputError(`${path} cannot be read: ${messageOf(error)}`);
+  }
+  if (rows.length !== info.light_curves) {
+    throw new InputError(`${path} has ${rows.length} rows, dataset.json counts ${info.light_curves} light curves`);
+  }
+  const text = (value: unknown) => value === null || value === undefined ? null : String(value);
+  const offsets = Float64Array.from(rows, (row) => Number(row.offset));
+  const lengths = Int32Array.from(rows, (row) => Number(row.length));
+  let end = 0;
+  for (const [i, offset] of offsets.entries()) {
+    if (offset !== end) throw new InputError(`${path}, row ${i + 1}: offset ${offset} where ${end} is due`);
+    end += lengths[i];
+  }
+  if (end !== info.observations) {
+    throw new InputError(`${path} describes ${end} observations, dataset.json counts ${info.observations}`);
+  }
+  return {
+    size: rows.length,
+    ids: rows.map((row) => String(row.id)),
+    bands: rows.map((row) => text(row.band)),
+    classes: rows.map((row) => text(row.class)),
+    subsets: rows.map((row) => String(row.subset) as Subset),
+    offsets,
+    lengths,
+  };
+}
+
+/**
+ * The light curves of a subset that are long enough to be used, in the order of the dataset.
+ * @throws {InputError} when there is none
+ */
+export function lightCurvesOf(dataset: Dataset, subset: Subset | "all", shortest = 5): number[] {
+  const chosen: number[] = [];
+  let tooShort = 0;
+  for (let i = 0; i < dataset.size; i++) {
+    if (subset !== "all" && dataset.subsets[i] !== subset) continue;
+    if (dataset.lengths[i] >= shortest) chosen.push(i);
+    else tooShort++;
+  }
+  if (chosen.length === 0) {
+    throw new InputError(
+      `${dataset.folder} has no light curve of ${shortest} or more observations in the subset ${subset}` +
+        (tooShort ? ` (${tooShort} shorter ones)` : ""),
+    );
+  }
+  return chosen;
+}

@@ -1,0 +1,58 @@
+/** Which points of a window are probed, and which of those are hidden (section 2.3 of the paper). */
+import { setting, z } from "../command.ts";
+import type { Random } from "../random.ts";
+
+/** Settings of the masking, as fractions of a window's observations. */
+export const maskingShape = {
+  probed_fraction: setting(z.number().gt(0).max(1).default(0.5), "probed points, whose prediction the loss looks at"),
+  masked_fraction: setting(
+    z.number().min(0).max(1).default(0.3),
+    "probed points that are hidden: never a key, magnitude replaced by the mask token",
+  ),
+  replaced_fraction: setting(
+    z.number().min(0).max(1).default(0.1),
+    "probed points that show the magnitude of another point of the window; the other probed points stay as they are",
+  ),
+} as const;
+
+export type Masking = { [K in keyof typeof maskingShape]: number };
+
+/** The paper's fractions: of all points 50 % probed; of all points 30 % masked, 10 % replaced, 10 % left. */
+export const paperMasking: Masking = { probed_fraction: 0.5, masked_fraction: 0.3, replaced_fraction: 0.1 };
+
+/** Nothing hidden and every point probed, as at inference. */
+export const noMasking: Masking = { probed_fraction: 1, masked_fraction: 0, replaced_fraction: 0 };
+
+/** The points of a window by their role; each list in random order, together every point once. */
+export interface MaskedWindow {
+  /** Visible, not probed. */
+  unprobed: Int32Array;
+  /** Probed, left visible with its own magnitude. */
+  left: Int32Array;
+  /** Probed, visible with the magnitude of another point. */
+  replaced: Int32Array;
+  /** Probed and hidden. */
+  masked: Int32Array;
+  /** For each replaced point, the point whose magnitude it shows (possibly itself, as in the reference). */
+  sources: Int32Array;
+}
+
+/**
+ * Draws the roles of n points.
+ * @param n observations of the window
+ */
+export function maskWindow(n: number, masking: Masking, random: Random): MaskedWindow {
+  const points = Int32Array.from({ length: n }, (_, i) => i);
+  const { probed_fraction, masked_fraction, replaced_fraction } = masking;
+  const probed = Math.floor(probed_fraction * n);
+  const masked = Math.min(probed, Math.round(masked_fraction * n));
+  const replaced = Math.min(probed - masked, Math.round(replaced_fraction * n));
+  if (masked > 0 || replaced > 0 || probed < n) random.shuffle(points);
+  return {
+    unprobed: points.subarray(probed),
+    left: points.subarray(masked + replaced, probed),
+    replaced: points.subarray(masked, masked + replaced),
+    masked: points.subarray(0, masked),
+    sources: Int32Array.from({ length: replaced }, () => random.integer(n)),
+  };
+}

@@ -1,0 +1,62 @@
+/** RMSE and R2 of reconstructed magnitudes, as the reference reports them. */
+
+/** Sums over windows of squared residuals; add windows, then read. */
+export class ReconstructionMetrics {
+  #windows = 0;
+  #meanSquares = 0;
+  #weighted = 0;
+  #residual = 0;
+  #total = 0;
+  readonly #rmse: number[] = [];
+
+  /**
+   * Adds one window.
+   * @param predicted the probed points' magnitudes, mag
+   * @param target their true magnitudes, mag
+   * @param weights the loss weights w of those points; default 1
+   */
+  add(predicted: ArrayLike<number>, target: ArrayLike<number>, weights?: ArrayLike<number>): void {
+    const n = target.length;
+    if (n === 0) return;
+    let squares = 0, weighted = 0, sum = 0, sumOfSquares = 0;
+    for (let i = 0; i < n; i++) {
+      const squared = (predicted[i] - target[i]) ** 2;
+      squares += squared;
+      weighted += squared * (weights ? weights[i] : 1);
+      sum += target[i];
+      sumOfSquares += target[i] ** 2;
+    }
+    this.#windows++;
+    this.#meanSquares += squares / n;
+    this.#weighted += weighted / n;
+    this.#residual += squares;
+    this.#total += sumOfSquares - sum * sum / n;
+    this.#rmse.push(Math.sqrt(squares / n));
+  }
+
+  /** Windows added. */
+  get windows(): number {
+    return this.#windows;
+  }
+
+  /** sqrt( mean over windows( mean over probed points of r^2 ) ), mag. */
+  get rmse(): number {
+    return Math.sqrt(this.#meanSquares / this.#windows);
+  }
+
+  /** The loss: the same with every point's weight. */
+  get loss(): number {
+    return Math.sqrt(this.#weighted / this.#windows);
+  }
+
+  /** 1 - SS_res / SS_tot over all windows, each with its own probed mean. */
+  get r2(): number {
+    return 1 - this.#residual / this.#total;
+  }
+
+  /** The median over windows of a window's own RMSE, mag. */
+  get medianRmse(): number {
+    const sorted = Float64Array.from(this.#rmse).sort(), middle = sorted.length >> 1;
+    return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  }
+}

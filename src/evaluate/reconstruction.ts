@@ -1,0 +1,86 @@
+/** How well a model reconstructs magnitudes: of probed points under fixed masks, or of all points without masking. */
+import { noGrad } from "../../ffi/autograd.ts";
+import { scope } from "../../ffi/tensor.ts";
+import { type Batch, batchesOf, fillBatch, type LossWeights, role, toTensors } from "../data/batch.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Masking } from "../data/masking.ts";
+import type { Window } from "../data/windows.ts";
+import type { Astromer } from "../model/astromer.ts";
+import { ReconstructionMetrics } from "./metrics.ts";
+
+/** How windows are masked and weighed. */
+export interface ReconstructionOptions {
+  masking: Masking;
+  weights: LossWeights;
+  batchSize: number;
+  /** Fixes the masks: the same seed masks the same points of the same windows. */
+  seed: number;
+  /** Called after each batch; returning false stops early. */
+  onBatch?: (windowsDone: number) => boolean | void;
+}
+
+/** What the model made of one window. */
+export interface WindowResult {
+  window: Window;
+  /** Predicted and true magnitudes of the probed points, the loss weights, and what each point is (see `role`). */
+  predicted: Float32Array;
+  targets: Float32Array;
+  weights: Float32Array;
+  roles: Uint8Array;
+}
+
+/** Reconstructs windows and hands out each one's probed points. */
+export function reconstructWindows(
+  model: Astromer,
+  dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
+  windows: readonly Window[],
+  { masking, weights, batchSize, seed, onBatch }: ReconstructionOptions,
+  onWindow: (result: WindowResult) => void,
+): void {
+  let done = 0;
+  for (const batch of batchesOf(windows, batchSize, [seed, 0xba7c])) {
+    const filled = fillBatch(dataset, batch, { masking, weights, key: [seed, 0xf1cd] });
+    const predicted = noGrad(() =>
+      scope(() => model.reconstruct(toTensors(filled, model.device)).toArray() as Float32Array)
+    );
+    eachWindow(filled, predicted, onWindow);
+    done += batch.length;
+    if (onBatch?.(done) === false) return;
+  }
+}
+
+/** Cuts a batch's predictions (B, P) into windows of probed points. */
+export function eachWindow(
+  { windows, length, queriesFrom, targets, coefficients, roles }: Batch,
+  predicted: Float32Array,
+  onWindow: (result: WindowResult) => void,
+): void {
+  const read = length - queriesFrom;
+  for (const [b, window] of windows.entries()) {
+    const points: number[] = [];
+    for (let i = b * read; i < (b + 1) * read; i++) if (roles[i] !== role.none) points.push(i);
+    // A coefficient is w / (B n); the weight w is wanted back.
+    const scale = windows.length * points.length;
+    onWindow({
+      window,
+      predicted: Float32Array.from(points, (i) => predicted[i]),
+      targets: Float32Array.from(points, (i) => targets[i]),
+      weights: Float32Array.from(points, (i) => coefficients[i] * scale),
+      roles: Uint8Array.from(points, (i) => roles[i]),
+    });
+  }
+}
+
+/** Loss, RMSE and R2 over windows under fixed masks. */
+export function reconstructionMetrics(
+  model: Astromer,
+  dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
+  windows: readonly Window[],
+  options: ReconstructionOptions,
+): ReconstructionMetrics {
+  const metrics = new ReconstructionMetrics();
+  reconstructWindows(model, dataset, windows, options, ({ predicted, targets, weights }) => {
+    metrics.add(predicted, targets, weights);
+  });
+  return metrics;
+}

@@ -1,0 +1,141 @@
+/** Pretrains a model on a dataset folder. */
+import { libtorch } from "../ffi/library.ts";
+import { command } from "../src/command.ts";
+import { pretrainSchema, type PretrainSettings, resolve } from "../src/config.ts";
+import { openDataset } from "../src/data/dataset.ts";
+import { InputError } from "../src/errors.ts";
+import { exists, writeJson } from "../src/files/atomic.ts";
+import { architectureSchema, widthOf } from "../src/model/architecture.ts";
+import { Astromer } from "../src/model/astromer.ts";
+import { duration, ProgressLine } from "../src/progress.ts";
+import { listenForStop, prepareRun } from "../src/run.ts";
+import { Adam } from "../src/train/adam.ts";
+import { pretrain } from "../src/train/pretrain.ts";
+import { constant, cosine, type Schedule, transformer } from "../src/train/schedule.ts";
+import { version } from "../src/version.ts";
+import { saveModel } from "../src/weights/model_folder.ts";
+
+export default command({
+  name: "pretrain",
+  summary: "Pretrains Astromer on a dataset folder: predicts hidden magnitudes, keeps the best and the last model.",
+  settings: pretrainSchema,
+  examples: [
+    "deno task pretrain --data data/asas --output runs/asas --max-minutes 30",
+    "deno task pretrain --data data/macho --output runs/macho --recipe paper --device cuda:0 --batch-size 512",
+    "deno task pretrain --data data/asas --output runs/small --preset small --epochs 5 --seed 1",
+    "deno task pretrain --config runs/asas/config.json --output runs/asas-again",
+  ],
+  async run(given, names) {
+    const settings = resolve(given, names);
+    checkTogether(settings);
+    if (await exists(`${settings.output}/metrics.jsonl`)) {
+      throw new InputError(`${settings.output} already holds a run: choose another --output, or remove it first`);
+    }
+    using dataset = await openDataset(settings.data);
+    const runtime = prepareRun(settings);
+    const { device, dtype } = runtime;
+    const architecture = architectureSchema.parse(settings);
+    using model = new Astromer(architecture, { ...runtime, seed: settings.seed, initialization: settings.initialization });
+    using adam = new Adam(model.parameters, { clipNorm: settings.clip_norm });
+
+    const run = settings.output.replace(/\/+$/, "");
+    await Deno.mkdir(run, { recursive: true });
+    await writeJson(`${run}/config.json`, savable(settings));
+    await writeJson(`${run}/environment.json`, {
+      astromer: version,
+      deno: Deno.version.deno,
+      libtorch: libtorch().version,
+      ...runtime,
+      dataset: { folder: settings.data, fingerprint: dataset.fingerprint },
+      parameters: model.parameters.size,
+      started: new Date().toISOString(),
+    });
+    using metrics = await Deno.open(`${run}/metrics.jsonl`, { create: true, write: true });
+    const save = (name: string, found: Record<string, number>) =>
+      saveModel(`${run}/${name}`, model, {
+        window_size: settings.window_size,
+        training: savable(settings),
+        dataset: { folder: settings.data, fingerprint: dataset.fingerprint },
+        metrics: found,
+      });
+
+    console.log(
+      `${settings.preset}: ${model.parameters.size.toLocaleString("en")} parameters, ${dtype} on ${device}` +
+        (device === "cpu" ? `, ${runtime.threads} threads` : ""),
+    );
+    const line = new ProgressLine();
+    using stop = listenForStop(() => {
+      line.clear();
+      console.error("stopping after this step; once more to stop at once");
+    });
+    const started = performance.now();
+    const result = await pretrain(model, adam, dataset, {
+      windowSize: settings.window_size,
+      batchSize: settings.batch_size,
+      masking: settings,
+      weights: settings.loss_weights,
+      schedule: scheduleOf(settings, widthOf(architecture)),
+      epochs: settings.epochs,
+      maxMinutes: settings.max_minutes,
+      patience: settings.patience,
+      validationWindows: settings.validation_windows,
+      logSteps: settings.log_steps,
+      seed: settings.seed,
+    }, {
+      stopRequested: stop.requested,
+      onStep: ({ epoch, step, steps, done, loss, rate }) =>
+        line.update(() => {
+          const elapsed = (performance.now() - started) / 1000;
+          return `epoch ${epoch}  step ${step}/${steps}  loss ${loss.toFixed(4)}  ${rate.toFixed(1)} windows/s  ` +
+            `${duration(elapsed)}, ${duration(elapsed * (1 - done) / done)} left`;
+        }),
+      async onMetrics(found) {
+        await metrics.write(new TextEncoder().encode(JSON.stringify(found) + "\n"));
+        if (found.kind !== "epoch") return;
+        line.clear();
+        const number = (name: string) => Number(found[name]).toFixed(4);
+        console.log(
+          `epoch ${found.epoch}: train loss ${number("train_loss")}, validation loss ${number("validation_loss")}, ` +
+            `RMSE ${number("validation_rmse")}, R2 ${number("validation_r2")}, ${duration(found.seconds)}` +
+            (found.best ? ", best so far" : ""),
+        );
+      },
+      onBest: (found) => save("best", found),
+    });
+    await save("last", result.last);
+    console.log(
+      `${result.reason}: ${result.epochs} epochs, ${result.steps} steps, ${duration(result.seconds)}\n` +
+        `best model: ${run}/best   last model: ${run}/last   metrics: ${run}/metrics.jsonl`,
+    );
+  },
+});
+
+/** Settings as JSON can hold them: no limit on the gradient is left out. */
+function savable(settings: PretrainSettings): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(settings).filter(([name, value]) => name !== "config" && value !== undefined && value !== Infinity),
+  );
+}
+
+function scheduleOf(settings: PretrainSettings, width: number): Schedule {
+  const { learning_rate: rate, schedule, warmup_steps: warmup } = settings;
+  if (rate === "schedule") return transformer(width);
+  return schedule === "cosine" ? cosine(rate, warmup) : constant(rate);
+}
+
+/** Refuses settings that are possible alone but not together. */
+function checkTogether(settings: PretrainSettings): void {
+  const { probed_fraction: probed, masked_fraction: masked, replaced_fraction: replaced } = settings;
+  if (masked + replaced > probed + 1e-9) {
+    throw new InputError(
+      `--masked-fraction ${masked} and --replaced-fraction ${replaced} are parts of --probed-fraction ${probed}, ` +
+        "so they cannot sum to more",
+    );
+  }
+  if (widthOf(settings) % 2) throw new InputError(`--heads times --head-size must be even, not ${widthOf(settings)}`);
+  if (settings.shortest_period >= settings.longest_period) {
+    throw new InputError(
+      `--shortest-period ${settings.shortest_period} must be below --longest-period ${settings.longest_period}`,
+    );
+  }
+}
