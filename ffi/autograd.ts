@@ -2,7 +2,7 @@
 import { op } from "./dispatch.ts";
 import { libtorch } from "./library.ts";
 import { check, outWord } from "./native.ts";
-import { adopt, Tensor } from "./tensor.ts";
+import { adopt, type Tensor } from "./tensor.ts";
 
 const _backward = op(
   "aten::_backward(Tensor self, Tensor[] inputs, Tensor? gradient=None, bool? retain_graph=None, bool create_graph=False) -> ()",

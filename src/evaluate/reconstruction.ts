@@ -27,6 +27,8 @@ export interface WindowResult {
   targets: Float32Array;
   weights: Float32Array;
   roles: Uint8Array;
+  /** The probed points' places in the window. */
+  points: Int32Array;
 }
 
 /** Reconstructs windows and hands out each one's probed points. */
@@ -51,7 +53,7 @@ export function reconstructWindows(
 
 /** Cuts a batch's predictions (B, P) into windows of probed points. */
 export function eachWindow(
-  { windows, length, queriesFrom, targets, coefficients, roles }: Batch,
+  { windows, length, queriesFrom, targets, coefficients, roles, positions }: Batch,
   predicted: Float32Array,
   onWindow: (result: WindowResult) => void,
 ): void {
@@ -67,6 +69,7 @@ export function eachWindow(
       targets: Float32Array.from(points, (i) => targets[i]),
       weights: Float32Array.from(points, (i) => coefficients[i] * scale),
       roles: Uint8Array.from(points, (i) => roles[i]),
+      points: Int32Array.from(points, (i) => positions[b * length + queriesFrom + i - b * read]),
     });
   }
 }

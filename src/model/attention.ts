@@ -1,6 +1,6 @@
 /** Multi-head attention, eq. 3 of the paper, with the points that may be keys at the front. */
 import { add, linear, matmul, mul, narrow, reshape, softmax, transpose, view } from "../../ffi/ops.ts";
-import { Tensor } from "../../ffi/tensor.ts";
+import type { Tensor } from "../../ffi/tensor.ts";
 import type { LinearParameters } from "./parameters.ts";
 
 /** x W^T + b on rows: (N, in) to (N, out). */

@@ -1,7 +1,7 @@
 /** The reference's recorded weights and windows as our own. */
 import { Tensor } from "../../ffi/tensor.ts";
 import { type Architecture, architecture } from "../../src/model/architecture.ts";
-import { Astromer, type EncoderInput } from "../../src/model/astromer.ts";
+import type { Astromer, EncoderInput } from "../../src/model/astromer.ts";
 import { Fixture } from "../shared.ts";
 
 /** Our parameter's name to the reference's. Keras keeps kernels as (in, out); a norm's weight is its gamma. */

@@ -1,0 +1,184 @@
+/** Measures how well a model reconstructs the light curves of a dataset. */
+import { command, setting, z } from "../src/command.ts";
+import { runShape } from "../src/config.ts";
+import { role } from "../src/data/batch.ts";
+import { type Dataset, lightCurvesOf, openDataset } from "../src/data/dataset.ts";
+import { noMasking, paperMasking } from "../src/data/masking.ts";
+import { randomWindow, sequentialWindows } from "../src/data/windows.ts";
+import { InputError } from "../src/errors.ts";
+import { ReconstructionMetrics } from "../src/evaluate/metrics.ts";
+import { reconstructWindows, type WindowResult } from "../src/evaluate/reconstruction.ts";
+import { duration, ProgressLine } from "../src/progress.ts";
+import { seeded } from "../src/random.ts";
+import { writeFigure } from "../src/report/figure.ts";
+import { type DrawnPoint, reconstructionFigure } from "../src/report/reconstruction_figure.ts";
+import { prepareRun } from "../src/run.ts";
+import { loadModel } from "../src/weights/model_folder.ts";
+
+export default command({
+  name: "evaluate",
+  summary:
+    "RMSE and R2 on probed points under fixed masks, in all, by class and for masked points alone, and RMSE over all " +
+    "points without masking.",
+  settings: z.object({
+    model: setting(z.string(), "model folder"),
+    data: setting(z.string(), "dataset folder"),
+    subset: setting(z.enum(["train", "validation", "test", "all"]).default("test"), "which light curves"),
+    windows: setting(
+      z.enum(["sequential", "random"]).default("sequential"),
+      "all windows of a light curve, or one at random",
+    ),
+    without: setting(z.array(z.string()).default([]), "classes to leave out of a second set of numbers"),
+    figure: setting(z.string().optional(), "an .svg to draw: one window of each class with its hidden points"),
+    json: setting(z.boolean().default(false), "print one JSON object"),
+    batch_size: setting(z.int().min(1).default(64), "windows of a batch", "windows"),
+    seed: setting(z.int().min(0).default(0), "names the masks (and the random windows)"),
+    ...runShape,
+  }),
+  examples: [
+    "deno task evaluate --model runs/asas/best --data data/asas",
+    "deno task evaluate --model runs/asas/best --data data/asas --windows random --without Mira --json",
+  ],
+  async run(settings) {
+    using dataset = await openDataset(settings.data);
+    for (const name of settings.without) {
+      if (!dataset.classes.includes(name)) {
+        const known = [...new Set(dataset.classes.filter((c) => c !== null))].sort();
+        throw new InputError(`--without ${name}: the classes of ${settings.data} are ${known.join(", ") || "not known"}`);
+      }
+    }
+    const { device, dtype } = prepareRun(settings);
+    const { model, config } = await loadModel(settings.model, { device, dtype });
+    using _ = model;
+    const chosen = lightCurvesOf(dataset, settings.subset);
+    const windows = chosen.flatMap((i) => {
+      const length = dataset.lengths[i];
+      return settings.windows === "sequential"
+        ? sequentialWindows(i, length, config.window_size)
+        : [randomWindow(i, length, seeded(settings.seed, 0x1e57, i), config.window_size)];
+    });
+
+    // One full window of each class for the figure, the first that comes by.
+    const drawn = new Map<string, WindowResult>();
+    const onMasked = settings.figure === undefined ? undefined : (result: WindowResult) => {
+      const title = dataset.classes[result.window.lightCurve] ?? dataset.ids[result.window.lightCurve];
+      if (drawn.size < 8 && !drawn.has(title) && result.points.length > 0.4 * config.window_size) drawn.set(title, result);
+    };
+    const line = new ProgressLine(), started = performance.now();
+    const score = (masking: typeof paperMasking, what: string, sets: Sets) =>
+      reconstructWindows(model, dataset, windows, {
+        masking,
+        weights: config.training?.loss_weights === "errors" ? "errors" : "none",
+        batchSize: settings.batch_size,
+        seed: settings.seed,
+        onBatch: (done) =>
+          line.update(() => {
+            const seconds = (performance.now() - started) / 1000;
+            return `${what}: ${done}/${windows.length} windows, ${duration(seconds)}`;
+          }),
+      }, ({ window, predicted, targets, weights, roles, points }) => {
+        const of = dataset.classes[window.lightCurve];
+        sets.get("all").add(predicted, targets, weights);
+        if (settings.without.length && !settings.without.includes(of ?? "")) {
+          sets.get(`without ${settings.without.join(", ")}`).add(predicted, targets, weights);
+        }
+        const masked = (values: Float32Array) => values.filter((_, i) => roles[i] === role.masked);
+        if (roles.includes(role.masked)) sets.get("masked points").add(masked(predicted), masked(targets));
+        if (of !== null) sets.get(of).add(predicted, targets, weights);
+        if (masking !== noMasking) onMasked?.({ window, predicted, targets, weights, roles, points });
+      });
+
+    // The training's own fractions, if the model says them.
+    const masking = { ...paperMasking, ...pick(config.training, Object.keys(paperMasking)) };
+    const probed = new Sets(), visible = new Sets();
+    score(masking, "probed points", probed);
+    score(noMasking, "all points", visible);
+    line.clear();
+
+    if (settings.figure !== undefined) {
+      const points = [...drawn].sort(([a], [b]) => a < b ? -1 : 1)
+        .flatMap(([title, result]) => drawnPoints(`${title}, ${dataset.ids[result.window.lightCurve]}`, dataset, result));
+      await writeFigure(settings.figure, reconstructionFigure(points));
+    }
+    const result = {
+      model: settings.model,
+      data: settings.data,
+      subset: settings.subset,
+      light_curves: chosen.length,
+      windows: windows.length,
+      windows_drawn: settings.windows,
+      seed: settings.seed,
+      precision: dtype,
+      probed: probed.summary(),
+      all_points_without_masking: visible.summary(),
+    };
+    if (settings.json) return console.log(JSON.stringify(result, null, 2));
+    console.log(`${settings.model} on ${chosen.length} light curves (${settings.subset}), ${windows.length} windows\n`);
+    console.log(probed.table("probed points"));
+    console.log(visible.table("all points, nothing masked"));
+  },
+});
+
+/** A window's seen points, its hidden ones and their predictions. */
+function drawnPoints(panel: string, dataset: Dataset, { window, points, roles, predicted, targets }: WindowResult) {
+  const from = dataset.offsets[window.lightCurve] + window.start;
+  const days = dataset.mjd.subarray(from, from + window.length), mag = dataset.mag.subarray(from, from + window.length);
+  const mean = (values: Float32Array | Float64Array) =>
+    (values as Float64Array).reduce((sum, value) => sum + value, 0) / window.length;
+  const middle = mean(days), level = mean(mag);
+  const hidden = new Set(points.filter((_, i) => roles[i] === role.masked));
+  const drawn: DrawnPoint[] = [];
+  for (let i = 0; i < window.length; i++) {
+    if (!hidden.has(i)) drawn.push({ panel, time: days[i] - middle, magnitude: mag[i] - level, kind: "seen" });
+  }
+  for (const [i, point] of points.entries()) {
+    if (!hidden.has(point)) continue;
+    const time = days[point] - middle;
+    drawn.push({ panel, time, magnitude: targets[i], kind: "hidden" }, {
+      panel,
+      time,
+      magnitude: predicted[i],
+      kind: "predicted",
+    });
+  }
+  return drawn;
+}
+
+/** Metrics by name, in the order in which they are first asked for. */
+class Sets {
+  readonly #byName = new Map<string, ReconstructionMetrics>();
+
+  get(name: string): ReconstructionMetrics {
+    let metrics = this.#byName.get(name);
+    if (!metrics) this.#byName.set(name, metrics = new ReconstructionMetrics());
+    return metrics;
+  }
+
+  summary(): Record<string, Record<string, number>> {
+    return Object.fromEntries([...this.#byName].map(([name, { windows, rmse, medianRmse, r2, loss }]) => [
+      name,
+      { windows, rmse, median_rmse: medianRmse, r2, loss },
+    ]));
+  }
+
+  table(title: string): string {
+    const rows = [
+      [title, "windows", "RMSE", "median", "R2"],
+      ...[...this.#byName].map(([name, m]) => [
+        name,
+        String(m.windows),
+        m.rmse.toFixed(4),
+        m.medianRmse.toFixed(4),
+        m.r2.toFixed(3),
+      ]),
+    ];
+    const wide = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+    return rows.map((row) =>
+      row.map((cell, column) => column ? cell.padStart(wide[column]) : cell.padEnd(wide[column])).join("  ")
+    ).join("\n") + "\n";
+  }
+}
+
+function pick(from: Record<string, unknown> | undefined, names: string[]): Record<string, number> {
+  return Object.fromEntries(names.filter((name) => typeof from?.[name] === "number").map((name) => [name, from![name] as number]));
+}
