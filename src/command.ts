@@ -230,3 +230,17 @@ export function helpOf(command: Command): string {
     ...command.examples.map((example) => `  ${example}`),
   ].join("\n");
 }
+
+/** A Markdown table of a command's settings, for the README. */
+export function settingsTable(command: Command): string {
+  const shown = (value: unknown) =>
+    value === undefined ? "" : Array.isArray(value) ? value.join(",") : value === false ? "no" : String(value);
+  const cell = (text: string) => text.replaceAll("|", "\\|");
+  return [
+    "| setting | default | unit | what it is |",
+    "| --- | --- | --- | --- |",
+    ...describe(command.settings).map(({ flag, kind, value, unit, help, required, fallback }) =>
+      `| \`--${flag}\` | ${required ? "required" : cell(shown(fallback))} | ${cell(unit || (kind === "text" && /\|/.test(value) ? value : ""))} | ${cell(help)} |`
+    ),
+  ].join("\n");
+}

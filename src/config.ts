@@ -30,8 +30,8 @@ export const pretrainShape = {
     z.enum(["fast", "paper"]).default("fast"),
     "how to train: what learns fastest in measured short runs, or what the paper did",
   ),
-  epochs: setting(z.int().min(1).default(1000), "epochs at most; in each, one random window of every light curve"),
-  max_minutes: setting(z.number().gt(0).default(1e6), "minutes at most", "minutes"),
+  epochs: setting(z.int().min(1).default(100), "epochs at most; in each, one random window of every light curve"),
+  max_minutes: setting(z.number().gt(0).optional(), "minutes at most (no limit, if not given)", "minutes"),
   batch_size: setting(z.int().min(1).default(16), "windows of a step", "windows"),
   learning_rate: setting(
     z.union([z.number().gt(0), z.literal("schedule")]).default(5e-4),

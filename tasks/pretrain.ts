@@ -76,7 +76,7 @@ export default command({
       weights: settings.loss_weights,
       schedule: scheduleOf(settings, widthOf(architecture)),
       epochs: settings.epochs,
-      maxMinutes: settings.max_minutes,
+      maxMinutes: settings.max_minutes ?? Infinity,
       patience: settings.patience,
       validationWindows: settings.validation_windows,
       logSteps: settings.log_steps,

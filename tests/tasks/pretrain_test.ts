@@ -1,0 +1,129 @@
+/** The real commands end to end: survey files, dataset, model, numbers. */
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { sharedPath, sharedTest } from "../shared.ts";
+
+const cli = new URL("../../cli.ts", import.meta.url).pathname;
+
+/** Runs a command in a process of its own. */
+async function run(...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", cli, ...args],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+async function preprocessed(folder: string): Promise<string> {
+  const { code, stderr } = await run(
+    ...["preprocess", "--preset", "reference", "--input", sharedPath("data/asas-tiny"), "--output", `${folder}/data`],
+  );
+  assertEquals(code, 0, stderr);
+  return `${folder}/data`;
+}
+
+/** The lines of a run, without what a clock says. */
+async function metricsOf(runFolder: string) {
+  const lines = (await Deno.readTextFile(`${runFolder}/metrics.jsonl`)).trim().split("\n").map((line) => JSON.parse(line));
+  return lines.map(({ seconds: _, windows_per_second: __, ...rest }) => rest);
+}
+
+sharedTest("asas-tiny to a pretrained model: learns, repeats bit for bit, evaluates", async () => {
+  const folder = await Deno.makeTempDir();
+  const data = await preprocessed(folder);
+  const settings = ["--data", data, "--preset", "small", "--epochs", "3", "--log-steps", "4", "--learning-rate", "2e-3"];
+  for (const name of ["one", "two"]) {
+    const { code, stderr, stdout } = await run("pretrain", ...settings, "--output", `${folder}/${name}`);
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stdout, "all epochs done: 3 epochs");
+  }
+  const metrics = await metricsOf(`${folder}/one`);
+  assertEquals(metrics, await metricsOf(`${folder}/two`), "the same seed gives the same metrics");
+  const weights = (name: string) => Deno.readFile(`${folder}/${name}/last/model.safetensors`);
+  assertEquals(await weights("one"), await weights("two"), "and the same weights");
+  const epochs = metrics.filter((line) => line.kind === "epoch");
+  assertEquals(epochs.length, 3);
+  assertTrue(epochs[2].validation_rmse < epochs[0].validation_rmse, "validation RMSE goes down");
+  assertTrue(metrics.some((line) => line.kind === "step" && line.gradient_norm > 0 && line.learning_rate > 0));
+
+  // The saved settings are a config file for another run.
+  const config = JSON.parse(await Deno.readTextFile(`${folder}/one/config.json`));
+  assertEquals([config.preset, config.blocks, config.epochs], ["small", 2, 3]);
+  const again = ["pretrain", "--config", `${folder}/one/config.json`, "--output", `${folder}/three`];
+  assertEquals((await run(...again)).code, 0);
+  assertEquals(await metricsOf(`${folder}/three`), metrics);
+
+  const { code, stdout } = await run(
+    ...["evaluate", "--model", `${folder}/one/best`, "--data", data, "--without", "Mira", "--json"],
+    ...["--figure", `${folder}/figure.svg`],
+  );
+  assertEquals(code, 0);
+  const result = JSON.parse(stdout);
+  assertTrue(result.probed.all.rmse > result.probed["without Mira"].rmse, "Miras have the largest amplitudes");
+  assertTrue(result.probed.all.windows === result.all_points_without_masking.all.windows);
+  assertTrue(result.probed["masked points"].windows === result.windows);
+  assertStringIncludes(await Deno.readTextFile(`${folder}/figure.svg`), "<svg");
+
+  const refused = await run("pretrain", ...settings, "--output", `${folder}/one`);
+  assertEquals(refused.code, 2);
+  assertStringIncludes(refused.stderr, "already holds a run");
+  await Deno.remove(folder, { recursive: true });
+});
+
+sharedTest("Ctrl-C saves and stops cleanly", async () => {
+  const folder = await Deno.makeTempDir();
+  const data = await preprocessed(folder);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", cli, "pretrain", "--data", data, "--preset", "small", "--output", `${folder}/run`],
+      ...["--log-steps", "1", "--epochs", "100000"],
+    ],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  // The first epoch's line says that training goes on.
+  const reader = child.stdout.getReader();
+  let text = "";
+  while (!text.includes("epoch 1:")) {
+    const { value, done } = await reader.read();
+    assertTrue(!done, `the run ended early: ${text}`);
+    text += new TextDecoder().decode(value);
+  }
+  child.kill("SIGINT");
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    text += new TextDecoder().decode(value);
+  }
+  await child.stderr.cancel();
+  assertEquals((await child.status).code, 0);
+  assertStringIncludes(text, "stopped by a signal");
+  for (const name of ["best", "last"]) {
+    assertEquals((await run("evaluate", "--model", `${folder}/run/${name}`, "--data", data)).code, 0);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+sharedTest("wrong input is refused with a sentence and code 2", async () => {
+  const folder = await Deno.makeTempDir();
+  const data = await preprocessed(folder);
+  const output = `${folder}/run`;
+  const rows: [string[], string][] = [
+    [["pretrain", "--data", `${folder}/none`, "--output", output], "is not a dataset folder"],
+    [["pretrain", "--output", output], "--data is missing"],
+    [["pretrain", "--data", data, "--output", output, "--bloks", "3"], "did you mean --blocks?"],
+    [["pretrain", "--data", data, "--output", output, "--blocks", "none"], '--blocks cannot be "none"'],
+    [["pretrain", "--data", data, "--output", output, "--masked-fraction", "0.7"], "cannot sum to more"],
+    [["pretrain", "--data", data, "--output", output, "--device", "cuda:99"], "--device cuda:99: there is no cuda:99"],
+    [["evaluate", "--model", data, "--data", data], "is not a model folder"],
+    [["pretrian"], 'did you mean "pretrain"?'],
+  ];
+  for (const [args, sentence] of rows) {
+    const { code, stderr } = await run(...args);
+    assertEquals(code, 2, `${args.join(" ")}: ${stderr}`);
+    assertStringIncludes(stderr, sentence);
+    assertTrue(!stderr.includes("    at "), `a stack trace for ${args.join(" ")}`);
+  }
+  assertTrue(!await Deno.stat(output).catch(() => null), "nothing was left behind");
+  await Deno.remove(folder, { recursive: true });
+});
