@@ -37,7 +37,9 @@ export async function main(args: string[]): Promise<number> {
   }
   try {
     if (!Object.hasOwn(commands, name)) {
-      throw new InputError(`unknown command "${name}"; did you mean "${closestString(name, Object.keys(commands))}"?`);
+      throw new InputError(
+        `unknown command "${name}"; did you mean "${closestString(name, Object.keys(commands))}"?`,
+      );
     }
     const command = (await commands[name].load()).default as Command;
     if (rest.includes("--help") || rest.includes("-h")) {

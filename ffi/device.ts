@@ -18,7 +18,9 @@ export function deviceCode(device: Device): DeviceCode {
   const { torch } = libtorch();
   if (device === "cpu") return { type: torch.aoti_torch_device_type_cpu(), index: -1 };
   const index = device === "cuda" ? 0 : Number(/^cuda:(\d+)$/.exec(device)?.[1] ?? NaN);
-  if (Number.isNaN(index)) throw new RangeError(`no device is called "${device}": there are cpu, cuda and cuda:0, …`);
+  if (Number.isNaN(index)) {
+    throw new RangeError(`no device is called "${device}": there are cpu, cuda and cuda:0, …`);
+  }
   const count = cudaDeviceCount();
   if (index >= count) {
     throw new RangeError(
@@ -54,7 +56,9 @@ export function synchronize(device: Device): void {
  * @throws {RangeError} unless it is a whole number of at least 1
  */
 export function setThreads(count: number): void {
-  if (!Number.isInteger(count) || count < 1) throw new RangeError(`threads must be a whole number from 1, not ${count}`);
+  if (!Number.isInteger(count) || count < 1) {
+    throw new RangeError(`threads must be a whole number from 1, not ${count}`);
+  }
   libtorch().torch._ZN2at15set_num_threadsEi(count);
 }
 

@@ -10,7 +10,10 @@ import { adopt, type Dtype, dtypeCode, Tensor } from "./tensor.ts";
 
 /** How values of one type go into a slot. */
 interface Packer {
-  /** Says what is wrong with a value, or nothing. Runs for all arguments before any is packed, so none can leak. */
+  /**
+   * Says what is wrong with a value, or nothing; an unknown name throws its own error. Runs for all arguments before any
+   * is packed, so none can leak.
+   */
   fault(value: unknown): string | undefined;
   pack(value: never): bigint;
 }
@@ -25,7 +28,8 @@ const integer: Packer = {
 
 const packers: Record<string, Packer> = {
   Tensor: {
-    fault: (value) => !(value instanceof Tensor) ? "a tensor" : value.disposed ? "a tensor that is not disposed" : undefined,
+    fault: (value) =>
+      !(value instanceof Tensor) ? "a tensor" : value.disposed ? "a tensor that is not disposed" : undefined,
     pack(value: Tensor) {
       // The call consumes a handle: it gets a second one to the same tensor.
       check(libtorch().torch.aoti_torch_new_tensor_handle(value.handle, outWord), "new_tensor_handle");
@@ -49,16 +53,19 @@ const packers: Record<string, Packer> = {
     fault: (value) => typeof value === "string" ? undefined : "a text",
     pack(value: string) {
       const bytes = encoder.encode(value);
-      check(libtorch().torch.torch_new_string_handle(bytes, BigInt(bytes.length), outWord), "new_string_handle");
+      check(
+        libtorch().torch.torch_new_string_handle(bytes, BigInt(bytes.length), outWord),
+        "new_string_handle",
+      );
       return outWord[0];
     },
   },
   ScalarType: {
-    fault: (value) => typeof value === "string" ? undefined : "a dtype",
+    fault: (value) => typeof value === "string" ? void dtypeCode(value as Dtype) : "a dtype",
     pack: (value: Dtype) => BigInt(dtypeCode(value)),
   },
   Device: {
-    fault: (value) => typeof value === "string" ? undefined : "a device",
+    fault: (value) => typeof value === "string" ? void deviceCode(value as Device) : "a device",
     pack(value: Device) {
       const { type, index } = deviceCode(value);
       return (BigInt(type) << 32n) | BigInt.asUintN(32, BigInt(index));
@@ -88,7 +95,9 @@ function list(element: Packer): Packer {
       const { torch } = libtorch();
       check(torch.torch_new_list_reserve_size(BigInt(value.length), outWord), "new_list");
       const address = outWord[0], handle = Deno.UnsafePointer.create(address);
-      for (const item of value) check(torch.torch_list_push_back(handle, element.pack(item)), "list_push_back");
+      for (const item of value) {
+        check(torch.torch_list_push_back(handle, element.pack(item)), "list_push_back");
+      }
       return address;
     },
   };

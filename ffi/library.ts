@@ -83,10 +83,12 @@ function* candidates(): Generator<{ source: Source; folders: string[] }> {
 
 /** Where the installed Python keeps `torch/lib`, without importing torch. */
 function pythonFolders(): string[] {
-  const code = "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
+  const code =
+    "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
   for (const python of ["python3", "python"]) {
     try {
-      const { success, stdout } = new Deno.Command(python, { args: ["-c", code], stderr: "null" }).outputSync();
+      const { success, stdout } = new Deno.Command(python, { args: ["-c", code], stderr: "null" })
+        .outputSync();
       const path = success ? new TextDecoder().decode(stdout).trim() : "";
       if (path) return [`${path}/lib`];
     } catch {
@@ -147,7 +149,7 @@ function open(folder: string, source: Source): Libtorch | { cause: string } {
     const torch = Deno.dlopen(path("torch_cpu"), torchSymbols).symbols;
     // Its kernels register themselves when the library is loaded.
     const cuda = present("torch_cuda");
-    if (cuda) for (const name of ["c10_cuda", "torch_cuda"]) Deno.dlopen(path(name), {});
+    if (cuda) { for (const name of ["c10_cuda", "torch_cuda"]) Deno.dlopen(path(name), {}); }
     if (present("torch")) Deno.dlopen(path("torch"), {});
     return { torch, c10, folder, source, version, versionCode: code & ~0xff_ffff_ffffn, cuda };
   } catch (error) {
@@ -157,7 +159,10 @@ function open(folder: string, source: Source): Libtorch | { cause: string } {
 
 /** What the dynamic linker says, in one line; a missing library that it names is named. */
 function causeOf(error: unknown): string {
-  const text = (error instanceof Error ? error.message : String(error)).replace(/^Could not open library: /, "").trim();
+  const text = (error instanceof Error ? error.message : String(error)).replace(
+    /^Could not open library: /,
+    "",
+  ).trim();
   const missing = /(\S+\.(?:so[.\d]*|dylib)): cannot open shared object file/.exec(text)?.[1];
   return missing ? `it needs ${missing}, which is not installed` : text.split("\n")[0];
 }

@@ -31,7 +31,9 @@ export const layerNorm = op(
 export const dropout = op("aten::dropout(Tensor input, float p, bool train) -> Tensor");
 
 // Reductions
-export const sum = op("aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor");
+export const sum = op(
+  "aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+);
 export const mean = op("aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor");
 export const dot = op("aten::dot(Tensor self, Tensor tensor) -> Tensor");
 
@@ -42,13 +44,23 @@ export const transpose = op("aten::transpose.int(Tensor(a) self, int dim0, int d
 export const narrow = op("aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)");
 export const cat = op("aten::cat(Tensor[] tensors, int dim=0) -> Tensor");
 export const stack = op("aten::stack(Tensor[] tensors, int dim=0) -> Tensor");
-export const split = op("aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]");
-export const to = op("aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)");
+export const split = op(
+  "aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]",
+);
+export const to = op(
+  "aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
+);
 
 // Random numbers
-export const rand = op("aten::rand(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor");
-export const randn = op("aten::randn(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor");
-export const randperm = op("aten::randperm(SymInt n, *, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor");
+export const rand = op(
+  "aten::rand(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+);
+export const randn = op(
+  "aten::randn(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+);
+export const randperm = op(
+  "aten::randperm(SymInt n, *, ScalarType? dtype=long, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+);
 
 // In place
 export const copy_ = op("aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)");

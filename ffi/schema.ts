@@ -29,7 +29,8 @@ interface TypeByName {
 }
 
 type Trim<S extends string> = S extends ` ${infer R}` ? Trim<R> : S extends `${infer R} ` ? Trim<R> : S;
-type Split<S extends string, D extends string> = S extends `${infer A}${D}${infer B}` ? [Trim<A>, ...Split<B, D>]
+type Split<S extends string, D extends string> = S extends `${infer A}${D}${infer B}`
+  ? [Trim<A>, ...Split<B, D>]
   : [Trim<S>];
 
 /** "Tensor(a!)[]" → readonly Tensor[], "int?" → number | null */
@@ -45,33 +46,36 @@ type Argument<S extends string> = S extends `Tensor(${string} -> *) ${infer N}`
   : S extends `${infer T} ${infer N}` ? { n: N; t: TypeOf<T>; optional: false }
   : never;
 
-type Positional<L extends readonly string[]> = L extends readonly [infer H extends string, ...infer R extends string[]]
-  ? H extends "*" | "" ? []
+type Positional<L extends readonly string[]> = L extends
+  readonly [infer H extends string, ...infer R extends string[]] ? H extends "*" | "" ? []
   : Argument<H>["optional"] extends true ? [Argument<H>["t"]?, ...Positional<R>]
   : [Argument<H>["t"], ...Positional<R>]
   : [];
 
-type AfterStar<L extends readonly string[]> = L extends readonly [infer H extends string, ...infer R extends string[]]
-  ? H extends "*" ? R : AfterStar<R>
+type AfterStar<L extends readonly string[]> = L extends
+  readonly [infer H extends string, ...infer R extends string[]] ? H extends "*" ? R : AfterStar<R>
   : [];
 
 type Named<L extends readonly string[]> =
   & { [K in L[number] as Argument<K>["optional"] extends true ? Argument<K>["n"] : never]?: Argument<K>["t"] }
   & { [K in L[number] as Argument<K>["optional"] extends true ? never : Argument<K>["n"]]: Argument<K>["t"] };
 
-type AllOptional<L extends readonly string[]> = L extends readonly [infer H extends string, ...infer R extends string[]]
+type AllOptional<L extends readonly string[]> = L extends
+  readonly [infer H extends string, ...infer R extends string[]]
   ? Argument<H>["optional"] extends true ? AllOptional<R> : false
   : true;
 
-type NamedTail<L extends readonly string[]> = L extends [] ? [] : AllOptional<L> extends true ? [Named<L>?] : [Named<L>];
+type NamedTail<L extends readonly string[]> = L extends [] ? []
+  : AllOptional<L> extends true ? [Named<L>?]
+  : [Named<L>];
 
 type Result<S extends string> = S extends "()" ? void
   : S extends `(${infer I})` ? Results<Split<I, ",">>
   : OneResult<S>;
 type OneResult<S extends string> = Mutable<S extends `${infer T} ${string}` ? TypeOf<T> : TypeOf<S>>;
 type Mutable<T> = T extends readonly (infer E)[] ? E[] : T;
-type Results<L extends readonly string[]> = L extends readonly [infer H extends string, ...infer R extends string[]]
-  ? [OneResult<H>, ...Results<R>]
+type Results<L extends readonly string[]> = L extends
+  readonly [infer H extends string, ...infer R extends string[]] ? [OneResult<H>, ...Results<R>]
   : [];
 
 /** The function type of an operator's schema string. */
@@ -80,7 +84,8 @@ export type Operator<S extends string> = S extends `${string}(${infer A}) -> ${i
   : never;
 
 /** A schema string, or, where an argument is a Scalar, the sentence that the compiler then shows. */
-export type Declarable<S extends string> = S extends `${string}Scalar ${string}` | `${string}Scalar? ${string}`
+export type Declarable<S extends string> = S extends
+  `${string}Scalar ${string}` | `${string}Scalar? ${string}`
   ? "Scalar arguments cannot be packed through the C ABI: use a 0-dimensional tensor with the .Tensor overload"
   : S;
 

@@ -52,7 +52,9 @@ function readCodes() {
 export function dtypeCode(dtype: Dtype): number {
   if (!codes) readCodes();
   const code = codes!.get(dtype);
-  if (code === undefined) throw new TypeError(`no dtype is called "${dtype}": there are ${dtypes.join(", ")}`);
+  if (code === undefined) {
+    throw new TypeError(`no dtype is called "${dtype}": there are ${dtypes.join(", ")}`);
+  }
   return code;
 }
 
@@ -90,7 +92,7 @@ export class Tensor implements Disposable {
 
   /**
    * A tensor filled from numbers or a typed array (copied).
-   * @param data one number an element, row by row; bfloat16 and float16 are rounded from float32
+   * @param data one number an element, row by row; raw words with dtype "bfloat16" are taken as they are
    * @param shape sizes, by default one dimension
    * @throws {RangeError} when the sizes do not multiply to the number of elements
    */
@@ -103,7 +105,7 @@ export class Tensor implements Disposable {
     if (count !== data.length) {
       throw new RangeError(`shape [${shape}] holds ${count} elements, but there are ${data.length}`);
     }
-    const source = dtypeOf(data);
+    const source = sourceOf(data, dtype);
     const made = Tensor.empty(shape, { dtype: source });
     const memory = made.memory();
     if (memory instanceof BigInt64Array) memory.set(data as BigInt64Array);
@@ -217,7 +219,10 @@ export class Tensor implements Disposable {
     const dimensions = Number(outWord[0]);
     if (dimensions === 0) return [];
     check(torch[getter](this.handle, outWord), "shape");
-    const memory = Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(outWord[0])!, 8 * dimensions);
+    const memory = Deno.UnsafePointerView.getArrayBuffer(
+      Deno.UnsafePointer.create(outWord[0])!,
+      8 * dimensions,
+    );
     return Array.from(new BigInt64Array(memory), Number);
   }
 
@@ -278,8 +283,14 @@ export class Tensor implements Disposable {
    * A contiguous tensor over a part of this one's memory; autograd does not see the connection.
    * @param shape its sizes
    * @param offset its first element, counted in this tensor's memory
+   * @throws {RangeError} unless the part lies within this tensor, which must be contiguous
    */
   viewAt(shape: readonly number[], offset: number): Tensor {
+    // libtorch checks neither: it would hand out memory that is not the tensor's.
+    const end = offset + product(shape);
+    if (!this.contiguous || !Number.isInteger(offset) || offset < 0 || end > this.elements) {
+      throw new RangeError(`elements ${offset} to ${end} do not lie in a contiguous tensor of shape [${this.shape}]`);
+    }
     check(
       libtorch().torch.aoti_torch__reinterpret_tensor(
         this.handle,
@@ -363,7 +374,7 @@ export function unscoped<R>(run: () => R): R {
 
 function collect(value: unknown, into: Set<Tensor>): void {
   if (value instanceof Tensor) into.add(value);
-  else if (Array.isArray(value)) for (const item of value) collect(item, into);
+  else if (Array.isArray(value)) { for (const item of value) collect(item, into); }
   else if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
     for (const item of Object.values(value)) collect(item, into);
   }
@@ -382,6 +393,12 @@ function sizesAndStrides(shape: readonly number[]): [BigInt64Array<ArrayBuffer>,
     stride *= shape[i];
   }
   return [sizes, strides];
+}
+
+/** The dtype that data is first written as: one that loses nothing, from which libtorch then rounds. */
+function sourceOf(data: TypedArray | readonly number[], dtype: Dtype): Dtype {
+  if (Array.isArray(data)) return dtype === "float32" ? dtype : "float64";
+  return data instanceof Uint16Array && dtype === "bfloat16" ? dtype : dtypeOf(data);
 }
 
 function dtypeOf(data: TypedArray | readonly number[]): Dtype {

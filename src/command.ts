@@ -52,15 +52,29 @@ export function describe(settings: z.ZodObject): Described[] {
     const meta = ((schema as z.ZodType).meta() ?? {}) as Partial<SettingMeta>;
     let inner = schema as z.ZodType, fallback: unknown, required = true;
     for (;;) {
-      const definition = inner.def as unknown as { type: string; innerType?: z.ZodType; defaultValue?: unknown };
-      if (definition.type === "default" || definition.type === "prefault") fallback ??= definition.defaultValue;
-      else if (definition.type !== "optional" && definition.type !== "nullable") break;
+      const definition = inner.def as unknown as {
+        type: string;
+        innerType?: z.ZodType;
+        defaultValue?: unknown;
+      };
+      if (definition.type === "default" || definition.type === "prefault") {
+        fallback ??= definition.defaultValue;
+      } else if (definition.type !== "optional" && definition.type !== "nullable") break;
       required = false;
       inner = definition.innerType!;
     }
     const { kind, value } = kindOf(inner);
     const { help = "", unit = "" } = { ...inner.meta() as Partial<SettingMeta>, ...meta };
-    return { name, flag: name.replaceAll("_", "-"), kind, value: unit || value, help, unit, required, fallback };
+    return {
+      name,
+      flag: name.replaceAll("_", "-"),
+      kind,
+      value: unit || value,
+      help,
+      unit,
+      required,
+      fallback,
+    };
   });
 }
 
@@ -89,7 +103,10 @@ function kindOf(schema: z.ZodType): { kind: Kind; value: string } {
     case "union": {
       const options = definition.options!.map(kindOf);
       const kinds = new Set(options.map((option) => option.kind));
-      return { kind: kinds.size === 1 ? options[0].kind : "number", value: options.map((o) => o.value).join("|") };
+      return {
+        kind: kinds.size === 1 ? options[0].kind : "number",
+        value: options.map((o) => o.value).join("|"),
+      };
     }
     default:
       return { kind: "text", value: "text" };
@@ -129,7 +146,9 @@ export async function readSettings<Shape extends z.ZodRawShape>(
     string: texts,
     collect: texts,
     unknown(argument, key) {
-      if (key === undefined) throw new InputError(`"${argument}" is not understood: settings are given as --name value`);
+      if (key === undefined) {
+        throw new InputError(`"${argument}" is not understood: settings are given as --name value`);
+      }
       const known = [...byFlag.keys()];
       throw new InputError(
         `unknown setting --${key}; did you mean --${closestString(key, known)}? ` +
@@ -158,7 +177,14 @@ export async function readSettings<Shape extends z.ZodRawShape>(
       const key = name.replaceAll("-", "_");
       const setting = byFlag.get(key.replaceAll("_", "-"));
       if (!setting || setting.flag === "config") {
-        throw new InputError(`${path}: unknown setting "${name}"; did you mean "${closestString(key, described.map((s) => s.name))}"?`);
+        throw new InputError(
+          `${path}: unknown setting "${name}"; did you mean "${
+            closestString(
+              key,
+              described.map((s) => s.name),
+            )
+          }"?`,
+        );
       }
       if (!given.has(key)) given.set(key, value);
     }
@@ -191,7 +217,9 @@ async function readConfig(path: string): Promise<Record<string, unknown>> {
   try {
     return path.endsWith(".json") ? JSON.parse(text) : parseToml(text);
   } catch (error) {
-    throw new InputError(`the config file ${path} is not valid ${path.endsWith(".json") ? "JSON" : "TOML"}: ${messageOf(error)}`);
+    throw new InputError(
+      `the config file ${path} is not valid ${path.endsWith(".json") ? "JSON" : "TOML"}: ${messageOf(error)}`,
+    );
   }
 }
 
@@ -202,7 +230,9 @@ function sentenceOf(error: z.ZodError, byFlag: Map<string, Described>, given: Ma
     if (!setting) return issue.message;
     if (!given.has(name)) return `--${setting.flag} is missing: ${setting.help}`;
     const found = JSON.stringify(given.get(name));
-    return `--${setting.flag} cannot be ${found}: ${issue.message.replace(/^Invalid input: /, "").replace(/^Invalid option: /, "")}`;
+    return `--${setting.flag} cannot be ${found}: ${
+      issue.message.replace(/^Invalid input: /, "").replace(/^Invalid option: /, "")
+    }`;
   }).join("\n");
 }
 
@@ -210,9 +240,12 @@ function sentenceOf(error: z.ZodError, byFlag: Map<string, Described>, given: Ma
 export function helpOf(command: Command): string {
   const rows = describe(command.settings).map((setting) => ({
     flag: setting.kind === "boolean" ? `--${setting.flag}` : `--${setting.flag} <${setting.value}>`,
-    text: setting.help + (setting.required ? " (required)" : setting.fallback === undefined || setting.fallback === false
-      ? ""
-      : ` (default ${Array.isArray(setting.fallback) ? setting.fallback.join(",") : setting.fallback})`),
+    text: setting.help +
+      (setting.required
+        ? " (required)"
+        : setting.fallback === undefined || setting.fallback === false
+        ? ""
+        : ` (default ${Array.isArray(setting.fallback) ? setting.fallback.join(",") : setting.fallback})`),
   }));
   const wide = Math.min(36, Math.max(0, ...rows.map((row) => row.flag.length)));
   const lines = rows.map((row) =>
@@ -234,13 +267,21 @@ export function helpOf(command: Command): string {
 /** A Markdown table of a command's settings, for the README. */
 export function settingsTable(command: Command): string {
   const shown = (value: unknown) =>
-    value === undefined ? "" : Array.isArray(value) ? value.join(",") : value === false ? "no" : String(value);
+    value === undefined
+      ? ""
+      : Array.isArray(value)
+      ? value.join(",")
+      : value === false
+      ? "no"
+      : String(value);
   const cell = (text: string) => text.replaceAll("|", "\\|");
   return [
     "| setting | default | unit | what it is |",
     "| --- | --- | --- | --- |",
     ...describe(command.settings).map(({ flag, kind, value, unit, help, required, fallback }) =>
-      `| \`--${flag}\` | ${required ? "required" : cell(shown(fallback))} | ${cell(unit || (kind === "text" && /\|/.test(value) ? value : ""))} | ${cell(help)} |`
+      `| \`--${flag}\` | ${required ? "required" : cell(shown(fallback))} | ${
+        cell(unit || (kind === "text" && /\|/.test(value) ? value : ""))
+      } | ${cell(help)} |`
     ),
   ].join("\n");
 }

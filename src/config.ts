@@ -17,7 +17,10 @@ export const runShape = {
     z.enum(["auto", "float32", "bfloat16"]).default("auto"),
     "arithmetic of the layers; auto takes bfloat16 where the processor is fast with it",
   ),
-  threads: setting(z.int().min(1).optional(), "CPU threads of an operator (all cores, if not given)"),
+  threads: setting(
+    z.int().min(1).optional(),
+    "CPU threads of an operator (libtorch's own choice, if not given: one a core)",
+  ),
 } as const;
 
 /** All settings of `pretrain`. */
@@ -25,12 +28,18 @@ export const pretrainShape = {
   data: setting(z.string(), "dataset folder, as preprocess writes it"),
   output: setting(z.string(), "run folder to make: settings, metrics.jsonl, best/ and last/ model"),
   config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
-  preset: setting(z.enum(Object.keys(presets) as [keyof typeof presets]).default("astromer2"), "architecture to start from"),
+  preset: setting(
+    z.enum(Object.keys(presets) as [keyof typeof presets]).default("astromer2"),
+    "architecture to start from",
+  ),
   recipe: setting(
     z.enum(["fast", "paper"]).default("fast"),
     "how to train: what learns fastest in measured short runs, or what the paper did",
   ),
-  epochs: setting(z.int().min(1).default(100), "epochs at most; in each, one random window of every light curve"),
+  epochs: setting(
+    z.int().min(1).default(100),
+    "epochs at most; in each, one random window of every light curve",
+  ),
   max_minutes: setting(z.number().gt(0).optional(), "minutes at most (no limit, if not given)", "minutes"),
   batch_size: setting(z.int().min(1).default(16), "windows of a step", "windows"),
   learning_rate: setting(
@@ -41,13 +50,21 @@ export const pretrainShape = {
     z.enum(["constant", "cosine"]).default("cosine"),
     "learning rate over the run: constant, or warm-up and half a cosine down to the end of epochs or minutes",
   ),
-  warmup_steps: setting(z.int().min(0).default(200), "steps of warm-up (4000 for the Transformer's schedule)", "steps"),
+  warmup_steps: setting(
+    z.int().min(0).default(200),
+    "steps of warm-up (4000 for the Transformer's schedule)",
+    "steps",
+  ),
   clip_norm: setting(z.number().gt(0).default(1), "gradients of a larger global norm are scaled down to it"),
   loss_weights: setting(
     z.enum(["errors", "none"]).default("none"),
     "weight of a point in the loss: by its error (Astromer 2), or all alike (Astromer 1)",
   ),
-  patience: setting(z.int().min(1).default(20), "epochs without a better validation loss before the run ends", "epochs"),
+  patience: setting(
+    z.int().min(1).default(20),
+    "epochs without a better validation loss before the run ends",
+    "epochs",
+  ),
   window_size: setting(z.int().min(5).default(200), "observations of a window"),
   validation_windows: setting(z.int().min(1).default(2048), "windows that validation looks at, at most"),
   log_steps: setting(z.int().min(1).default(50), "steps between two lines of metrics.jsonl", "steps"),
@@ -55,7 +72,10 @@ export const pretrainShape = {
   ...runShape,
   ...architectureShape,
   // The fast recipe's encoding differs from the architecture's own default.
-  encoding: setting(architectureShape.encoding.unwrap().default("periods"), architectureShape.encoding.meta()!.help as string),
+  encoding: setting(
+    architectureShape.encoding.unwrap().default("periods"),
+    architectureShape.encoding.meta()!.help as string,
+  ),
   initialization: initializationSetting,
   ...maskingShape,
 } as const;

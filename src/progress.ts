@@ -22,7 +22,9 @@ export class ProgressLine {
 
   /** Clears the line, before other output or at the end. */
   clear(): void {
-    if (this.#terminal && this.#wide) Deno.stderr.writeSync(new TextEncoder().encode(`\r${" ".repeat(this.#wide)}\r`));
+    if (this.#terminal && this.#wide) {
+      Deno.stderr.writeSync(new TextEncoder().encode(`\r${" ".repeat(this.#wide)}\r`));
+    }
     this.#wide = 0;
   }
 }

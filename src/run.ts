@@ -1,5 +1,12 @@
 /** Where a command runs: device, arithmetic, threads, and signals that ask it to stop. */
-import { cudaDeviceCount, type Device, deviceCode, keepFreedMemory, setThreads, threads } from "../ffi/device.ts";
+import {
+  cudaDeviceCount,
+  type Device,
+  deviceCode,
+  keepFreedMemory,
+  setThreads,
+  threads,
+} from "../ffi/device.ts";
 import { InputError, messageOf } from "./errors.ts";
 
 /** The settings of `runShape`, resolved. */
@@ -10,19 +17,20 @@ export interface Runtime {
 }
 
 /**
- * Chooses device and arithmetic, sets the threads, and tells the allocator to keep its memory.
+ * Chooses device and arithmetic, sets the threads if told to, and tells the allocator to keep its memory.
  * @throws {InputError} when the device is not there
  */
 export function prepareRun(
   settings: { device: string; precision: "auto" | "float32" | "bfloat16"; threads?: number },
 ): Runtime {
-  const device = (settings.device === "auto" ? cudaDeviceCount() > 0 ? "cuda" : "cpu" : settings.device) as Device;
+  const device =
+    (settings.device === "auto" ? cudaDeviceCount() > 0 ? "cuda" : "cpu" : settings.device) as Device;
   try {
     deviceCode(device);
   } catch (error) {
     throw new InputError(`--device ${device}: ${messageOf(error)}`);
   }
-  setThreads(settings.threads ?? navigator.hardwareConcurrency);
+  if (settings.threads !== undefined) setThreads(settings.threads);
   keepFreedMemory();
   const fast = device === "cpu" ? bfloat16Instructions().length > 0 : true;
   const dtype = settings.precision === "auto" ? (fast ? "bfloat16" : "float32") : settings.precision;
@@ -32,7 +40,8 @@ export function prepareRun(
 /** The processor's instructions for bfloat16 products: avx512_bf16, amx_bf16 (x86), bf16 (Arm); none elsewhere. */
 export function bfloat16Instructions(): string[] {
   try {
-    const flags = /^(?:flags|Features)\s*:(.*)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1].split(" ") ?? [];
+    const flags =
+      /^(?:flags|Features)\s*:(.*)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1].split(" ") ?? [];
     return flags.filter((flag) => ["avx512_bf16", "amx_bf16", "bf16"].includes(flag));
   } catch {
     return [];

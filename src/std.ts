@@ -33,7 +33,11 @@ export const stringifyCsv = csv.stringify as (
 export const parseToml = toml.parse as (text: string) => Record<string, unknown>;
 export const closestString = text.closestString as (word: string, possible: readonly string[]) => string;
 
-export const assertEquals = assert.assertEquals as (actual: unknown, expected: unknown, message?: string) => void;
+export const assertEquals = assert.assertEquals as (
+  actual: unknown,
+  expected: unknown,
+  message?: string,
+) => void;
 export const assertNotEquals = assert.assertNotEquals as typeof assertEquals;
 export const assertStrictEquals = assert.assertStrictEquals as typeof assertEquals;
 export const assertAlmostEquals = assert.assertAlmostEquals as (

@@ -26,15 +26,22 @@ interface Measured {
 
 export default command({
   name: "bench",
-  summary: "Windows a second of a training step and of inference; with --peer, PyTorch's in the same run, alternating.",
+  summary:
+    "Windows a second of a training step and of inference; with --peer, PyTorch's in the same run, alternating.",
   settings: z.object({
-    preset: setting(z.enum(Object.keys(presets) as [keyof typeof presets]).default("astromer2"), "architecture"),
+    preset: setting(
+      z.enum(Object.keys(presets) as [keyof typeof presets]).default("astromer2"),
+      "architecture",
+    ),
     batch_size: setting(z.int().min(1).default(32), "windows of a step", "windows"),
     steps: setting(z.int().min(1).default(6), "steps of a measurement"),
     rounds: setting(z.int().min(1).default(3), "measurements of each variant; medians are shown"),
     lengths: setting(z.string().default("200"), "observations of a window, or a file with one length a line"),
     peer: setting(z.string().optional(), "Python script to compare with (prints one JSON line a variant)"),
-    peer_variants: setting(z.array(z.string()).default(["eager-fp32", "sdpa-fp32", "sdpa-bf16"]), "its variants"),
+    peer_variants: setting(
+      z.array(z.string()).default(["eager-fp32", "sdpa-fp32", "sdpa-bf16"]),
+      "its variants",
+    ),
     python: setting(z.string().default("python3"), "Python that has torch installed"),
     json: setting(z.boolean().default(false), "print one JSON object"),
     device: runShape.device,
@@ -59,7 +66,9 @@ export default command({
     for (let round = 1; round <= settings.rounds; round++) {
       if (!settings.json) console.error(`round ${round} of ${settings.rounds}`);
       for (const subject of ours) record(subject.measure(settings.steps));
-      if (settings.peer) for (const measured of await runPeer(settings, settings.peer, device, threads)) record(measured);
+      if (settings.peer) {
+        for (const measured of await runPeer(settings, settings.peer, device, threads)) record(measured);
+      }
     }
     const medians = [...found].map(([variant, all]) => ({
       variant,
@@ -67,10 +76,14 @@ export default command({
       inference_windows_per_second: median(all.map((m) => m.inference_windows_per_second)),
     }));
     const best = (precision: RegExp) =>
-      Math.max(...medians.filter(({ variant }) => !variant.startsWith("astromer") && precision.test(variant))
-        .map((m) => m.windows_per_second));
+      Math.max(
+        ...medians.filter(({ variant }) => !variant.startsWith("astromer") && precision.test(variant))
+          .map((m) => m.windows_per_second),
+      );
     const ratios = settings.peer
-      ? medians.filter(({ variant }) => variant.startsWith("astromer")).map(({ variant, windows_per_second }) => ({
+      ? medians.filter(({ variant }) => variant.startsWith("astromer")).map((
+        { variant, windows_per_second },
+      ) => ({
         variant,
         ratio_to_best_peer: windows_per_second / best(variant.endsWith("float32") ? /fp32$/ : /bf16$/),
       }))
@@ -97,7 +110,9 @@ export default command({
       console.log(`${variant.padEnd(22)}${step.toFixed(1).padStart(10)}${inference.toFixed(1).padStart(11)}`);
     }
     for (const { variant, ratio_to_best_peer: ratio } of ratios) {
-      if (Number.isFinite(ratio)) console.log(`${variant}: ${ratio.toFixed(2)} times the best peer of its precision`);
+      if (Number.isFinite(ratio)) {
+        console.log(`${variant}: ${ratio.toFixed(2)} times the best peer of its precision`);
+      }
     }
   },
 });
@@ -138,7 +153,9 @@ class Subject implements Disposable {
     const training = rate(() => void trainingStep(this.#model, this.#adam, this.#fill(paperMasking), 1e-5));
     this.callsAStep = (operatorCalls() - before) / (steps + 1);
     const inference = rate(() =>
-      noGrad(() => scope(() => void this.#model.reconstruct(toTensors(this.#fill(noMasking), this.device)).toArray()))
+      noGrad(() =>
+        scope(() => void this.#model.reconstruct(toTensors(this.#fill(noMasking), this.device)).toArray())
+      )
     );
     return { variant: this.#variant, windows_per_second: training, inference_windows_per_second: inference };
   }
@@ -187,7 +204,9 @@ async function runPeer(
   const { success, stdout, stderr } = await new Deno.Command(settings.python, {
     args: [
       script,
-      ...["--batch", settings.batch_size, "--steps", settings.steps, "--lengths", settings.lengths].map(String),
+      ...["--batch", settings.batch_size, "--steps", settings.steps, "--lengths", settings.lengths].map(
+        String,
+      ),
       ...["--threads", String(threads), "--device", device.replace(/:\d+$/, "")],
       ...["--variants", settings.peer_variants.join(",")],
     ],

@@ -29,7 +29,10 @@ export default command({
       "all windows of a light curve, or one at random",
     ),
     without: setting(z.array(z.string()).default([]), "classes to leave out of a second set of numbers"),
-    figure: setting(z.string().optional(), "an .svg to draw: one window of each class with its hidden points"),
+    figure: setting(
+      z.string().optional(),
+      "an .svg to draw: one window of each class with its hidden points",
+    ),
     json: setting(z.boolean().default(false), "print one JSON object"),
     batch_size: setting(z.int().min(1).default(64), "windows of a batch", "windows"),
     seed: setting(z.int().min(0).default(0), "names the masks (and the random windows)"),
@@ -44,7 +47,9 @@ export default command({
     for (const name of settings.without) {
       if (!dataset.classes.includes(name)) {
         const known = [...new Set(dataset.classes.filter((c) => c !== null))].sort();
-        throw new InputError(`--without ${name}: the classes of ${settings.data} are ${known.join(", ") || "not known"}`);
+        throw new InputError(
+          `--without ${name}: the classes of ${settings.data} are ${known.join(", ") || "not known"}`,
+        );
       }
     }
     const { device, dtype } = prepareRun(settings);
@@ -62,7 +67,9 @@ export default command({
     const drawn = new Map<string, WindowResult>();
     const onMasked = settings.figure === undefined ? undefined : (result: WindowResult) => {
       const title = dataset.classes[result.window.lightCurve] ?? dataset.ids[result.window.lightCurve];
-      if (drawn.size < 8 && !drawn.has(title) && result.points.length > 0.4 * config.window_size) drawn.set(title, result);
+      if (drawn.size < 8 && !drawn.has(title) && result.points.length > 0.4 * config.window_size) {
+        drawn.set(title, result);
+      }
     };
     const line = new ProgressLine(), started = performance.now();
     const score = (masking: typeof paperMasking, what: string, sets: Sets) =>
@@ -97,7 +104,9 @@ export default command({
 
     if (settings.figure !== undefined) {
       const points = [...drawn].sort(([a], [b]) => a < b ? -1 : 1)
-        .flatMap(([title, result]) => drawnPoints(`${title}, ${dataset.ids[result.window.lightCurve]}`, dataset, result));
+        .flatMap(([title, result]) =>
+          drawnPoints(`${title}, ${dataset.ids[result.window.lightCurve]}`, dataset, result)
+        );
       await writeFigure(settings.figure, reconstructionFigure(points));
     }
     const result = {
@@ -113,23 +122,32 @@ export default command({
       all_points_without_masking: visible.summary(),
     };
     if (settings.json) return console.log(JSON.stringify(result, null, 2));
-    console.log(`${settings.model} on ${chosen.length} light curves (${settings.subset}), ${windows.length} windows\n`);
+    console.log(
+      `${settings.model} on ${chosen.length} light curves (${settings.subset}), ${windows.length} windows\n`,
+    );
     console.log(probed.table("probed points"));
     console.log(visible.table("all points, nothing masked"));
   },
 });
 
 /** A window's seen points, its hidden ones and their predictions. */
-function drawnPoints(panel: string, dataset: Dataset, { window, points, roles, predicted, targets }: WindowResult) {
+function drawnPoints(
+  panel: string,
+  dataset: Dataset,
+  { window, points, roles, predicted, targets }: WindowResult,
+) {
   const from = dataset.offsets[window.lightCurve] + window.start;
-  const days = dataset.mjd.subarray(from, from + window.length), mag = dataset.mag.subarray(from, from + window.length);
+  const days = dataset.mjd.subarray(from, from + window.length),
+    mag = dataset.mag.subarray(from, from + window.length);
   const mean = (values: Float32Array | Float64Array) =>
     (values as Float64Array).reduce((sum, value) => sum + value, 0) / window.length;
   const middle = mean(days), level = mean(mag);
   const hidden = new Set(points.filter((_, i) => roles[i] === role.masked));
   const drawn: DrawnPoint[] = [];
   for (let i = 0; i < window.length; i++) {
-    if (!hidden.has(i)) drawn.push({ panel, time: days[i] - middle, magnitude: mag[i] - level, kind: "seen" });
+    if (!hidden.has(i)) {
+      drawn.push({ panel, time: days[i] - middle, magnitude: mag[i] - level, kind: "seen" });
+    }
   }
   for (const [i, point] of points.entries()) {
     if (!hidden.has(point)) continue;
@@ -180,5 +198,7 @@ class Sets {
 }
 
 function pick(from: Record<string, unknown> | undefined, names: string[]): Record<string, number> {
-  return Object.fromEntries(names.filter((name) => typeof from?.[name] === "number").map((name) => [name, from![name] as number]));
+  return Object.fromEntries(
+    names.filter((name) => typeof from?.[name] === "number").map((name) => [name, from![name] as number]),
+  );
 }

@@ -17,7 +17,8 @@ import { saveModel } from "../src/weights/model_folder.ts";
 
 export default command({
   name: "pretrain",
-  summary: "Pretrains Astromer on a dataset folder: predicts hidden magnitudes, keeps the best and the last model.",
+  summary:
+    "Pretrains Astromer on a dataset folder: predicts hidden magnitudes, keeps the best and the last model.",
   settings: pretrainSchema,
   examples: [
     "deno task pretrain --data data/asas --output runs/asas --max-minutes 30",
@@ -29,13 +30,19 @@ export default command({
     const settings = resolve(given, names);
     checkTogether(settings);
     if (await exists(`${settings.output}/metrics.jsonl`)) {
-      throw new InputError(`${settings.output} already holds a run: choose another --output, or remove it first`);
+      throw new InputError(
+        `${settings.output} already holds a run: choose another --output, or remove it first`,
+      );
     }
     using dataset = await openDataset(settings.data);
     const runtime = prepareRun(settings);
     const { device, dtype } = runtime;
     const architecture = architectureSchema.parse(settings);
-    using model = new Astromer(architecture, { ...runtime, seed: settings.seed, initialization: settings.initialization });
+    using model = new Astromer(architecture, {
+      ...runtime,
+      seed: settings.seed,
+      initialization: settings.initialization,
+    });
     using adam = new Adam(model.parameters, { clipNorm: settings.clip_norm });
 
     const run = settings.output.replace(/\/+$/, "");
@@ -86,7 +93,9 @@ export default command({
       onStep: ({ epoch, step, steps, done, loss, rate }) =>
         line.update(() => {
           const elapsed = (performance.now() - started) / 1000;
-          return `epoch ${epoch}  step ${step}/${steps}  loss ${loss.toFixed(4)}  ${rate.toFixed(1)} windows/s  ` +
+          return `epoch ${epoch}  step ${step}/${steps}  loss ${loss.toFixed(4)}  ${
+            rate.toFixed(1)
+          } windows/s  ` +
             `${duration(elapsed)}, ${duration(elapsed * (1 - done) / done)} left`;
         }),
       async onMetrics(found) {
@@ -95,7 +104,9 @@ export default command({
         line.clear();
         const number = (name: string) => Number(found[name]).toFixed(4);
         console.log(
-          `epoch ${found.epoch}: train loss ${number("train_loss")}, validation loss ${number("validation_loss")}, ` +
+          `epoch ${found.epoch}: train loss ${number("train_loss")}, validation loss ${
+            number("validation_loss")
+          }, ` +
             `RMSE ${number("validation_rmse")}, R2 ${number("validation_r2")}, ${duration(found.seconds)}` +
             (found.best ? ", best so far" : ""),
         );
@@ -113,7 +124,9 @@ export default command({
 /** Settings as JSON can hold them: no limit on the gradient is left out. */
 function savable(settings: PretrainSettings): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(settings).filter(([name, value]) => name !== "config" && value !== undefined && value !== Infinity),
+    Object.entries(settings).filter(([name, value]) =>
+      name !== "config" && value !== undefined && value !== Infinity
+    ),
   );
 }
 
@@ -132,7 +145,9 @@ function checkTogether(settings: PretrainSettings): void {
         "so they cannot sum to more",
     );
   }
-  if (widthOf(settings) % 2) throw new InputError(`--heads times --head-size must be even, not ${widthOf(settings)}`);
+  if (widthOf(settings) % 2) {
+    throw new InputError(`--heads times --head-size must be even, not ${widthOf(settings)}`);
+  }
   if (settings.shortest_period >= settings.longest_period) {
     throw new InputError(
       `--shortest-period ${settings.shortest_period} must be below --longest-period ${settings.longest_period}`,

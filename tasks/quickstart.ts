@@ -6,14 +6,21 @@ import { duration } from "../src/progress.ts";
 
 export default command({
   name: "quickstart",
-  summary: "Sets up what is missing, simulates a survey, preprocesses it, pretrains a small Astromer 2, evaluates it.",
+  summary:
+    "Sets up what is missing, simulates a survey, preprocesses it, pretrains a small Astromer 2, evaluates it.",
   settings: z.object({
     light_curves: setting(z.int().min(20).default(1500), "size of the simulated survey"),
     epochs: setting(z.int().min(1).default(30), "epochs of pretraining"),
-    output: setting(z.string().default("runs/quickstart"), "folder for all that is made; an older one is replaced"),
+    output: setting(
+      z.string().default("runs/quickstart"),
+      "folder for all that is made; an older one is replaced",
+    ),
     seed: setting(z.int().min(0).default(0), "names the survey and the training"),
   }),
-  examples: ["deno task quickstart", "deno task quickstart --light-curves 300 --epochs 3 --output /tmp/quick"],
+  examples: [
+    "deno task quickstart",
+    "deno task quickstart --light-curves 300 --epochs 3 --output /tmp/quick",
+  ],
   async run({ light_curves, epochs, output, seed }) {
     const survey = `${output}/survey`, dataset = `${output}/dataset`, run = `${output}/pretrain`;
     const started = performance.now();
@@ -22,7 +29,19 @@ export default command({
       ["setup"],
       ["simulate", "--light-curves", light_curves, "--seed", seed, "--output", survey],
       ["preprocess", "--preset", "reference", "--input", survey, "--output", dataset],
-      ["pretrain", "--data", dataset, "--preset", "small", "--epochs", epochs, "--batch-size", 32, "--learning-rate", 2e-3]
+      [
+        "pretrain",
+        "--data",
+        dataset,
+        "--preset",
+        "small",
+        "--epochs",
+        epochs,
+        "--batch-size",
+        32,
+        "--learning-rate",
+        2e-3,
+      ]
         .concat(["--seed", seed, "--output", run]),
       ["evaluate", "--model", `${run}/best`, "--data", dataset, "--without", "Mira"],
     ];
@@ -34,7 +53,9 @@ export default command({
     }
     console.log(
       [
-        `\nDone in ${duration((performance.now() - started) / 1000)}. To compare: predicting each window's mean has R2 0.`,
+        `\nDone in ${
+          duration((performance.now() - started) / 1000)
+        }. To compare: predicting each window's mean has R2 0.`,
         "",
         `  ${survey}     the simulated survey (Parquet)`,
         `  ${dataset}    the dataset that models are trained on`,

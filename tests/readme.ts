@@ -15,4 +15,6 @@ export async function withTables(text: string): Promise<string> {
   return result;
 }
 
-if (import.meta.main) await Deno.writeTextFile(readmePath, await withTables(await Deno.readTextFile(readmePath)));
+if (import.meta.main) {
+  await Deno.writeTextFile(readmePath, await withTables(await Deno.readTextFile(readmePath)));
+}

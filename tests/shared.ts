@@ -19,7 +19,11 @@ export const hasShared = (() => {
 
 /** A test that needs ../shared: skipped, with a line that says so, where it is absent. */
 export function sharedTest(name: string, run: () => void | Promise<void>): void {
-  Deno.test({ name: hasShared ? name : `${name} (skipped: ../shared is absent)`, ignore: !hasShared, fn: run });
+  Deno.test({
+    name: hasShared ? name : `${name} (skipped: ../shared is absent)`,
+    ignore: !hasShared,
+    fn: run,
+  });
 }
 
 /** The tensors of a recorded file. */

@@ -77,7 +77,8 @@ export function fillBatch(
   const masked = windows.map(({ lightCurve, start, length }) =>
     maskWindow(length, masking, seeded(...key, lightCurve, start))
   );
-  const most = (count: (window: MaskedWindow) => number) => masked.reduce((m, window) => Math.max(m, count(window)), 0);
+  const most = (count: (window: MaskedWindow) => number) =>
+    masked.reduce((m, window) => Math.max(m, count(window)), 0);
   const visibleProbed = (w: MaskedWindow) => w.left.length + w.replaced.length;
   const keys = most((w) => w.unprobed.length + visibleProbed(w));
   const queriesFrom = keys - most(visibleProbed);

@@ -82,12 +82,16 @@ async function readInfo(folder: string): Promise<DatasetInfo> {
     info = JSON.parse(await Deno.readTextFile(`${folder}/dataset.json`));
   } catch (error) {
     if (!(error instanceof SyntaxError)) {
-      throw new InputError(`${folder} is not a dataset folder (make one with preprocess): ${messageOf(error)}`);
+      throw new InputError(
+        `${folder} is not a dataset folder (make one with preprocess): ${messageOf(error)}`,
+      );
     }
     throw new InputError(`${folder}/dataset.json is not valid JSON: ${messageOf(error)}`);
   }
   if (info.format !== "astromer-dataset" || info.version !== 1) {
-    throw new InputError(`${folder}/dataset.json is not of an Astromer dataset of version 1: run preprocess again`);
+    throw new InputError(
+      `${folder}/dataset.json is not of an Astromer dataset of version 1: run preprocess again`,
+    );
   }
   return info;
 }
@@ -103,7 +107,9 @@ async function readMetadata(folder: string, info: DatasetInfo) {
     throw new InputError(`${path} cannot be read: ${messageOf(error)}`);
   }
   if (rows.length !== info.light_curves) {
-    throw new InputError(`${path} has ${rows.length} rows, dataset.json counts ${info.light_curves} light curves`);
+    throw new InputError(
+      `${path} has ${rows.length} rows, dataset.json counts ${info.light_curves} light curves`,
+    );
   }
   const text = (value: unknown) => value === null || value === undefined ? null : String(value);
   const offsets = Float64Array.from(rows, (row) => Number(row.offset));

@@ -4,7 +4,10 @@ import type { Random } from "../random.ts";
 
 /** Settings of the masking, as fractions of a window's observations. */
 export const maskingShape = {
-  probed_fraction: setting(z.number().gt(0).max(1).default(0.5), "probed points, whose prediction the loss looks at"),
+  probed_fraction: setting(
+    z.number().gt(0).max(1).default(0.5),
+    "probed points, whose prediction the loss looks at",
+  ),
   masked_fraction: setting(
     z.number().min(0).max(1).default(0.3),
     "probed points that are hidden: never a key, magnitude replaced by the mask token",

@@ -85,6 +85,8 @@ function explained(error: unknown, path: string): Error {
   const text = messageOf(error);
   if (error instanceof Deno.errors.PermissionDenied) return new Failure(`${path} cannot be written: ${text}`);
   if (/No space left/.test(text)) return new Failure(`${path} cannot be written: the disk is full`);
-  if (/Read-only file system/.test(text)) return new Failure(`${path} cannot be written: the file system is read-only`);
+  if (/Read-only file system/.test(text)) {
+    return new Failure(`${path} cannot be written: the file system is read-only`);
+  }
   return error instanceof Error ? error : new Failure(text);
 }

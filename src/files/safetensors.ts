@@ -6,7 +6,18 @@ import { InputError, messageOf } from "../errors.ts";
 import { writeAtomically } from "./atomic.ts";
 
 /** Bytes of one element of each dtype that is read and written here. */
-const elementSize = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
+const elementSize = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+} as const;
 export type SafetensorsDtype = keyof typeof elementSize;
 
 /** One tensor of a file: dtype, shape, and where its bytes lie in the file. */
@@ -41,10 +52,14 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   }
   using _ = file;
   const fileLength = (await file.stat()).size;
-  if (fileLength < 8) throw new InputError(`${path} is not a safetensors file: it has only ${fileLength} bytes`);
+  if (fileLength < 8) {
+    throw new InputError(`${path} is not a safetensors file: it has only ${fileLength} bytes`);
+  }
   const size = Number(new DataView((await readExactly(file, 8)).buffer).getBigUint64(0, true));
   if (size < 2 || size > largestHeader || size > fileLength - 8) {
-    throw new InputError(`${path} is not a safetensors file: its header claims ${size} of ${fileLength} bytes`);
+    throw new InputError(
+      `${path} is not a safetensors file: its header claims ${size} of ${fileLength} bytes`,
+    );
   }
   return parseHeader(path, await readExactly(file, size), fileLength);
 }
@@ -64,7 +79,9 @@ function parseHeader(path: string, bytes: Uint8Array, fileLength: number): Safet
   let metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(json as Record<string, unknown>)) {
     if (name === "__metadata__") {
-      if (typeof value !== "object" || value === null || Object.values(value).some((v) => typeof v !== "string")) {
+      if (
+        typeof value !== "object" || value === null || Object.values(value).some((v) => typeof v !== "string")
+      ) {
         throw new InputError(`${path}: __metadata__ is not a table of texts`);
       }
       metadata = value as Record<string, string>;
@@ -74,22 +91,36 @@ function parseHeader(path: string, bytes: Uint8Array, fileLength: number): Safet
   let end = dataStart;
   for (const [name, entry] of ordered) {
     if (entry.start !== end) {
-      throw new InputError(`${path}: tensor "${name}" starts at byte ${entry.start}, but the one before it ends at ${end}`);
+      throw new InputError(
+        `${path}: tensor "${name}" starts at byte ${entry.start}, but the one before it ends at ${end}`,
+      );
     }
     end = entry.start + entry.byteLength;
   }
-  if (end !== fileLength) throw new InputError(`${path}: the tensors end at byte ${end}, the file at ${fileLength}`);
+  if (end !== fileLength) {
+    throw new InputError(`${path}: the tensors end at byte ${end}, the file at ${fileLength}`);
+  }
   return { tensors, metadata, fileLength };
 }
 
-function entryOf(path: string, name: string, value: unknown, dataStart: number, fileLength: number): TensorEntry {
+function entryOf(
+  path: string,
+  name: string,
+  value: unknown,
+  dataStart: number,
+  fileLength: number,
+): TensorEntry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   const whole = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
   if (typeof dtype !== "string" || !Object.hasOwn(elementSize, dtype)) {
-    throw new InputError(`${path}: tensor "${name}" has dtype ${JSON.stringify(dtype)}, which is not supported`);
+    throw new InputError(
+      `${path}: tensor "${name}" has dtype ${JSON.stringify(dtype)}, which is not supported`,
+    );
   }
   if (!Array.isArray(shape) || !shape.every(whole)) {
-    throw new InputError(`${path}: tensor "${name}" has shape ${JSON.stringify(shape)}, which is not a list of sizes`);
+    throw new InputError(
+      `${path}: tensor "${name}" has shape ${JSON.stringify(shape)}, which is not a list of sizes`,
+    );
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(whole) || offsets[0] > offsets[1]) {
     throw new InputError(`${path}: tensor "${name}" has data_offsets ${JSON.stringify(offsets)}`);
@@ -97,7 +128,9 @@ function entryOf(path: string, name: string, value: unknown, dataStart: number, 
   const byteLength = offsets[1] - offsets[0];
   const wanted = shape.reduce((product, size) => product * size, elementSize[dtype as SafetensorsDtype]);
   if (byteLength !== wanted) {
-    throw new InputError(`${path}: tensor "${name}" (${dtype} [${shape}]) needs ${wanted} bytes but has ${byteLength}`);
+    throw new InputError(
+      `${path}: tensor "${name}" (${dtype} [${shape}]) needs ${wanted} bytes but has ${byteLength}`,
+    );
   }
   if (dataStart + offsets[1] > fileLength) {
     throw new InputError(`${path}: tensor "${name}" ends beyond the end of the file (is it cut short?)`);
@@ -145,7 +178,12 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
 }
 
 /** A typed array over bytes of a dtype; BF16 and F16 as raw 16-bit words, I64 as BigInt64Array. */
-export function typedArray(dtype: SafetensorsDtype, buffer: ArrayBuffer, start = 0, byteLength = buffer.byteLength) {
+export function typedArray(
+  dtype: SafetensorsDtype,
+  buffer: ArrayBuffer,
+  start = 0,
+  byteLength = buffer.byteLength,
+) {
   const length = byteLength / elementSize[dtype];
   switch (dtype) {
     case "F64":
@@ -209,7 +247,9 @@ export function writeSafetensors(
   for (const [name, entry] of entries) {
     const { data } = tensors[name];
     if (data.byteLength !== entry.byteLength) {
-      throw new RangeError(`tensor "${name}" has ${data.byteLength} bytes, its shape says ${entry.byteLength}`);
+      throw new RangeError(
+        `tensor "${name}" has ${data.byteLength} bytes, its shape says ${entry.byteLength}`,
+      );
     }
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), entry.start);
   }

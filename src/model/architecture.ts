@@ -7,7 +7,10 @@ export const architectureShape = {
   heads: setting(z.int().min(1).default(4), "attention heads of a block"),
   head_size: setting(z.int().min(1).default(64), "width of a head; the model's width is heads x head_size"),
   feed_forward_size: setting(z.int().min(1).default(512), "hidden width of a block's feed-forward network"),
-  dropout: setting(z.number().min(0).max(0.99).default(0), "dropout after input embedding, attention, feed-forward"),
+  dropout: setting(
+    z.number().min(0).max(0.99).default(0),
+    "dropout after input embedding, attention, feed-forward",
+  ),
   skip: setting(
     z.enum(["linear", "none"]).default("linear"),
     "what runs beside attention and feed-forward: a learned linear map, or nothing (Astromer 1)",
@@ -29,8 +32,16 @@ export const architectureShape = {
     "positional encoding: base^(-2j/d) as in the papers, or sine and cosine pairs of log-spaced periods",
   ),
   encoding_base: setting(z.number().gt(1).default(10000), "base of the reference encoding's frequencies"),
-  shortest_period: setting(z.number().gt(0).default(0.125), "shortest period of the periods encoding", "days"),
-  longest_period: setting(z.number().gt(0).default(1095.75), "longest period of the periods encoding", "days"),
+  shortest_period: setting(
+    z.number().gt(0).default(0.125),
+    "shortest period of the periods encoding",
+    "days",
+  ),
+  longest_period: setting(
+    z.number().gt(0).default(1095.75),
+    "longest period of the periods encoding",
+    "days",
+  ),
 } as const;
 
 export const architectureSchema = z.object(architectureShape);
@@ -51,7 +62,10 @@ export type Preset = keyof typeof presets;
  * A preset's architecture with some settings changed.
  * @throws {z.ZodError} on an impossible setting
  */
-export function architecture(preset: Preset = "astromer2", changes: Partial<Architecture> = {}): Architecture {
+export function architecture(
+  preset: Preset = "astromer2",
+  changes: Partial<Architecture> = {},
+): Architecture {
   return architectureSchema.parse({ ...presets[preset], ...changes });
 }
 

@@ -5,7 +5,14 @@ import { Tensor, unscoped } from "../../ffi/tensor.ts";
 import { type Architecture, widthOf } from "./architecture.ts";
 import { Block, type BlockContext, blockSpecs, normEpsilon } from "./block.ts";
 import { glorot, type Initialization, uniform } from "./initialization.ts";
-import { linearGroup, type LinearParameters, normSpec, Parameters, type ParameterSpec, zeros } from "./parameters.ts";
+import {
+  linearGroup,
+  type LinearParameters,
+  normSpec,
+  Parameters,
+  type ParameterSpec,
+  zeros,
+} from "./parameters.ts";
 import { angularFrequencies, PositionalEncoding } from "./positional_encoding.ts";
 
 /** A batch of windows as the encoder reads it. */
@@ -52,7 +59,8 @@ export interface ModelOptions {
 /** Every parameter of an architecture: single numbers last, so that all others are aligned. */
 export function parameterSpecs(architecture: Architecture, initialization: Initialization): ParameterSpec[] {
   const width = widthOf(architecture), reference = initialization === "reference";
-  const start = (input: number, output: number) => reference ? glorot(input, output) : uniform(1 / Math.sqrt(input));
+  const start = (input: number, output: number) =>
+    reference ? glorot(input, output) : uniform(1 / Math.sqrt(input));
   return [
     ...linearGroup({
       name: "encoder.input",
@@ -61,7 +69,8 @@ export function parameterSpecs(architecture: Architecture, initialization: Initi
       weight: start(1, width),
       bias: reference ? zeros : uniform(1),
     }),
-    ...Array.from({ length: architecture.blocks }, (_, i) => blockSpecs(i, architecture, initialization)).flat(),
+    ...Array.from({ length: architecture.blocks }, (_, i) => blockSpecs(i, architecture, initialization))
+      .flat(),
     ...normSpec("head.norm", width),
     ...linearGroup({ name: "head.linear", input: width, output: 1, weight: start(width, 1), bias: zeros }),
     ...architecture.masked_magnitudes === "token"
@@ -87,7 +96,8 @@ export class Astromer implements Disposable {
 
   constructor(
     architecture: Architecture,
-    { dtype = "float32", device = "cpu", seed = 0, initialization = "interpolation", frequencies }: ModelOptions = {},
+    { dtype = "float32", device = "cpu", seed = 0, initialization = "interpolation", frequencies }:
+      ModelOptions = {},
   ) {
     this.architecture = architecture;
     this.dtype = dtype;
@@ -95,16 +105,26 @@ export class Astromer implements Disposable {
     this.parameters = new Parameters(parameterSpecs(architecture, initialization), { dtype, device, seed });
     this.#encoding = new PositionalEncoding(frequencies ?? angularFrequencies(architecture), device);
     this.#input = this.parameters.linear("encoder.input");
-    this.#maskToken = architecture.masked_magnitudes === "token" ? this.parameters.leaf("encoder.mask_token") : null;
+    this.#maskToken = architecture.masked_magnitudes === "token"
+      ? this.parameters.leaf("encoder.mask_token")
+      : null;
     this.#blocks = Array.from(
       { length: architecture.blocks },
       (_, i) => new Block(i, architecture, this.parameters),
     );
-    this.#norm = { weight: this.parameters.leaf("head.norm.weight"), bias: this.parameters.leaf("head.norm.bias") };
+    this.#norm = {
+      weight: this.parameters.leaf("head.norm.weight"),
+      bias: this.parameters.leaf("head.norm.bias"),
+    };
     this.#linear = this.parameters.linear("head.linear");
-    const scalar = (value: number, type = dtype) => unscoped(() => Tensor.scalar(value, { dtype: type, device }));
+    const scalar = (value: number, type = dtype) =>
+      unscoped(() => Tensor.scalar(value, { dtype: type, device }));
     this.#scale = scalar(1 / Math.sqrt(architecture.head_size));
-    this.#constants = { zero: scalar(0, "float32"), one: scalar(1, "float32"), maskValue: scalar(architecture.attention_mask_value, "float32") };
+    this.#constants = {
+      zero: scalar(0, "float32"),
+      one: scalar(1, "float32"),
+      maskValue: scalar(architecture.attention_mask_value, "float32"),
+    };
   }
 
   /**
@@ -139,7 +159,13 @@ export class Astromer implements Disposable {
    */
   reconstruct(input: EncoderInput, watch: Watch = {}): Tensor {
     const z = this.encode(input, watch);
-    const normed = layerNorm(z, [widthOf(this.architecture)], this.#norm.weight, this.#norm.bias, normEpsilon);
+    const normed = layerNorm(
+      z,
+      [widthOf(this.architecture)],
+      this.#norm.weight,
+      this.#norm.bias,
+      normEpsilon,
+    );
     const y = linear(normed, this.#linear.weight, this.#linear.bias);
     return this.dtype === "float32" ? y : to(y, "float32");
   }
@@ -165,7 +191,11 @@ export class Astromer implements Disposable {
   }
 
   /** What is added to the attention logits, broadcast to (B, H, Lq, keys). */
-  #maskFor({ hidden, keysAreVisible = false }: EncoderInput, keys: number, queriesFrom: number): Tensor | null {
+  #maskFor(
+    { hidden, keysAreVisible = false }: EncoderInput,
+    keys: number,
+    queriesFrom: number,
+  ): Tensor | null {
     if (!hidden || (keysAreVisible && this.#canDropKeys())) return null;
     const { zero, one, maskValue } = this.#constants;
     const [batch, length] = hidden.shape;

@@ -4,7 +4,14 @@ import type { Tensor } from "../../ffi/tensor.ts";
 import { type Architecture, widthOf } from "./architecture.ts";
 import { attend, headsOf, linearOf, rowsOf } from "./attention.ts";
 import { glorot, type Initialization, nearIdentity, uniform } from "./initialization.ts";
-import { linearGroup, type LinearParameters, normSpec, type Parameters, type ParameterSpec, zeros } from "./parameters.ts";
+import {
+  linearGroup,
+  type LinearParameters,
+  normSpec,
+  type Parameters,
+  type ParameterSpec,
+  zeros,
+} from "./parameters.ts";
 
 /** Epsilon of the layer normalisations in encoder and head. */
 export const normEpsilon = 1e-6;
@@ -13,7 +20,11 @@ export const normEpsilon = 1e-6;
 const queryKeyNoise = 0.3;
 
 /** The parameters of block i. */
-export function blockSpecs(i: number, architecture: Architecture, initialization: Initialization): ParameterSpec[] {
+export function blockSpecs(
+  i: number,
+  architecture: Architecture,
+  initialization: Initialization,
+): ParameterSpec[] {
   const width = widthOf(architecture), hidden = architecture.feed_forward_size;
   const name = (layer: string) => `encoder.blocks.${i}.${layer}`;
   const layer = (layerName: string, input: number, output: number) =>
@@ -27,9 +38,13 @@ export function blockSpecs(i: number, architecture: Architecture, initialization
         bias: uniform(1 / Math.sqrt(input)),
       };
   const identity = (layerName: string, noise: number) =>
-    initialization === "reference"
-      ? layer(layerName, width, width)
-      : { name: name(layerName), input: width, output: width, weight: nearIdentity(width, noise), bias: zeros };
+    initialization === "reference" ? layer(layerName, width, width) : {
+      name: name(layerName),
+      input: width,
+      output: width,
+      weight: nearIdentity(width, noise),
+      bias: zeros,
+    };
   const skip = architecture.skip === "linear";
   return [
     ...linearGroup(
@@ -107,7 +122,8 @@ export class Block {
     const { keys, queriesFrom, training } = context;
     const skips = skip === "linear" ? 1 : 0;
     const drop = (y: Tensor) => rate > 0 && training ? dropout(y, rate, true) : y;
-    const norm = (y: Tensor, { weight, bias }: LinearParameters) => layerNorm(y, [width], weight, bias, normEpsilon);
+    const norm = (y: Tensor, { weight, bias }: LinearParameters) =>
+      layerNorm(y, [width], weight, bias, normEpsilon);
 
     // One matrix product for all that reads x; two where queries and keys are different points.
     let queryRows: Tensor, keyRows: Tensor, keyPart: number;

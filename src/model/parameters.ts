@@ -104,7 +104,12 @@ export class Parameters implements Disposable {
       const master = Tensor.from(initial, [offset], { device });
       const gradient = Tensor.zeros([offset], { device });
       if (dtype === "float32") return [master, gradient, master, gradient];
-      return [master, gradient, Tensor.zeros([offset], { dtype, device }), Tensor.zeros([offset], { dtype, device })];
+      return [
+        master,
+        gradient,
+        Tensor.zeros([offset], { dtype, device }),
+        Tensor.zeros([offset], { dtype, device }),
+      ];
     });
     this.refresh();
   }
@@ -162,11 +167,16 @@ export class Parameters implements Disposable {
       const entries = names.map((name) => this.#entry(`${name}.${suffix}`));
       let next = entries[0].offset;
       for (const [i, { shape, offset }] of entries.entries()) {
-        if (offset !== next) throw new RangeError(`${names[i]}.${suffix} does not lie next to the one before it`);
+        if (offset !== next) {
+          throw new RangeError(`${names[i]}.${suffix} does not lie next to the one before it`);
+        }
         next += count(shape);
       }
       const [, ...rest] = entries[0].shape;
-      return this.#leaf([entries.reduce((rows, { shape }) => rows + shape[0], 0), ...rest], entries[0].offset);
+      return this.#leaf(
+        [entries.reduce((rows, { shape }) => rows + shape[0], 0), ...rest],
+        entries[0].offset,
+      );
     };
     return { weight: stacked("weight"), bias: stacked("bias") };
   }

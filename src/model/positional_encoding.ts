@@ -14,7 +14,9 @@ import { type Architecture, widthOf } from "./architecture.ts";
 export function angularFrequencies(architecture: Architecture): Float32Array<ArrayBuffer> {
   const width = widthOf(architecture);
   const { encoding, encoding_base: base, shortest_period: shortest, longest_period: longest } = architecture;
-  if (encoding === "reference") return Float32Array.from({ length: width }, (_, j) => base ** (-2 * j / width));
+  if (encoding === "reference") {
+    return Float32Array.from({ length: width }, (_, j) => base ** (-2 * j / width));
+  }
   const pairs = width / 2;
   return Float32Array.from({ length: width }, (_, j) => {
     const position = Math.floor(j / 2) / Math.max(1, pairs - 1);
@@ -30,7 +32,9 @@ export class PositionalEncoding implements Disposable {
   /** @param frequencies (d,), radians a day */
   constructor(frequencies: Float32Array<ArrayBuffer>, device: Device = "cpu") {
     [this.#even, this.#odd] = unscoped(() =>
-      [0, 1].map((parity) => Tensor.from(frequencies.filter((_, j) => j % 2 === parity), undefined, { device }))
+      [0, 1].map((parity) =>
+        Tensor.from(frequencies.filter((_, j) => j % 2 === parity), undefined, { device })
+      )
     );
   }
 

@@ -8,12 +8,19 @@ export type FigureSpec = Record<string, unknown>;
 /** Renders a specification as SVG text. */
 export async function renderSvg(spec: FigureSpec): Promise<string> {
   const [{ compile }, vega] = await Promise.all([import("npm:vega-lite@6.5.0"), import("npm:vega@6.4.0")]);
-  const { spec: compiled } = compile({
-    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-    background: "white",
-    ...spec,
-    config: { font: "sans-serif", view: { stroke: "#ccc" }, axis: { grid: false }, ...spec.config as FigureSpec },
-  } as Parameters<typeof compile>[0]);
+  const { spec: compiled } = compile(
+    {
+      $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+      background: "white",
+      ...spec,
+      config: {
+        font: "sans-serif",
+        view: { stroke: "#ccc" },
+        axis: { grid: false },
+        ...spec.config as FigureSpec,
+      },
+    } as Parameters<typeof compile>[0],
+  );
   const view = new vega.View(vega.parse(compiled), { renderer: "none" });
   try {
     // Hundredths of a pixel are enough, and half the file.

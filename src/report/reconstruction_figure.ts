@@ -17,7 +17,12 @@ export function reconstructionFigure(points: readonly DrawnPoint[], columns = 2)
   const kinds = ["seen", "hidden", "predicted"];
   return {
     data: { values: points },
-    facet: { field: "panel", title: null, sort: null, header: { labelFontSize: 12, labelFontWeight: "bold" } },
+    facet: {
+      field: "panel",
+      title: null,
+      sort: null,
+      header: { labelFontSize: 12, labelFontWeight: "bold" },
+    },
     columns,
     config: { legend: { orient: "top", title: null } },
     resolve: { scale: { x: "independent", y: "independent" } },
@@ -40,7 +45,11 @@ export function reconstructionFigure(points: readonly DrawnPoint[], columns = 2)
           sort: kinds,
           scale: { domain: kinds, range: ["#b8b8b8", "#1f4e9c", "#e4572e"] },
         },
-        shape: { field: "kind", type: "nominal", scale: { domain: kinds, range: ["circle", "circle", "cross"] } },
+        shape: {
+          field: "kind",
+          type: "nominal",
+          scale: { domain: kinds, range: ["circle", "circle", "cross"] },
+        },
       },
     },
   };

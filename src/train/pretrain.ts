@@ -47,7 +47,9 @@ export type MetricsLine = {
 /** What the loop calls. */
 export interface PretrainEvents {
   /** After every step, for a progress line. */
-  onStep?: (state: { epoch: number; step: number; steps: number; done: number; loss: number; rate: number }) => void;
+  onStep?: (
+    state: { epoch: number; step: number; steps: number; done: number; loss: number; rate: number },
+  ) => void;
   /** A line of metrics. */
   onMetrics: (line: MetricsLine) => void | Promise<void>;
   /** The model is the best so far. */
@@ -114,7 +116,10 @@ export async function pretrain(
   let last: Record<string, number> = {}, epoch = 1;
   for (; epoch <= options.epochs && reason === "all epochs done"; epoch++) {
     const running = new ReconstructionMetrics();
-    let interval = new ReconstructionMetrics(), intervalStart = seconds(), intervalLoss = 0, intervalSteps = 0;
+    let interval = new ReconstructionMetrics(),
+      intervalStart = seconds(),
+      intervalLoss = 0,
+      intervalSteps = 0;
     const batches = epochBatches(dataset, train, options, epoch);
     for (const [i, windows] of batches.entries()) {
       const step = adam.steps + 1;
@@ -155,7 +160,12 @@ export async function pretrain(
       if (reason !== "all epochs done") break;
     }
 
-    const validated = reconstructionMetrics(model, dataset, validation, { masking, weights, batchSize, seed });
+    const validated = reconstructionMetrics(model, dataset, validation, {
+      masking,
+      weights,
+      batchSize,
+      seed,
+    });
     last = {
       train_loss: running.loss,
       train_rmse: running.rmse,
@@ -170,7 +180,9 @@ export async function pretrain(
       bestLoss = validated.loss;
       bestEpoch = epoch;
       await events.onBest({ epoch, step: adam.steps, ...last });
-    } else if (reason === "all epochs done" && epoch - bestEpoch >= options.patience) reason = "early stopping";
+    } else if (reason === "all epochs done" && epoch - bestEpoch >= options.patience) {
+      reason = "early stopping";
+    }
   }
   return { reason, epochs: epoch - 1, steps: adam.steps, seconds: seconds(), last };
 }

@@ -46,7 +46,9 @@ export function saveModel(
     ...details,
   };
   return writeFolderAtomically(folder, async (temporary) => {
-    await writeSafetensors(`${temporary}/model.safetensors`, toSafetensors(model.parameters), { format: "pt" });
+    await writeSafetensors(`${temporary}/model.safetensors`, toSafetensors(model.parameters), {
+      format: "pt",
+    });
     await writeJson(`${temporary}/config.json`, config);
   });
 }
@@ -80,13 +82,17 @@ export async function loadModel(
   const parsed = architectureSchema.strict().safeParse(config.architecture);
   if (!parsed.success) {
     const [{ path, message }] = parsed.error.issues;
-    throw new InputError(`${folder}/config.json: architecture${path.length ? `.${path.join(".")}` : ""}: ${message}`);
+    throw new InputError(
+      `${folder}/config.json: architecture${path.length ? `.${path.join(".")}` : ""}: ${message}`,
+    );
   }
   const path = `${folder}/model.safetensors`;
   const { tensors } = await readSafetensors(path);
   const state = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, { dtype, shape, data }] of tensors) {
-    if (dtype !== "F32") throw new InputError(`${path}: tensor "${name}" has dtype ${dtype}, a model wants F32`);
+    if (dtype !== "F32") {
+      throw new InputError(`${path}: tensor "${name}" has dtype ${dtype}, a model wants F32`);
+    }
     state.set(name, { shape, data: data as Float32Array });
   }
   const model = new Astromer(parsed.data, { device, dtype });

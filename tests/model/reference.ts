@@ -22,12 +22,18 @@ export function referenceName(name: string): string {
 /** A kernel (in, out) as a weight (out, in). */
 export function transposed(kernel: Float32Array, input: number, output: number): Float32Array<ArrayBuffer> {
   const weight = new Float32Array(kernel.length);
-  for (let i = 0; i < input; i++) for (let o = 0; o < output; o++) weight[o * input + i] = kernel[i * output + o];
+  for (let i = 0; i < input; i++) {
+    for (let o = 0; o < output; o++) weight[o * input + i] = kernel[i * output + o];
+  }
   return weight;
 }
 
 /** A recorded tensor in the layout of one of our parameters. */
-export function recorded(fixture: Fixture, name: string, shape: readonly number[]): Float32Array<ArrayBuffer> {
+export function recorded(
+  fixture: Fixture,
+  name: string,
+  shape: readonly number[],
+): Float32Array<ArrayBuffer> {
   const values = fixture.floats(name);
   return shape.length === 2 ? transposed(values, shape[1], shape[0]) : values;
 }

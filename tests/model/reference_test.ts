@@ -91,62 +91,68 @@ sharedTest("Astromer 1 with its real weights: blocks, attention, reconstruction,
   );
 });
 
-sharedTest("Astromer 2: every block, attention, reconstruction, loss and every parameter's gradient", async () => {
-  const fixture = await Fixture.read("astromer2_io.safetensors");
-  const weights = await Fixture.read("astromer2_random.safetensors");
-  using model = loadReference(
-    new Astromer(architecture("astromer2"), { frequencies: await referenceFrequencies() }),
-    weights,
-  );
-  assertEquals(model.parameters.size, 3_953_410);
-  scope(() => {
-    const layers: Tensor[] = [], attention: Tensor[] = [];
-    const input = encoderInput(fixture);
-    const y = model.reconstruct(input, {
-      onLayer: (layer) => layers.push(layer),
-      onWeights: (w) => attention.push(w),
-    });
-    const close = (values: Float32Array, name: string) => {
-      const difference = largestDifference(values, fixture.floats(name));
-      assertTrue(difference <= 2e-5, `${name}: differs by ${difference}`);
-    };
-    close(thinned(layers[0], 20), "token.embedding_s20");
-    for (let i = 0; i < 6; i++) close(thinned(layers[i + 1], 20), `token.block${i}_s20`);
-    for (const i of [0, 2, 5]) {
-      close((layers[i + 1].toArray() as Float32Array).subarray(5 * 200 * 256), `token.block${i}_full_w5`);
-    }
-    for (const i of [0, 5]) {
-      const all = attention[i].toArray() as Float32Array, rows: number[] = [];
-      for (let head = 0; head < 4; head++) {
-        for (let q = 0; q < 200; q += 25) {
-          const start = ((4 * 4 + head) * 200 + q) * 200;
-          rows.push(...all.subarray(start, start + 200));
-        }
+sharedTest(
+  "Astromer 2: every block, attention, reconstruction, loss and every parameter's gradient",
+  async () => {
+    const fixture = await Fixture.read("astromer2_io.safetensors");
+    const weights = await Fixture.read("astromer2_random.safetensors");
+    using model = loadReference(
+      new Astromer(architecture("astromer2"), { frequencies: await referenceFrequencies() }),
+      weights,
+    );
+    assertEquals(model.parameters.size, 3_953_410);
+    scope(() => {
+      const layers: Tensor[] = [], attention: Tensor[] = [];
+      const input = encoderInput(fixture);
+      const y = model.reconstruct(input, {
+        onLayer: (layer) => layers.push(layer),
+        onWeights: (w) => attention.push(w),
+      });
+      const close = (values: Float32Array, name: string) => {
+        const difference = largestDifference(values, fixture.floats(name));
+        assertTrue(difference <= 2e-5, `${name}: differs by ${difference}`);
+      };
+      close(thinned(layers[0], 20), "token.embedding_s20");
+      for (let i = 0; i < 6; i++) close(thinned(layers[i + 1], 20), `token.block${i}_s20`);
+      for (const i of [0, 2, 5]) {
+        close((layers[i + 1].toArray() as Float32Array).subarray(5 * 200 * 256), `token.block${i}_full_w5`);
       }
-      close(Float32Array.from(rows), `token.attention_block${i}_w4_s25`);
-    }
-    close(y.toArray() as Float32Array, "token.reconstruction");
+      for (const i of [0, 5]) {
+        const all = attention[i].toArray() as Float32Array, rows: number[] = [];
+        for (let head = 0; head < 4; head++) {
+          for (let q = 0; q < 200; q += 25) {
+            const start = ((4 * 4 + head) * 200 + q) * 200;
+            rows.push(...all.subarray(start, start + 200));
+          }
+        }
+        close(Float32Array.from(rows), `token.attention_block${i}_w4_s25`);
+      }
+      close(y.toArray() as Float32Array, "token.reconstruction");
 
-    const target = Tensor.from(fixture.floats("in.target"), fixture.shape("in.target"));
-    const unweighted = reconstructionLoss(y, target, coefficientsOf(fixture, "in.", false));
-    assertAlmostEquals(unweighted.item(), fixture.floats("token.score.rmse")[0], 3e-6);
-    const loss = reconstructionLoss(y, target, coefficientsOf(fixture));
-    assertAlmostEquals(loss.item(), fixture.floats("token.loss")[0], 2e-6);
-    model.parameters.zeroGradient();
-    backward(loss);
-    const gradient = model.parameters.gradient.toArray() as Float32Array;
-    for (const { name, shape, offset } of model.parameters.layout) {
-      const expected = recorded(fixture, `token.grad.${referenceName(name)}`, shape);
-      const actual = gradient.subarray(offset, offset + expected.length);
-      const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-      // The true gradient of a key bias is 0: what is computed is rounding noise.
-      const tolerance = name.endsWith("key.bias") ? 1e-6 : 3e-5 * largest;
-      const difference = largestDifference(actual, expected);
-      assertTrue(difference <= tolerance, `gradient of ${name}: differs by ${difference}, largest entry ${largest}`);
-    }
-    assertEquals(gradientOf(model.parameters.leaf("head.linear.bias"))?.shape, [1]);
-  });
-});
+      const target = Tensor.from(fixture.floats("in.target"), fixture.shape("in.target"));
+      const unweighted = reconstructionLoss(y, target, coefficientsOf(fixture, "in.", false));
+      assertAlmostEquals(unweighted.item(), fixture.floats("token.score.rmse")[0], 3e-6);
+      const loss = reconstructionLoss(y, target, coefficientsOf(fixture));
+      assertAlmostEquals(loss.item(), fixture.floats("token.loss")[0], 2e-6);
+      model.parameters.zeroGradient();
+      backward(loss);
+      const gradient = model.parameters.gradient.toArray() as Float32Array;
+      for (const { name, shape, offset } of model.parameters.layout) {
+        const expected = recorded(fixture, `token.grad.${referenceName(name)}`, shape);
+        const actual = gradient.subarray(offset, offset + expected.length);
+        const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+        // The true gradient of a key bias is 0: what is computed is rounding noise.
+        const tolerance = name.endsWith("key.bias") ? 1e-6 : 3e-5 * largest;
+        const difference = largestDifference(actual, expected);
+        assertTrue(
+          difference <= tolerance,
+          `gradient of ${name}: differs by ${difference}, largest entry ${largest}`,
+        );
+      }
+      assertEquals(gradientOf(model.parameters.leaf("head.linear.bias"))?.shape, [1]);
+    });
+  },
+);
 
 sharedTest("Astromer 2: twenty Adam steps follow the reference's losses", async () => {
   const fixture = await Fixture.read("astromer2_training.safetensors");
@@ -161,7 +167,11 @@ sharedTest("Astromer 2: twenty Adam steps follow the reference's losses", async 
     scope(() => {
       const prefix = `batch${step % 5}.`;
       const target = Tensor.from(fixture.floats(`${prefix}target`), fixture.shape(`${prefix}target`));
-      const loss = reconstructionLoss(model.reconstruct(encoderInput(fixture, prefix)), target, coefficientsOf(fixture, prefix));
+      const loss = reconstructionLoss(
+        model.reconstruct(encoderInput(fixture, prefix)),
+        target,
+        coefficientsOf(fixture, prefix),
+      );
       const difference = Math.abs(loss.item() - expected[step]);
       assertTrue(difference < 5e-6, `step ${step}: loss ${loss.item()}, reference ${expected[step]}`);
       model.parameters.zeroGradient();

@@ -16,7 +16,15 @@ async function run(...args: string[]) {
 
 async function preprocessed(folder: string): Promise<string> {
   const { code, stderr } = await run(
-    ...["preprocess", "--preset", "reference", "--input", sharedPath("data/asas-tiny"), "--output", `${folder}/data`],
+    ...[
+      "preprocess",
+      "--preset",
+      "reference",
+      "--input",
+      sharedPath("data/asas-tiny"),
+      "--output",
+      `${folder}/data`,
+    ],
   );
   assertEquals(code, 0, stderr);
   return `${folder}/data`;
@@ -24,14 +32,27 @@ async function preprocessed(folder: string): Promise<string> {
 
 /** The lines of a run, without what a clock says. */
 async function metricsOf(runFolder: string) {
-  const lines = (await Deno.readTextFile(`${runFolder}/metrics.jsonl`)).trim().split("\n").map((line) => JSON.parse(line));
+  const lines = (await Deno.readTextFile(`${runFolder}/metrics.jsonl`)).trim().split("\n").map((line) =>
+    JSON.parse(line)
+  );
   return lines.map(({ seconds: _, windows_per_second: __, ...rest }) => rest);
 }
 
 sharedTest("asas-tiny to a pretrained model: learns, repeats bit for bit, evaluates", async () => {
   const folder = await Deno.makeTempDir();
   const data = await preprocessed(folder);
-  const settings = ["--data", data, "--preset", "small", "--epochs", "3", "--log-steps", "4", "--learning-rate", "2e-3"];
+  const settings = [
+    "--data",
+    data,
+    "--preset",
+    "small",
+    "--epochs",
+    "3",
+    "--log-steps",
+    "4",
+    "--learning-rate",
+    "2e-3",
+  ];
   for (const name of ["one", "two"]) {
     const { code, stderr, stdout } = await run("pretrain", ...settings, "--output", `${folder}/${name}`);
     assertEquals(code, 0, stderr);
@@ -44,7 +65,9 @@ sharedTest("asas-tiny to a pretrained model: learns, repeats bit for bit, evalua
   const epochs = metrics.filter((line) => line.kind === "epoch");
   assertEquals(epochs.length, 3);
   assertTrue(epochs[2].validation_rmse < epochs[0].validation_rmse, "validation RMSE goes down");
-  assertTrue(metrics.some((line) => line.kind === "step" && line.gradient_norm > 0 && line.learning_rate > 0));
+  assertTrue(
+    metrics.some((line) => line.kind === "step" && line.gradient_norm > 0 && line.learning_rate > 0),
+  );
 
   // The saved settings are a config file for another run.
   const config = JSON.parse(await Deno.readTextFile(`${folder}/one/config.json`));
@@ -59,7 +82,10 @@ sharedTest("asas-tiny to a pretrained model: learns, repeats bit for bit, evalua
   );
   assertEquals(code, 0);
   const result = JSON.parse(stdout);
-  assertTrue(result.probed.all.rmse > result.probed["without Mira"].rmse, "Miras have the largest amplitudes");
+  assertTrue(
+    result.probed.all.rmse > result.probed["without Mira"].rmse,
+    "Miras have the largest amplitudes",
+  );
   assertTrue(result.probed.all.windows === result.all_points_without_masking.all.windows);
   assertTrue(result.probed["masked points"].windows === result.windows);
   assertStringIncludes(await Deno.readTextFile(`${folder}/figure.svg`), "<svg");
@@ -114,7 +140,10 @@ sharedTest("wrong input is refused with a sentence and code 2", async () => {
     [["pretrain", "--data", data, "--output", output, "--bloks", "3"], "did you mean --blocks?"],
     [["pretrain", "--data", data, "--output", output, "--blocks", "none"], '--blocks cannot be "none"'],
     [["pretrain", "--data", data, "--output", output, "--masked-fraction", "0.7"], "cannot sum to more"],
-    [["pretrain", "--data", data, "--output", output, "--device", "cuda:99"], "--device cuda:99: there is no cuda:99"],
+    [
+      ["pretrain", "--data", data, "--output", output, "--device", "cuda:99"],
+      "--device cuda:99: there is no cuda:99",
+    ],
     [["evaluate", "--model", data, "--data", data], "is not a model folder"],
     [["pretrian"], 'did you mean "pretrain"?'],
   ];
