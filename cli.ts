@@ -1,4 +1,5 @@
 /** The table of commands. `deno task <command>` is `deno run -A cli.ts <command>`. */
+import { LibtorchError } from "./ffi/library.ts";
 import { type Command, helpOf, readSettings } from "./src/command.ts";
 import { Failure, InputError, messageOf } from "./src/errors.ts";
 import { closestString } from "./src/std.ts";
@@ -55,7 +56,8 @@ export async function main(args: string[]): Promise<number> {
       return 2;
     }
     console.error(`error: ${messageOf(error)}`);
-    if (!(error instanceof Failure) && error instanceof Error) console.error(error.stack);
+    const expected = error instanceof Failure || error instanceof LibtorchError;
+    if (!expected && error instanceof Error) console.error(error.stack);
     return 1;
   }
 }

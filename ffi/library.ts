@@ -118,6 +118,18 @@ function openFirst(places: Iterable<{ source: Source; folders: string[] }>): Lib
   );
 }
 
+/** A version code as people write it. */
+function versionOf(code: bigint): string {
+  return [56n, 48n, 40n].map((shift) => (code >> shift) & 0xffn).join(".");
+}
+
+/** Whether a version, such as "2.9.1", is older than {@link oldestVersion}. */
+export function tooOld(version: string): boolean {
+  const [major, minor] = version.split(".").map(Number);
+  const [oldestMajor, oldestMinor] = oldestVersion.split(".").map(Number);
+  return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
+}
+
 /** Opens the libtorch in one folder, or says why it cannot be used. */
 function open(folder: string, source: Source): Libtorch | { cause: string } {
   const path = (name: string) => `${folder}/${fileOf(name)}`;
@@ -128,7 +140,8 @@ function open(folder: string, source: Source): Libtorch | { cause: string } {
       return false;
     }
   };
-  if (!present("torch_cpu")) return { cause: `there is no ${fileOf("torch_cpu")}` };
+  const absent = ["torch_cpu", "c10"].find((name) => !present(name));
+  if (absent) return { cause: `there is no ${fileOf(absent)}` };
   try {
     // The small library first: libtorch_cpu then finds it loaded, whatever its search path says.
     const c10 = Deno.dlopen(path("c10"), c10Symbols).symbols;
@@ -140,10 +153,8 @@ function open(folder: string, source: Source): Libtorch | { cause: string } {
       if (!/symbol/.test(String(error))) throw error;
       return { cause: `it is older than ${oldestVersion}, the oldest that can be used` };
     }
-    const [major, minor, patch] = [56n, 48n, 40n].map((shift) => Number((code >> shift) & 0xffn));
-    const version = `${major}.${minor}.${patch}`;
-    const [oldestMajor, oldestMinor] = oldestVersion.split(".").map(Number);
-    if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
+    const version = versionOf(code);
+    if (tooOld(version)) {
       return { cause: `it is version ${version}; ${oldestVersion} is the oldest that can be used` };
     }
     const torch = Deno.dlopen(path("torch_cpu"), torchSymbols).symbols;
@@ -159,10 +170,8 @@ function open(folder: string, source: Source): Libtorch | { cause: string } {
 
 /** What the dynamic linker says, in one line; a missing library that it names is named. */
 function causeOf(error: unknown): string {
-  const text = (error instanceof Error ? error.message : String(error)).replace(
-    /^Could not open library: /,
-    "",
-  ).trim();
+  const text = (error instanceof Error ? error.message : String(error))
+    .replace(/^(Could not open library: )+/, "").trim();
   const missing = /(\S+\.(?:so[.\d]*|dylib)): cannot open shared object file/.exec(text)?.[1];
   return missing ? `it needs ${missing}, which is not installed` : text.split("\n")[0];
 }

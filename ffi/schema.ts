@@ -48,17 +48,22 @@ type Argument<S extends string> = S extends `Tensor(${string} -> *) ${infer N}`
 
 type Positional<L extends readonly string[]> = L extends
   readonly [infer H extends string, ...infer R extends string[]] ? H extends "*" | "" ? []
-  : Argument<H>["optional"] extends true ? [Argument<H>["t"]?, ...Positional<R>]
-  : [Argument<H>["t"], ...Positional<R>]
+  : H extends `${string} ${string}`
+    ? Argument<H>["optional"] extends true ? [Argument<H>["t"]?, ...Positional<R>]
+    : [Argument<H>["t"], ...Positional<R>]
+  : Positional<R> // the rest of a default such as [0, 1], which the comma has split
   : [];
 
 type AfterStar<L extends readonly string[]> = L extends
   readonly [infer H extends string, ...infer R extends string[]] ? H extends "*" ? R : AfterStar<R>
   : [];
 
-type Named<L extends readonly string[]> =
-  & { [K in L[number] as Argument<K>["optional"] extends true ? Argument<K>["n"] : never]?: Argument<K>["t"] }
-  & { [K in L[number] as Argument<K>["optional"] extends true ? never : Argument<K>["n"]]: Argument<K>["t"] };
+type NamedOptional<L extends readonly string[]> = {
+  [K in L[number] as Argument<K>["optional"] extends true ? Argument<K>["n"] : never]?: Argument<K>["t"];
+};
+type NamedRequired<L extends readonly string[]> = {
+  [K in L[number] as Argument<K>["optional"] extends true ? never : Argument<K>["n"]]: Argument<K>["t"];
+};
 
 type AllOptional<L extends readonly string[]> = L extends
   readonly [infer H extends string, ...infer R extends string[]]
@@ -66,8 +71,8 @@ type AllOptional<L extends readonly string[]> = L extends
   : true;
 
 type NamedTail<L extends readonly string[]> = L extends [] ? []
-  : AllOptional<L> extends true ? [Named<L>?]
-  : [Named<L>];
+  : AllOptional<L> extends true ? [NamedOptional<L>?]
+  : [NamedOptional<L> & NamedRequired<L>];
 
 type Result<S extends string> = S extends "()" ? void
   : S extends `(${infer I})` ? Results<Split<I, ",">>

@@ -289,7 +289,9 @@ export class Tensor implements Disposable {
     // libtorch checks neither: it would hand out memory that is not the tensor's.
     const end = offset + product(shape);
     if (!this.contiguous || !Number.isInteger(offset) || offset < 0 || end > this.elements) {
-      throw new RangeError(`elements ${offset} to ${end} do not lie in a contiguous tensor of shape [${this.shape}]`);
+      throw new RangeError(
+        `elements ${offset} to ${end} do not lie in a contiguous tensor of shape [${this.shape}]`,
+      );
     }
     check(
       libtorch().torch.aoti_torch__reinterpret_tensor(
