@@ -55,7 +55,7 @@ export const pretrainShape = {
     "steps of warm-up (4000 for the Transformer's schedule)",
     "steps",
   ),
-  clip_norm: setting(z.number().gt(0).default(1), "gradients of a larger global norm are scaled down to it"),
+  clip_norm: setting(z.number().min(0).default(1), "gradients of a larger global norm are scaled down to it; 0: never"),
   loss_weights: setting(
     z.enum(["errors", "none"]).default("none"),
     "weight of a point in the loss: by its error (Astromer 2), or all alike (Astromer 1)",
@@ -89,7 +89,7 @@ export const recipes = {
   paper: {
     learning_rate: 1e-5,
     schedule: "constant",
-    clip_norm: Infinity,
+    clip_norm: 0,
     loss_weights: "errors",
     encoding: "reference",
     initialization: "reference",

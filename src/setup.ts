@@ -1,5 +1,12 @@
 /** Installs libtorch: PyTorch's wheel by pip, of which only the C++ libraries are kept. */
-import { cachedLibtorch, cacheFolder, type Libtorch, libtorch, LibtorchError, pinnedVersion } from "../ffi/library.ts";
+import {
+  cachedLibtorch,
+  cacheFolder,
+  type Libtorch,
+  libtorch,
+  LibtorchError,
+  pinnedVersion,
+} from "../ffi/library.ts";
 import { Failure, messageOf } from "./errors.ts";
 import { exists, writeFolderAtomically } from "./files/atomic.ts";
 
@@ -20,9 +27,13 @@ export interface SetupSettings {
  */
 export async function setUp({ quiet, force, index_url }: SetupSettings): Promise<void> {
   if (!force) {
+    // Before every test run: what is in the cache was tried out when it was installed, and opening it takes a while.
+    if (quiet && !Deno.env.get("LIBTORCH") && await exists(cachedLibtorch())) return;
     const found = usable();
     if (found) {
-      if (!quiet) console.log(`libtorch ${found.version} from ${found.source}, ${found.folder}: nothing to do`);
+      if (!quiet) {
+        console.log(`libtorch ${found.version} from ${found.source}, ${found.folder}: nothing to do`);
+      }
       return;
     }
   }
@@ -33,7 +44,9 @@ export async function setUp({ quiet, force, index_url }: SetupSettings): Promise
   }
   if (lock.held) await removeLeftovers();
 
-  console.error(`installing libtorch ${pinnedVersion} into ${cachedLibtorch()}: the download is large`);
+  console.error(
+    `installing libtorch ${pinnedVersion} into ${cachedLibtorch()}: 200 MB to download, with CUDA 3 GB`,
+  );
   await writeFolderAtomically(cachedLibtorch(), async (folder) => {
     const work = `${folder}/pip`;
     await installTorch(work, index_url ? ["--index-url", index_url] : []);
@@ -41,9 +54,12 @@ export async function setUp({ quiet, force, index_url }: SetupSettings): Promise
     await Deno.remove(work, { recursive: true });
     const opened = await tryOut(folder);
     if ("cause" in opened) {
-      throw new Failure(`pip installed torch ${pinnedVersion}, but its libtorch cannot be used: ${opened.cause}`);
+      throw new Failure(
+        `pip installed torch ${pinnedVersion}, but its libtorch cannot be used: ${opened.cause}`,
+      );
     }
   });
+  if (lock.held) await removeLeftovers();
   const megabytes = Math.round(await sizeOf(cachedLibtorch()) / 1e6);
   console.log(`libtorch ${pinnedVersion} (${megabytes} MB) is installed in ${cachedLibtorch()}/torch/lib`);
   if (Deno.env.get("LIBTORCH")) console.error("LIBTORCH is set, and what it names is used before this");
@@ -96,7 +112,9 @@ async function takeLock(): Promise<Disposable & { held: boolean; waited: boolean
     file = await Deno.open(`${cacheFolder()}/setup.lock`, { create: true, write: true });
   } catch (error) {
     throw new Failure(
-      `the cache folder ${cacheFolder()} cannot be written: ${messageOf(error)}; set ASTROMER_CACHE to another folder`,
+      `the cache folder ${cacheFolder()} cannot be written: ${
+        messageOf(error)
+      }; set ASTROMER_CACHE to another folder`,
     );
   }
   const lock = { held: false, waited: false, [Symbol.dispose]: () => file.close() };
@@ -116,7 +134,9 @@ async function takeLock(): Promise<Disposable & { held: boolean; waited: boolean
 /** Removes what killed set-ups left; who holds the lock knows that none of it is in use. */
 async function removeLeftovers() {
   for await (const { name } of Deno.readDir(cacheFolder())) {
-    if (/^libtorch-.*\.tmp$/.test(name)) await Deno.remove(`${cacheFolder()}/${name}`, { recursive: true });
+    if (!/^libtorch-.*\.tmp$/.test(name)) continue;
+    // A pip that outlives its set-up may still write there: another look follows after the installation.
+    await Deno.remove(`${cacheFolder()}/${name}`, { recursive: true }).catch(() => {});
   }
 }
 
@@ -127,14 +147,16 @@ async function installTorch(work: string, index: string[]) {
   let result = await pip(work, [...index, ...torch]);
   if (result.missing) {
     // The libraries are the same for every Python, so the wheel for another one does: this one may be too old or too new.
-    target = ["--python-version", "3.12"];
+    target = ["--python-version", "3.12", "--ignore-requires-python"];
     result = await pip(work, [...index, ...target, ...torch]);
   }
   if (!result.success) throw explained(result);
 
   const needed = await cudaPackages(`${work}/site`);
   if (needed.length === 0) return;
-  console.error("this wheel is the CUDA build: CUDA's libraries follow (--index-url with CPU wheels does without)");
+  console.error(
+    "this wheel is the CUDA build: CUDA's libraries follow (--index-url with CPU wheels does without)",
+  );
   // With their own dependencies: one of them is a list of others. What a marker rules out, pip leaves out.
   const cuda = await pip(work, [...index, ...target, ...needed]);
   if (!cuda.success) throw explained(cuda);
@@ -169,7 +191,7 @@ async function pip(work: string, args: string[]): Promise<PipResult> {
     ...["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"],
     ...["--no-compile", "--only-binary", ":all:", "--target", `${work}/site`, ...args],
     // A system's pip may be configured to install for the user, or in a virtual environment only: not this time.
-  ], { TMPDIR: temporary, PIP_USER: "0", PIP_REQUIRE_VIRTUALENV: "0" });
+  ], { TMPDIR: temporary, PIP_USER: "0", PIP_REQUIRE_VIRTUALENV: "0", PIP_ROOT_USER_ACTION: "ignore" });
   const lines: string[] = [];
   const show = (line: string) => {
     const shown = line.trim().slice(0, 200);
@@ -196,7 +218,9 @@ function spawnPython(args: string[], env: Record<string, string>): Deno.ChildPro
     try {
       return new Deno.Command(python, { args, env, stdout: "piped", stderr: "piped" }).spawn();
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw new Failure(`${python} cannot be run: ${messageOf(error)}`);
+      if (!(error instanceof Deno.errors.NotFound)) {
+        throw new Failure(`${python} cannot be run: ${messageOf(error)}`);
+      }
     }
   }
   throw new Failure(
@@ -220,7 +244,7 @@ function explained({ lines }: PipResult): Failure {
     : unreachable.test(text)
     ? "pip cannot reach its package index: see to network and proxy, or name an index that can be reached with --index-url"
     : noWheel.test(text)
-    ? `pip finds no ${torch} for ${Deno.build.os} on ${Deno.build.arch}: upgrade pip if it is old, name another index with ` +
+    ? `pip finds no ${torch} for ${Deno.build.os} on ${Deno.build.arch}: use Python 3.10 or newer and a recent pip, name another index with ` +
       "--index-url, or set LIBTORCH to a folder with libtorch"
     : `pip could not install ${torch}: see to what it says and set up again, or set LIBTORCH to a folder with libtorch`;
   const last = lines.slice(-8).map((line) => `\n  pip: ${line}`).join("");
@@ -235,14 +259,18 @@ const licence = /^(licen[cs]es?|notice|copying)\b/i;
 /** Moves what is needed from where pip put it: libraries, version and licences. */
 async function keepLibraries(site: string, folder: string) {
   if (!await exists(`${site}/torch/lib`)) {
-    throw new Failure(`what pip installed as torch ${pinnedVersion} has no folder torch/lib: it is not PyTorch's wheel`);
+    throw new Failure(
+      `what pip installed as torch ${pinnedVersion} has no folder torch/lib: it is not PyTorch's wheel`,
+    );
   }
   await Deno.mkdir(`${folder}/torch`);
   for (const path of ["torch/lib", "torch/version.py", "nvidia"]) {
     if (await exists(`${site}/${path}`)) await Deno.rename(`${site}/${path}`, `${folder}/${path}`);
   }
   for await (const { name, isDirectory } of Deno.readDir(`${folder}/torch/lib`)) {
-    if (isDirectory || unneeded.test(name)) await Deno.remove(`${folder}/torch/lib/${name}`, { recursive: true });
+    if (isDirectory || unneeded.test(name)) {
+      await Deno.remove(`${folder}/torch/lib/${name}`, { recursive: true });
+    }
   }
   for await (const { name: info } of Deno.readDir(site)) {
     if (!info.endsWith(".dist-info")) continue;

@@ -43,7 +43,7 @@ export default command({
       seed: settings.seed,
       initialization: settings.initialization,
     });
-    using adam = new Adam(model.parameters, { clipNorm: settings.clip_norm });
+    using adam = new Adam(model.parameters, { clipNorm: settings.clip_norm || Infinity });
 
     const run = settings.output.replace(/\/+$/, "");
     await Deno.mkdir(run, { recursive: true });
@@ -121,13 +121,9 @@ export default command({
   },
 });
 
-/** Settings as JSON can hold them: no limit on the gradient is left out. */
-function savable(settings: PretrainSettings): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(settings).filter(([name, value]) =>
-      name !== "config" && value !== undefined && value !== Infinity
-    ),
-  );
+/** The settings that a later run can be given as `--config`. */
+function savable({ config: _, ...settings }: PretrainSettings): Record<string, unknown> {
+  return settings;
 }
 
 function scheduleOf(settings: PretrainSettings, width: number): Schedule {

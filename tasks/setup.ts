@@ -10,7 +10,10 @@ export default command({
   settings: z.object({
     quiet: setting(z.boolean().default(false), "print nothing if there is nothing to do"),
     force: setting(z.boolean().default(false), "install into the cache, whatever is found"),
-    index_url: setting(z.string().min(1).optional(), "package index for pip, such as PyTorch's own with CPU wheels"),
+    index_url: setting(
+      z.string().min(1).optional(),
+      "package index for pip, such as PyTorch's own with CPU wheels",
+    ),
   }),
   examples: ["deno task setup", "deno task setup --force"],
   run: setUp,

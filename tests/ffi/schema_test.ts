@@ -41,7 +41,9 @@ const types: Record<string, Partial<SchemaType>> = {
 };
 
 Deno.test("schema: every kind of type", () => {
-  for (const [text, expected] of Object.entries(types)) assertEquals(parsed(text), { ...plain, ...expected }, text);
+  for (const [text, expected] of Object.entries(types)) {
+    assertEquals(parsed(text), { ...plain, ...expected }, text);
+  }
 });
 
 Deno.test("schema: name, overload, arguments, defaults and what stands after the star", () => {

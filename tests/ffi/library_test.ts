@@ -1,0 +1,172 @@
+/** Each case in a process of its own: a process opens one libtorch, once. */
+import { libtorch, pinnedVersion, tooOld } from "../../ffi/library.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "../../src/std.ts";
+
+const extension = Deno.build.os === "darwin" ? "dylib" : "so";
+const c10 = `libc10.${extension}`, torchCpu = `libtorch_cpu.${extension}`;
+
+interface Answer {
+  source?: string;
+  folder?: string;
+  version?: string;
+  error?: string;
+  message?: string;
+  tried?: { path: string; cause: string }[];
+}
+
+const program = `
+  import { libtorch } from ${JSON.stringify(import.meta.resolve("../../ffi/library.ts"))};
+  let answer;
+  try {
+    const { source, folder, version } = libtorch();
+    answer = { source, folder, version };
+  } catch ({ name, message, tried }) {
+    answer = { error: name, message, tried };
+  }
+  console.log(JSON.stringify(answer));
+`;
+
+/** What libtorch() does in a process with these variables; unless given, no LIBTORCH, no cache and no Python. */
+async function opened(env: Record<string, string>): Promise<Answer> {
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-config", "--no-lock", program],
+    env: { LIBTORCH: "", ASTROMER_CACHE: "/nowhere", PATH: "/nowhere", NO_COLOR: "1", ...env },
+  }).output();
+  const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  if (!out) throw new Error(errors);
+  return JSON.parse(out);
+}
+
+function testIn(name: string, run: (folder: string) => Promise<void>, ignore = false): void {
+  Deno.test({
+    name,
+    ignore,
+    async fn() {
+      const folder = await Deno.makeTempDir();
+      try {
+        await run(folder);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  });
+}
+
+/** The cause given for one folder. */
+const causeAt = (answer: Answer, path: string) =>
+  answer.tried?.find((one) => one.path.startsWith(`${path} `))?.cause;
+
+/** A command named python3 that says where torch is. */
+async function fakePython(folder: string, torch: string): Promise<void> {
+  await Deno.mkdir(folder);
+  await Deno.writeTextFile(`${folder}/python3`, `#!/bin/sh\necho ${torch}\n`, { mode: 0o755 });
+}
+
+/** Links the libtorch of this process to a path, whose folders are made. */
+async function linkLibtorch(path: string): Promise<void> {
+  await Deno.mkdir(path.replace(/\/[^/]*$/, ""), { recursive: true });
+  await Deno.symlink(libtorch().folder, path);
+}
+
+Deno.test("library: versions before the floor are too old", () => {
+  for (const version of ["1.13.1", "2.0.0", "2.9.1"]) assertEquals(tooOld(version), true, version);
+  for (const version of ["2.10.0", "2.13.0", "3.0.0"]) assertEquals(tooOld(version), false, version);
+});
+
+Deno.test("library: the one in use says its version and its folder", () => {
+  const { version, versionCode, folder } = libtorch();
+  const [major, minor] = version.split(".").map(BigInt);
+  assertMatch(version, /^\d+\.\d+\.\d+$/);
+  assertEquals(versionCode, (major << 56n) | (minor << 48n));
+  assertEquals(Deno.statSync(`${folder}/${torchCpu}`).isFile, true);
+});
+
+testIn(
+  "library: LIBTORCH may be the root, the folder with the libraries, or Python's packages",
+  async (folder) => {
+    const { version } = libtorch();
+    for (const [name, path] of [["root", "root/lib"], ["itself", "itself"], ["site", "site/torch/lib"]]) {
+      await linkLibtorch(`${folder}/${path}`);
+      const answer = await opened({ LIBTORCH: `${folder}/${name}` });
+      assertEquals(answer, { source: "LIBTORCH", folder: `${folder}/${path}`, version });
+    }
+  },
+);
+
+testIn("library: an empty LIBTORCH folder is an error that lists each path and its cause", async (folder) => {
+  const { error, message, tried } = await opened({ LIBTORCH: folder });
+  const paths = [`${folder}/lib`, folder, `${folder}/torch/lib`].map((path) => `${path} (LIBTORCH)`);
+  assertEquals([error, tried], [
+    "LibtorchError",
+    paths.map((path) => ({ path, cause: `there is no ${torchCpu}` })),
+  ]);
+  assertEquals(message!.split("\n"), [
+    "no usable libtorch was found; tried",
+    ...paths.map((path) => `  ${path}: there is no ${torchCpu}`),
+    `Run \`deno task setup\` to install libtorch ${pinnedVersion}, or set LIBTORCH to a folder with libtorch 2.10 or newer`,
+  ]);
+});
+
+testIn("library: files that are no libraries are named", async (folder) => {
+  await Deno.writeTextFile(`${folder}/${torchCpu}`, "not a library");
+  await Deno.writeTextFile(`${folder}/${c10}`, "not a library");
+  assertMatch(causeAt(await opened({ LIBTORCH: folder }), folder)!, new RegExp(`^\\S*${folder}/${c10}`));
+  await Deno.remove(`${folder}/${c10}`);
+  await Deno.symlink(`${libtorch().folder}/${c10}`, `${folder}/${c10}`);
+  assertMatch(causeAt(await opened({ LIBTORCH: folder }), folder)!, new RegExp(`^\\S*${folder}/${torchCpu}`));
+});
+
+testIn("library: a library without its neighbour says which is absent", async (folder) => {
+  await Deno.symlink(`${libtorch().folder}/${torchCpu}`, `${folder}/${torchCpu}`);
+  assertEquals(causeAt(await opened({ LIBTORCH: folder }), folder), `there is no ${c10}`);
+});
+
+testIn("library: a missing library that another one needs is named", async (folder) => {
+  // libc10 itself, but asking for a C++ library that is not there.
+  const bytes = await Deno.readFile(`${libtorch().folder}/${c10}`);
+  const text = new TextDecoder("latin1").decode(bytes);
+  const [needed, absent] = ["libstdc++.so.6", "libabsent.so.6"];
+  for (let at = text.indexOf(needed); at >= 0; at = text.indexOf(needed, at + 1)) {
+    bytes.set(new TextEncoder().encode(absent), at);
+  }
+  await Deno.writeFile(`${folder}/${c10}`, bytes);
+  await Deno.writeTextFile(`${folder}/${torchCpu}`, "");
+  const cause = causeAt(await opened({ LIBTORCH: folder }), folder);
+  assertEquals(cause, `it needs ${absent}, which is not installed`);
+}, Deno.build.os !== "linux");
+
+testIn("library: one without the C ABI is too old", async (folder) => {
+  for (const name of [c10, torchCpu]) await Deno.symlink(`${libtorch().folder}/${c10}`, `${folder}/${name}`);
+  assertEquals(
+    causeAt(await opened({ LIBTORCH: folder }), folder),
+    "it is older than 2.10, the oldest that can be used",
+  );
+});
+
+testIn("library: the cache comes before the installed Python", async (folder) => {
+  const cached = `${folder}/libtorch-${pinnedVersion}/torch/lib`;
+  await linkLibtorch(cached);
+  await linkLibtorch(`${folder}/torch/lib`);
+  await fakePython(`${folder}/bin`, `${folder}/torch`);
+  const env = { ASTROMER_CACHE: folder, PATH: `${folder}/bin` }, { version } = libtorch();
+  assertEquals(await opened(env), { source: "the project's cache", folder: cached, version });
+  await Deno.remove(cached);
+  const python = { source: "the installed Python", folder: `${folder}/torch/lib`, version };
+  assertEquals(await opened(env), python);
+});
+
+testIn("library: LIBTORCH alone counts where it is set", async (folder) => {
+  await linkLibtorch(`${folder}/libtorch-${pinnedVersion}/torch/lib`);
+  const { error, tried } = await opened({ LIBTORCH: `${folder}/absent`, ASTROMER_CACHE: folder });
+  assertEquals([error, tried!.length], ["LibtorchError", 3]);
+});
+
+testIn("library: with none anywhere, the error says so of each place", async (folder) => {
+  const { error, message } = await opened({ ASTROMER_CACHE: folder });
+  assertEquals(error, "LibtorchError");
+  assertStringIncludes(
+    message!,
+    `${folder}/libtorch-${pinnedVersion}/torch/lib (the project's cache): there is no ${torchCpu}`,
+  );
+  assertStringIncludes(message!, "the installed Python: has no torch");
+});

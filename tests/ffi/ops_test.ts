@@ -1,0 +1,107 @@
+/** What each operator computes, against plain arithmetic; its gradient is autograd_test's, random numbers random_test's. */
+import * as ops from "../../ffi/ops.ts";
+import { Tensor } from "../../ffi/tensor.ts";
+import { assertAlmostEquals, assertEquals } from "../../src/std.ts";
+import { numbers, scopedTest } from "./support.ts";
+
+type Name = Exclude<keyof typeof ops, "rand" | "randn" | "randperm">;
+
+const a = [1, 2, 3, 4], b = [4, 0.5, -2, 8]; // both of shape (2, 2)
+const each = (f: (a: number, b: number) => number) => a.map((value, i) => f(value, b[i]));
+const fraction = (part: number, other: number) => 1 / (1 + Math.exp(other - part)); // softmax of two
+
+const settings = {
+  lr: 0.1,
+  beta1: 0.9,
+  beta2: 0.99,
+  weight_decay: 0,
+  eps: 0,
+  amsgrad: false,
+  maximize: false,
+};
+
+/** The results of an operator on a and b, and the numbers that they must be; the compiler wants every operator here. */
+const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]]> = {
+  mul: (x, y) => [ops.mul(x, y), each((a, b) => a * b)],
+  div: (x, y) => [ops.div(x, y), each((a, b) => a / b)],
+  add: (
+    x,
+    y,
+  ) => [[ops.add(x, y), ops.add(x, y, 0.5)], [...each((a, b) => a + b), ...each((a, b) => a + b / 2)]],
+  sub: (
+    x,
+    y,
+  ) => [[ops.sub(x, y), ops.sub(x, y, 2)], [...each((a, b) => a - b), ...each((a, b) => a - 2 * b)]],
+  sqrt: (x) => [ops.sqrt(x), a.map(Math.sqrt)],
+  square: (x) => [ops.square(x), [1, 4, 9, 16]],
+  sin: (x) => [ops.sin(x), a.map(Math.sin)],
+  cos: (x) => [ops.cos(x), a.map(Math.cos)],
+  tanh: (x) => [ops.tanh(x), a.map(Math.tanh)],
+  where: (
+    x,
+    y,
+  ) => [ops.where(Tensor.from(Uint8Array.of(1, 0), [2], { dtype: "bool" }), x, y), [1, 0.5, 3, 8]],
+  minimum: (x, y) => [ops.minimum(x, y), each(Math.min)],
+
+  linear: (
+    x,
+    y,
+  ) => [ops.linear(x, y, Tensor.from([1, 10])), [4 + 1 + 1, -2 + 16 + 10, 12 + 2 + 1, -6 + 32 + 10]],
+  matmul: (x, y) => [ops.matmul(x, y), [4 - 4, 0.5 + 16, 12 - 8, 1.5 + 32]],
+  softmax: (x) => [ops.softmax(x, 0), [fraction(1, 3), fraction(2, 4), fraction(3, 1), fraction(4, 2)]],
+  scaledDotProductAttention: (x, y) => {
+    const [q, k] = [x, y].map((tensor) => ops.view(tensor, [1, 1, 2, 2]));
+    const identity = Tensor.from([1, 0, 0, 1], [1, 1, 2, 2]); // as values: the weights come out
+    const attend = (causal: boolean) =>
+      ops.scaledDotProductAttention(q, k, identity, null, 0, causal, { scale: 0.1 });
+    const first = fraction(0.5, 1.4), second = fraction(1.4, 2.6); // q · k / 10
+    return [[attend(false), attend(true)], [first, 1 - first, second, 1 - second, 1, 0, second, 1 - second]];
+  },
+  layerNorm: (x) => [ops.layerNorm(x, [2], Tensor.from([1, 2]), Tensor.from([0, 10]), 0), [-1, 12, -1, 12]],
+  dropout: (x) => [[ops.dropout(x, 1, true), ops.dropout(x, 1, false)], [0, 0, 0, 0, ...a]],
+
+  sum: (x) => [[ops.sum(x, [0]), ops.sum(x, null)], [4, 6, 10]],
+  mean: (x) => [ops.mean(x), [2.5]],
+  dot: (x, y) => [ops.dot(ops.view(x, [4]), ops.view(y, [4])), [4 + 1 - 6 + 32]],
+
+  view: (x) => [ops.view(x, [4, 1]), a],
+  reshape: (x) => [ops.reshape(ops.transpose(x, 0, 1), [4]), [1, 3, 2, 4]],
+  transpose: (x) => [ops.transpose(x, 0, 1), [1, 3, 2, 4]],
+  narrow: (x) => [ops.narrow(x, 1, 1, 1), [2, 4]],
+  cat: (x, y) => [ops.cat([x, y], 1), [1, 2, 4, 0.5, 3, 4, -2, 8]],
+  stack: (x, y) => [ops.stack([x, y], -1), [1, 4, 2, 0.5, 3, -2, 4, 8]],
+  split: (x) => [ops.split(x, [1, 1], 1), [1, 3, 2, 4]],
+  to: (_, y) => [ops.to(y, "int64"), [4, 0, -2, 8]],
+
+  copy_: (x, y) => [[ops.copy_(x, y), x], [...b, ...b]],
+  zero_: (x) => [[ops.zero_(x), x], [0, 0, 0, 0, 0, 0, 0, 0]],
+  mul_: (x, y) => [[ops.mul_(x, y), x], [...each((a, b) => a * b), ...each((a, b) => a * b)]],
+  fusedAdam_: (x, y) => {
+    const [mean, square] = [Tensor.zeros([2, 2]), Tensor.zeros([2, 2])];
+    ops.fusedAdam_([x], [y], [mean], [square], [], [Tensor.scalar(1)], settings);
+    // The first step is as long as the learning rate, against the sign of the gradient.
+    return [[x, mean, square], [
+      ...each((a, b) => a - 0.1 * Math.sign(b)),
+      ...b.map((b) => 0.1 * b),
+      ...b.map((b) => 0.01 * b * b),
+    ]];
+  },
+  fromFile: () => {
+    const path = Deno.makeTempFileSync();
+    try {
+      Deno.writeFileSync(path, new Uint8Array(Float64Array.from(b).buffer));
+      return [ops.fromFile(path, false, 4, { dtype: "float64" }), b];
+    } finally {
+      Deno.removeSync(path); // the map outlives the name
+    }
+  },
+};
+
+for (const [name, run] of Object.entries(table)) {
+  scopedTest(`operator: ${name}`, () => {
+    const [results, expected] = run(Tensor.from(a, [2, 2]), Tensor.from(b, [2, 2]));
+    const actual = [results].flat().flatMap(numbers);
+    assertEquals(actual.length, expected.length);
+    actual.forEach((value, i) => assertAlmostEquals(value, expected[i], 1e-5, `element ${i}`));
+  });
+}
