@@ -142,29 +142,40 @@ function open(folder: string, source: Source): Libtorch | { cause: string } {
   };
   const absent = ["torch_cpu", "c10"].find((name) => !present(name));
   if (absent) return { cause: `there is no ${fileOf(absent)}` };
+  const opened: { close(): void }[] = [];
+  const load = <S extends Deno.ForeignLibraryInterface>(name: string, symbols: S) => {
+    const library = Deno.dlopen(path(name), symbols);
+    opened.push(library);
+    return library.symbols;
+  };
+  // A library left open would be taken for its namesake in the next folder that is tried.
+  const refused = (cause: string) => {
+    for (const library of opened.reverse()) library.close();
+    return { cause };
+  };
   try {
     // The small library first: libtorch_cpu then finds it loaded, whatever its search path says.
-    const c10 = Deno.dlopen(path("c10"), c10Symbols).symbols;
+    const c10 = load("c10", c10Symbols);
     const { aoti_torch_abi_version } = torchSymbols;
     let code: bigint;
     try {
-      code = Deno.dlopen(path("torch_cpu"), { aoti_torch_abi_version }).symbols.aoti_torch_abi_version();
+      code = load("torch_cpu", { aoti_torch_abi_version }).aoti_torch_abi_version();
     } catch (error) {
       if (!/symbol/.test(String(error))) throw error;
-      return { cause: `it is older than ${oldestVersion}, the oldest that can be used` };
+      return refused(`it is older than ${oldestVersion}, the oldest that can be used`);
     }
     const version = versionOf(code);
     if (tooOld(version)) {
-      return { cause: `it is version ${version}; ${oldestVersion} is the oldest that can be used` };
+      return refused(`it is version ${version}; ${oldestVersion} is the oldest that can be used`);
     }
-    const torch = Deno.dlopen(path("torch_cpu"), torchSymbols).symbols;
+    const torch = load("torch_cpu", torchSymbols);
     // Its kernels register themselves when the library is loaded.
     const cuda = present("torch_cuda");
-    if (cuda) { for (const name of ["c10_cuda", "torch_cuda"]) Deno.dlopen(path(name), {}); }
-    if (present("torch")) Deno.dlopen(path("torch"), {});
+    if (cuda) { for (const name of ["c10_cuda", "torch_cuda"]) load(name, {}); }
+    if (present("torch")) load("torch", {});
     return { torch, c10, folder, source, version, versionCode: code & ~0xff_ffff_ffffn, cuda };
   } catch (error) {
-    return { cause: causeOf(error) };
+    return refused(causeOf(error));
   }
 }
 

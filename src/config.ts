@@ -55,7 +55,10 @@ export const pretrainShape = {
     "steps of warm-up (4000 for the Transformer's schedule)",
     "steps",
   ),
-  clip_norm: setting(z.number().min(0).default(1), "gradients of a larger global norm are scaled down to it; 0: never"),
+  clip_norm: setting(
+    z.number().min(0).default(1),
+    "gradients of a larger global norm are scaled down to it; 0: never",
+  ),
   loss_weights: setting(
     z.enum(["errors", "none"]).default("none"),
     "weight of a point in the loss: by its error (Astromer 2), or all alike (Astromer 1)",

@@ -5,8 +5,13 @@ Deno.test("mod.ts can be imported by URL from a script elsewhere", async () => {
   const root = new URL("../", import.meta.url);
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
     const file = new URL(`.${new URL(request.url).pathname}`, root);
-    const headers = { "content-type": file.pathname.endsWith(".json") ? "application/json" : "text/typescript" };
-    return await Deno.readFile(file).then((body) => new Response(body, { headers }), () => new Response("", { status: 404 }));
+    const headers = {
+      "content-type": file.pathname.endsWith(".json") ? "application/json" : "text/typescript",
+    };
+    return await Deno.readFile(file).then(
+      (body) => new Response(body, { headers }),
+      () => new Response("", { status: 404 }),
+    );
   });
   const folder = await Deno.makeTempDir();
   const script = `
