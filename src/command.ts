@@ -130,25 +130,30 @@ export async function readSettings<Shape extends z.ZodRawShape>(
 
   const booleans = described.filter((setting) => setting.kind === "boolean").map((setting) => setting.flag);
   const texts = described.filter((setting) => setting.kind !== "boolean").map((setting) => setting.flag);
-  for (const arg of args) {
-    // A flag that takes a value but stands last, or before another flag, would otherwise read as an empty text.
-    const name = /^--([a-z0-9-]+)$/.exec(arg)?.[1];
-    if (name && texts.includes(name)) {
-      const next = args[args.indexOf(arg) + 1];
-      if (next === undefined || /^--[a-z]/.test(next)) {
-        throw new InputError(`--${name} needs a value (${byFlag.get(name)!.value})`);
-      }
+  // A value is tied to its flag: one that begins with a dash (-1e9) would otherwise be read as a flag.
+  const tied: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const [, name = "", equals] = /^--([a-z0-9-]+)(=?)$/.exec(args[i]) ?? [];
+    if (!texts.includes(name)) {
+      tied.push(args[i]);
+      continue;
     }
+    const value = equals ? "" : args[++i] ?? "";
+    if (value === "" || /^--[a-z]/.test(value)) {
+      throw new InputError(`--${name} needs a value (${byFlag.get(name)!.value})`);
+    }
+    tied.push(`--${name}=${value}`);
   }
-  const parsed = parseArgs(args, {
+  // What parseArgs would pass over in silence: all after "--", and the "no-" of "--no-blocks=3".
+  const odd = tied.find((arg) => arg === "--" || /^--no-[^=]+=/.test(arg));
+  if (odd) throw new InputError(notUnderstood(odd));
+  const parsed = parseArgs(tied, {
     boolean: booleans,
     negatable: booleans,
     string: texts,
     collect: texts,
     unknown(argument, key) {
-      if (key === undefined) {
-        throw new InputError(`"${argument}" is not understood: settings are given as --name value`);
-      }
+      if (key === undefined) throw new InputError(notUnderstood(argument));
       const known = [...byFlag.keys()];
       throw new InputError(
         `unknown setting --${key}; did you mean --${closestString(key, known)}? ` +
@@ -195,6 +200,10 @@ export async function readSettings<Shape extends z.ZodRawShape>(
   return { settings: result.data, given: new Set(given.keys()) };
 }
 
+function notUnderstood(argument: string): string {
+  return `"${argument}" is not understood: settings are given as --name value`;
+}
+
 function fromText(setting: Described, text: string): unknown {
   if (setting.kind === "list") {
     // Numbers in a list stay text here: the schema coerces them where it wants numbers.
@@ -214,13 +223,17 @@ async function readConfig(path: string): Promise<Record<string, unknown>> {
   } catch (error) {
     throw new InputError(`the config file ${path} cannot be read: ${messageOf(error)}`);
   }
+  const format = path.endsWith(".json") ? "JSON" : "TOML";
+  let value: unknown;
   try {
-    return path.endsWith(".json") ? JSON.parse(text) : parseToml(text);
+    value = format === "JSON" ? JSON.parse(text) : parseToml(text);
   } catch (error) {
-    throw new InputError(
-      `the config file ${path} is not valid ${path.endsWith(".json") ? "JSON" : "TOML"}: ${messageOf(error)}`,
-    );
+    throw new InputError(`the config file ${path} is not valid ${format}: ${messageOf(error)}`);
   }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new InputError(`the config file ${path} is not a table of settings`);
+  }
+  return value as Record<string, unknown>;
 }
 
 function sentenceOf(error: z.ZodError, byFlag: Map<string, Described>, given: Map<string, unknown>): string {

@@ -77,7 +77,7 @@ export async function openDataset(folder: string): Promise<Dataset> {
 }
 
 async function readInfo(folder: string): Promise<DatasetInfo> {
-  let info: DatasetInfo;
+  let info: DatasetInfo | null;
   try {
     info = JSON.parse(await Deno.readTextFile(`${folder}/dataset.json`));
   } catch (error) {
@@ -88,7 +88,7 @@ async function readInfo(folder: string): Promise<DatasetInfo> {
     }
     throw new InputError(`${folder}/dataset.json is not valid JSON: ${messageOf(error)}`);
   }
-  if (info.format !== "astromer-dataset" || info.version !== 1) {
+  if (info?.format !== "astromer-dataset" || info.version !== 1) {
     throw new InputError(
       `${folder}/dataset.json is not of an Astromer dataset of version 1: run preprocess again`,
     );

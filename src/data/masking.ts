@@ -47,7 +47,7 @@ export interface MaskedWindow {
 export function maskWindow(n: number, masking: Masking, random: Random): MaskedWindow {
   const points = Int32Array.from({ length: n }, (_, i) => i);
   const { probed_fraction, masked_fraction, replaced_fraction } = masking;
-  const probed = Math.floor(probed_fraction * n);
+  const probed = Math.max(1, Math.floor(probed_fraction * n)); // a window without one would teach nothing
   const masked = Math.min(probed, Math.round(masked_fraction * n));
   const replaced = Math.min(probed - masked, Math.round(replaced_fraction * n));
   if (masked > 0 || replaced > 0 || probed < n) random.shuffle(points);

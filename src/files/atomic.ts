@@ -58,7 +58,10 @@ export async function writeFolderAtomically(path: string, fill: (temporary: stri
     for await (const entry of Deno.readDir(temporary)) await flush(`${temporary}/${entry.name}`);
     await flush(temporary);
     const replaces = await exists(clean);
-    if (replaces) await Deno.rename(clean, previous);
+    if (replaces) {
+      await Deno.remove(previous, { recursive: true }).catch(() => {});
+      await Deno.rename(clean, previous);
+    }
     await Deno.rename(temporary, clean);
     await flush(parentOf(clean));
     if (replaces) await Deno.remove(previous, { recursive: true });
@@ -83,10 +86,10 @@ export async function exists(path: string): Promise<boolean> {
 function explained(error: unknown, path: string): Error {
   if (error instanceof InputError || error instanceof Failure) return error;
   const text = messageOf(error);
-  if (error instanceof Deno.errors.PermissionDenied) return new Failure(`${path} cannot be written: ${text}`);
   if (/No space left/.test(text)) return new Failure(`${path} cannot be written: the disk is full`);
   if (/Read-only file system/.test(text)) {
     return new Failure(`${path} cannot be written: the file system is read-only`);
   }
+  if (/\(os error \d+\)/.test(text)) return new Failure(`${path} cannot be written: ${text}`);
   return error instanceof Error ? error : new Failure(text);
 }

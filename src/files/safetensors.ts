@@ -51,7 +51,8 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
     throw new InputError(`${path} cannot be read: ${messageOf(error)}`);
   }
   using _ = file;
-  const fileLength = (await file.stat()).size;
+  const { size: fileLength, isFile } = await file.stat();
+  if (!isFile) throw new InputError(`${path} is not a file`);
   if (fileLength < 8) {
     throw new InputError(`${path} is not a safetensors file: it has only ${fileLength} bytes`);
   }

@@ -79,7 +79,7 @@ export async function loadModel(
   } catch (error) {
     throw new InputError(`${folder}/config.json is not valid JSON: ${messageOf(error)}`);
   }
-  const parsed = architectureSchema.strict().safeParse(config.architecture);
+  const parsed = architectureSchema.strict().safeParse(config?.architecture);
   if (!parsed.success) {
     const [{ path, message }] = parsed.error.issues;
     throw new InputError(
