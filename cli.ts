@@ -62,4 +62,5 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+// Not awaited: quickstart imports this module, which would then wait for itself.
+if (import.meta.main) main(Deno.args).then(Deno.exit);

@@ -126,6 +126,7 @@ function newBox(): Deno.PointerObject {
 }
 
 function unpackerOf(type: SchemaType): (slot: bigint) => unknown {
+  if (type.optional || type.optionalElement) throw new TypeError("an optional result cannot be read");
   const one = ((): (slot: bigint) => unknown => {
     switch (type.base) {
       case "Tensor":

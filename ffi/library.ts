@@ -148,14 +148,13 @@ function open(folder: string, source: Source): Libtorch | { cause: string } {
     opened.push(library);
     return library.symbols;
   };
-  // A library left open would be taken for its namesake in the next folder that is tried.
   const refused = (cause: string) => {
     for (const library of opened.reverse()) library.close();
     return { cause };
   };
   try {
-    // The small library first: libtorch_cpu then finds it loaded, whatever its search path says.
-    const c10 = load("c10", c10Symbols);
+    // libtorch_cpu first: it brings the c10 beside it, and where it cannot be loaded nothing is. A c10 loaded before it
+    // would stay, whatever is closed (C++ libraries do), and be taken for the c10 of the next folder that is tried.
     const { aoti_torch_abi_version } = torchSymbols;
     let code: bigint;
     try {
@@ -169,6 +168,7 @@ function open(folder: string, source: Source): Libtorch | { cause: string } {
       return refused(`it is version ${version}; ${oldestVersion} is the oldest that can be used`);
     }
     const torch = load("torch_cpu", torchSymbols);
+    const c10 = load("c10", c10Symbols);
     // Its kernels register themselves when the library is loaded.
     const cuda = present("torch_cuda");
     if (cuda) { for (const name of ["c10_cuda", "torch_cuda"]) load(name, {}); }

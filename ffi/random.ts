@@ -3,9 +3,16 @@ import { libtorch } from "./library.ts";
 
 /**
  * Seeds the generators of the CPU and of every GPU, as PyTorch's `torch.manual_seed` does.
- * @param seed a whole number from 0
+ * @param seed a whole number of up to 64 bits
+ * @throws {RangeError} when it is another: it would be cut to one that fits
  */
 export function manualSeed(seed: number | bigint): void {
+  const whole = typeof seed === "bigint" || Number.isSafeInteger(seed);
+  if (!whole || seed < 0 || seed >= 2n ** 64n) {
+    throw new RangeError(
+      `a seed must be a whole number from 0 to 2^53 - 1, or a bigint below 2^64, not ${seed}`,
+    );
+  }
   const { torch, cuda } = libtorch();
   // An at::Generator's only member is the pointer to its implementation.
   const generator = torch._ZN2at6detail22getDefaultCPUGeneratorEv()!;

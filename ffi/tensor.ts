@@ -127,9 +127,6 @@ export class Tensor implements Disposable {
     shape: readonly number[],
     { dtype = "float32", device = "cpu" }: TensorOptions = {},
   ): Tensor {
-    for (const size of shape) {
-      if (!Number.isInteger(size) || size < 0) throw new RangeError(`[${shape}] is not a shape`);
-    }
     const { type, index } = deviceCode(device);
     check(
       libtorch().torch.aoti_torch_empty_strided(
@@ -386,10 +383,12 @@ function product(sizes: readonly number[]): number {
   return sizes.reduce((a, b) => a * b, 1);
 }
 
+/** @throws {RangeError} when a size is not a whole number from 0 */
 function sizesAndStrides(shape: readonly number[]): [BigInt64Array<ArrayBuffer>, BigInt64Array<ArrayBuffer>] {
   const sizes = new BigInt64Array(shape.length), strides = new BigInt64Array(shape.length);
   let stride = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
+    if (!Number.isInteger(shape[i]) || shape[i] < 0) throw new RangeError(`[${shape}] is not a shape`);
     sizes[i] = BigInt(shape[i]);
     strides[i] = BigInt(stride);
     stride *= shape[i];

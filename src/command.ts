@@ -144,8 +144,12 @@ export async function readSettings<Shape extends z.ZodRawShape>(
     }
     tied.push(`--${name}=${value}`);
   }
-  // What parseArgs would pass over in silence: all after "--", and the "no-" of "--no-blocks=3".
-  const odd = tied.find((arg) => arg === "--" || /^--no-[^=]+=/.test(arg));
+  // What parseArgs would pass over in silence: all after "--", the "no-" of "--no-blocks=3", "--trim=no" (as true).
+  const odd = tied.find((arg) => {
+    const [, name = "", value] = /^--([^=]+)=(.*)$/s.exec(arg) ?? [];
+    return arg === "--" || name.startsWith("no-") ||
+      (booleans.includes(name) && value !== "true" && value !== "false");
+  });
   if (odd) throw new InputError(notUnderstood(odd));
   const parsed = parseArgs(tied, {
     boolean: booleans,

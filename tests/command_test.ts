@@ -93,6 +93,8 @@ Deno.test("what is wrong is said in a sentence", async () => {
     [["-x"], "unknown setting --x"],
     [["3"], '"3" is not understood: settings are given as --name value'],
     [["--trim", "yes"], '"yes" is not understood'],
+    [["--trim=no"], '"--trim=no" is not understood'],
+    [["--trim="], '"--trim=" is not understood'],
     [["--", "--blocks", "3"], '"--" is not understood'],
     [["--blocks"], "--blocks needs a value (number)"],
     [["--blocks", "--trim"], "--blocks needs a value (number)"],

@@ -2,7 +2,7 @@ import { backward, gradientOf, noGrad, requiresGrad, setGradient } from "../../f
 import { TorchError } from "../../ffi/native.ts";
 import * as ops from "../../ffi/ops.ts";
 import { manualSeed } from "../../ffi/random.ts";
-import { scope, Tensor } from "../../ffi/tensor.ts";
+import { liveTensors, scope, Tensor } from "../../ffi/tensor.ts";
 import {
   assertAlmostEquals,
   assertEquals,
@@ -146,7 +146,9 @@ scopedTest("autograd: gradients accumulate in place, in one flat buffer", () => 
 
 scopedTest("autograd: without a place for it, the gradient is made by the first pass", () => {
   const leaf = requiresGrad(Tensor.from([3]));
+  const before = liveTensors();
   assertStrictEquals(gradientOf(leaf), null);
+  assertEquals(liveTensors(), before);
   const pass = () => backward(ops.sum(ops.square(leaf), null));
   pass();
   assertEquals(numbers(gradientOf(leaf)!), [6]);

@@ -142,6 +142,10 @@ scopedTest("dispatch: default values are those of the schema", () => {
   assertEquals(ops.cat([x, x]).shape, [4, 2]);
   const roll = op("aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[0]) -> Tensor");
   assertEquals(numbers(roll(x, [1])), [3, 4, 1, 2]);
+  const pool = op(
+    "aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor",
+  );
+  assertEquals(numbers(pool(ops.view(x, [1, 2, 2]), [2, 1])), [3, 4]); // one number stands for a list
 });
 
 /** What packing calls, and could leave behind. */

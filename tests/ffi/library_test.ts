@@ -9,6 +9,8 @@ interface Answer {
   source?: string;
   folder?: string;
   version?: string;
+  /** What the process has mapped into its memory, if asked for by LIST_LOADED. */
+  loaded?: string;
   error?: string;
   message?: string;
   tried?: { path: string; cause: string }[];
@@ -20,6 +22,7 @@ const program = `
   try {
     const { source, folder, version } = libtorch();
     answer = { source, folder, version };
+    if (Deno.env.has("LIST_LOADED")) answer.loaded = Deno.readTextFileSync("/proc/self/maps");
   } catch ({ name, message, tried }) {
     answer = { error: name, message, tried };
   }
@@ -108,12 +111,12 @@ testIn("library: an empty LIBTORCH folder is an error that lists each path and i
 });
 
 testIn("library: files that are no libraries are named", async (folder) => {
-  await Deno.writeTextFile(`${folder}/${torchCpu}`, "not a library");
-  await Deno.writeTextFile(`${folder}/${c10}`, "not a library");
-  assertMatch(causeAt(await opened({ LIBTORCH: folder }), folder)!, new RegExp(`^\\S*${folder}/${c10}`));
-  await Deno.remove(`${folder}/${c10}`);
-  await Deno.symlink(`${libtorch().folder}/${c10}`, `${folder}/${c10}`);
-  assertMatch(causeAt(await opened({ LIBTORCH: folder }), folder)!, new RegExp(`^\\S*${folder}/${torchCpu}`));
+  for (const [broken, whole] of [[torchCpu, c10], [c10, torchCpu]]) {
+    await Deno.writeTextFile(`${folder}/${broken}`, "not a library");
+    await Deno.symlink(`${libtorch().folder}/${whole}`, `${folder}/${whole}`);
+    assertMatch(causeAt(await opened({ LIBTORCH: folder }), folder)!, new RegExp(`^\\S*${folder}/${broken}`));
+    for (const name of [broken, whole]) await Deno.remove(`${folder}/${name}`);
+  }
 });
 
 testIn("library: a library without its neighbour says which is absent", async (folder) => {
@@ -130,7 +133,7 @@ testIn("library: a missing library that another one needs is named", async (fold
     bytes.set(new TextEncoder().encode(absent), at);
   }
   await Deno.writeFile(`${folder}/${c10}`, bytes);
-  await Deno.writeTextFile(`${folder}/${torchCpu}`, "");
+  await Deno.symlink(`${libtorch().folder}/${torchCpu}`, `${folder}/${torchCpu}`);
   const cause = causeAt(await opened({ LIBTORCH: folder }), folder);
   assertEquals(cause, `it needs ${absent}, which is not installed`);
 }, Deno.build.os !== "linux");
@@ -155,6 +158,23 @@ testIn("library: the cache comes before the installed Python", async (folder) =>
   assertEquals(await opened(env), python);
 });
 
+testIn("library: one that is refused is not mixed with the one that is taken", async (folder) => {
+  const refused = `${folder}/libtorch-${pinnedVersion}/torch/lib`;
+  await Deno.mkdir(refused, { recursive: true });
+  await Deno.copyFile(`${libtorch().folder}/${c10}`, `${refused}/${c10}`);
+  await Deno.writeTextFile(`${refused}/${torchCpu}`, "not a library");
+  await linkLibtorch(`${folder}/torch/lib`);
+  await fakePython(`${folder}/bin`, `${folder}/torch`);
+  const { source, loaded } = await opened({
+    ASTROMER_CACHE: folder,
+    PATH: `${folder}/bin`,
+    LIST_LOADED: "yes",
+  });
+  assertEquals(source, "the installed Python");
+  assertStringIncludes(loaded!, `/${c10}\n`);
+  assertEquals(loaded!.split("\n").filter((line) => line.includes(refused)), []);
+}, Deno.build.os !== "linux");
+
 testIn("library: LIBTORCH alone counts where it is set", async (folder) => {
   await linkLibtorch(`${folder}/libtorch-${pinnedVersion}/torch/lib`);
   const { error, tried } = await opened({ LIBTORCH: `${folder}/absent`, ASTROMER_CACHE: folder });
@@ -169,4 +189,15 @@ testIn("library: with none anywhere, the error says so of each place", async (fo
     `${folder}/libtorch-${pinnedVersion}/torch/lib (the project's cache): there is no ${torchCpu}`,
   );
   assertStringIncludes(message!, "the installed Python: has no torch");
+});
+
+testIn("library: a command prints that error without a stack trace, and exits with 1", async (folder) => {
+  const cli = new URL("../../cli.ts", import.meta.url).pathname;
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", cli, "bench"],
+    env: { LIBTORCH: folder, NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder().decode(stderr);
+  assertEquals(code, 1);
+  assertMatch(text, /^error: no usable libtorch was found; tried\n( {2}.*\n){3}Run `deno task setup` .*\n$/);
 });

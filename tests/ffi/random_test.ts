@@ -75,6 +75,8 @@ scopedTest(
   },
 );
 
-Deno.test("random: a seed is a whole number", () => {
-  assertThrows(() => manualSeed(0.5), RangeError);
+Deno.test("random: a seed is a whole number that fits", () => {
+  for (const seed of [0.5, NaN, -1, -1n, 2 ** 53, 2n ** 64n]) {
+    assertThrows(() => manualSeed(seed), RangeError, `a seed must be a whole number`);
+  }
 });

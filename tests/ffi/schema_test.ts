@@ -115,6 +115,7 @@ Deno.test("schema: what is not a schema is refused", () => {
     `type "Storage" in "aten::f(Storage x) -> ()" cannot be packed`,
   );
   assertThrows(() => op("aten::f(Tensor self) -> str"), TypeError, "a result of type str cannot be read");
+  assertThrows(() => op("aten::f(Tensor self) -> Tensor?"), TypeError, "an optional result cannot be read");
   assertThrows(() => op("aten::f(int x=many) -> Tensor"), TypeError, `the default "many"`);
 });
 

@@ -1,3 +1,4 @@
+import { libtorch } from "../../ffi/library.ts";
 import { transpose } from "../../ffi/ops.ts";
 import {
   type Dtype,
@@ -137,6 +138,7 @@ scopedTest("tensor: wrong shapes are refused", () => {
   );
   for (const shape of [[-1], [2, 1.5], [NaN]]) {
     assertThrows(() => Tensor.empty(shape), RangeError, `[${shape}] is not a shape`);
+    assertThrows(() => Tensor.zeros([9]).viewAt(shape, 2), RangeError);
   }
 });
 
@@ -251,4 +253,38 @@ Deno.test("unscoped: what it makes outlives the scope", () => {
   assertEquals([lasting!.disposed, passing!.disposed], [false, true]);
   lasting!.dispose();
   assertEquals(liveTensors(), before);
+});
+
+/** Forgets tensors, collects garbage and says how many native handles were given back. Only a process's flag allows it. */
+const forgetful = `
+  import { libtorch } from ${JSON.stringify(import.meta.resolve("../../ffi/library.ts"))};
+  import { scope, Tensor } from ${JSON.stringify(import.meta.resolve("../../ffi/tensor.ts"))};
+  const { torch } = libtorch(), deleteHandle = torch.aoti_torch_delete_tensor_object;
+  const given = [];
+  torch.aoti_torch_delete_tensor_object = (handle) => {
+    given.push(Deno.UnsafePointer.value(handle));
+    return deleteHandle(handle);
+  };
+  const used = Tensor.from([1]);
+  (function forget() {
+    Tensor.from([2]); // one
+    scope(() => scope(() => [Tensor.from([3])])); // two: what a scope hands out may be forgotten too
+    Tensor.from([4]).dispose(); // three, and not a second time
+    scope(() => Tensor.from([5])).dispose(); // four
+  })();
+  for (let i = 0; i < 10; i++) {
+    gc();
+    await new Promise((resolve) => setTimeout(resolve)); // finalizers run between tasks
+  }
+  console.log(JSON.stringify({ given: given.length, used: used.item() }));
+`;
+
+Deno.test("tensor: a forgotten one gives its native handle back when it is collected, and only once", async () => {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-config", "--no-lock", "--v8-flags=--expose-gc", forgetful],
+    env: { LIBTORCH: libtorch().folder, NO_COLOR: "1" },
+  }).output();
+  const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assertEquals({ code, errors }, { code: 0, errors: "" });
+  assertEquals(JSON.parse(out), { given: 5, used: 1 }); // the four above, and the copy that item() reads
 });

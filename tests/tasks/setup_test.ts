@@ -190,7 +190,9 @@ testIn("one set-up waits for another, and what a killed one left goes", async (f
     // Until the lock is given back nothing else can come.
     if (stderr === "" && text) {
       assertEquals(text, "another set-up is at work in this cache: waiting for it\n");
+      await setup(env, "--help"); // long enough for one that does not wait to show
       assertEquals(await exists(leftover), true);
+      assertEquals(await exists(`${folder}/calls`), false);
       lock.close();
     }
     stderr += text;
