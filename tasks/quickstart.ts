@@ -9,8 +9,8 @@ export default command({
   summary:
     "Sets up what is missing, simulates a survey, preprocesses it, pretrains a small Astromer 2, evaluates it.",
   settings: z.object({
-    light_curves: setting(z.int().min(20).default(1500), "size of the simulated survey"),
-    epochs: setting(z.int().min(1).default(30), "epochs of pretraining"),
+    light_curves: setting(z.int().min(20).default(1200), "size of the simulated survey"),
+    epochs: setting(z.int().min(1).default(20), "epochs of pretraining"),
     output: setting(
       z.string().default("runs/quickstart"),
       "folder for all that is made; an older one is replaced",

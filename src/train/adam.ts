@@ -44,17 +44,19 @@ export class Adam implements Disposable {
 
   /**
    * Updates the parameters from their gradient.
-   * @returns the gradient's global norm before clipping, or NaN when nothing is clipped (it is not computed then)
+   * @returns the gradient's global norm before clipping; undefined when nothing is clipped (it is not computed then). A
+   * norm that is not finite leaves the parameters as they are
    */
-  update(learningRate: number): number {
+  update(learningRate: number): number | undefined {
     const { master, gradient } = this.#parameters;
     const { beta1, beta2, epsilon, clipNorm } = this.#options;
     this.#parameters.gatherGradient();
     return noGrad(() => {
-      let norm = NaN;
+      let norm: number | undefined;
       if (clipNorm < Infinity) {
         using squared = dot(gradient, gradient);
         norm = Math.sqrt(squared.item());
+        if (!Number.isFinite(norm)) return norm;
         using scale = Tensor.scalar(Math.max(1, norm / clipNorm));
         this.#scale.copyFrom(scale);
       }

@@ -127,7 +127,10 @@ export async function pretrain(
       manualSeed(seeded(seed, 0xd20b, step).integer(2 ** 31)); // dropout: a function of seed and step
       const batch = fillBatch(dataset, windows, { masking, weights, key: [seed, 0x3a5c, epoch] });
       const { loss, predicted, gradientNorm } = trainingStep(model, adam, batch, learningRate);
-      if (!Number.isFinite(loss)) throw notANumber(loss, epoch, i, batch, dataset);
+      if (!Number.isFinite(loss)) throw notANumber("loss", loss, epoch, i, batch, dataset);
+      if (gradientNorm !== undefined && !Number.isFinite(gradientNorm)) {
+        throw notANumber("gradient's norm", gradientNorm, epoch, i, batch, dataset);
+      }
 
       eachWindow(batch, predicted, (window) => {
         running.add(window.predicted, window.targets, window.weights);
@@ -146,7 +149,7 @@ export async function pretrain(
           rmse: interval.rmse,
           r2: interval.r2,
           learning_rate: learningRate,
-          ...Number.isNaN(gradientNorm) ? {} : { gradient_norm: gradientNorm },
+          ...gradientNorm === undefined ? {} : { gradient_norm: gradientNorm },
           windows_per_second: rate,
           seconds: seconds(),
         });
@@ -187,10 +190,19 @@ export async function pretrain(
   return { reason, epochs: epoch - 1, steps: adam.steps, seconds: seconds(), last };
 }
 
-function notANumber(loss: number, epoch: number, i: number, batch: Batch, dataset: Dataset): Failure {
+function notANumber(
+  what: string,
+  value: number,
+  epoch: number,
+  i: number,
+  batch: Batch,
+  dataset: Dataset,
+): Failure {
   const ids = [...new Set(batch.windows.map(({ lightCurve }) => dataset.ids[lightCurve]))];
   return new Failure(
-    `the loss became ${loss} in epoch ${epoch}, batch ${i + 1} (light curves ${ids.slice(0, 8).join(", ")}` +
+    `the ${what} became ${value} in epoch ${epoch}, batch ${i + 1} (light curves ${
+      ids.slice(0, 8).join(", ")
+    }` +
       `${ids.length > 8 ? ", …" : ""}); the best model so far is kept. Try a lower --learning-rate`,
   );
 }

@@ -12,8 +12,8 @@ export interface StepResult {
   loss: number;
   /** (B, P) predicted magnitudes of the columns that the loss reads. */
   predicted: Float32Array;
-  /** The gradient's global norm; NaN when it is not clipped. */
-  gradientNorm: number;
+  /** The gradient's global norm; undefined when it is not clipped. */
+  gradientNorm?: number;
 }
 
 /** Makes one step on a batch. */
@@ -24,7 +24,7 @@ export function trainingStep(model: Astromer, adam: Adam, batch: Batch, learning
     const loss = reconstructionLoss(reconstruction, tensors.targets, tensors.coefficients);
     const value = loss.item();
     // A loss that is not a number must not reach the parameters.
-    if (!Number.isFinite(value)) return { loss: value, predicted: new Float32Array(), gradientNorm: NaN };
+    if (!Number.isFinite(value)) return { loss: value, predicted: new Float32Array() };
     model.parameters.zeroGradient();
     backward(loss);
     const gradientNorm = adam.update(learningRate);

@@ -26,7 +26,7 @@ Deno.test("a step updates every kind of parameter and says what it found", () =>
   const before = model.parameters.stateDict(), tensors = liveTensors();
   const { loss, predicted, gradientNorm } = trainingStep(model, adam, batch, 1e-3);
   assertEquals(liveTensors(), tensors);
-  assertTrue(loss > 0 && gradientNorm > 0);
+  assertTrue(loss > 0 && gradientNorm! > 0);
   assertEquals(predicted.length, 2 * (batch.length - batch.queriesFrom));
   assertEquals(adam.steps, 1);
   for (const [name, { data }] of model.parameters.stateDict()) {
