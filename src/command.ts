@@ -11,6 +11,12 @@ export interface SettingMeta {
   unit?: string;
 }
 
+/** Names of settings that were not left to their defaults: by flag or file, and by flag alone. */
+export interface Given {
+  all: ReadonlySet<string>;
+  flags: ReadonlySet<string>;
+}
+
 /** A command of the command line, one a file in `tasks/`. */
 export interface Command<Shape extends z.ZodRawShape = z.ZodRawShape> {
   name: string;
@@ -19,7 +25,7 @@ export interface Command<Shape extends z.ZodRawShape = z.ZodRawShape> {
   /** Whole command lines that `--help` shows. */
   examples: string[];
   /** Settings that a config file may not give. */
-  run(settings: z.output<z.ZodObject<Shape>>, given: ReadonlySet<string>): void | Promise<void>;
+  run(settings: z.output<z.ZodObject<Shape>>, given: Given): void | Promise<void>;
 }
 
 /** Declares a command; settings are typed by their schema. */
@@ -116,13 +122,13 @@ function kindOf(schema: z.ZodType): { kind: Kind; value: string } {
 /**
  * Settings from flags over a config file over defaults.
  * @param args what stands after the command's name
- * @returns the settings, and the names of those that were given (by flag or file)
+ * @returns the settings, and the names of those that were given
  * @throws {InputError} on an unknown, missing or impossible setting, by name
  */
 export async function readSettings<Shape extends z.ZodRawShape>(
   command: Command<Shape>,
   args: string[],
-): Promise<{ settings: z.output<z.ZodObject<Shape>>; given: Set<string> }> {
+): Promise<{ settings: z.output<z.ZodObject<Shape>>; given: Given }> {
   const described = describe(command.settings);
   const byFlag = new Map(described.map((setting) => [setting.flag, setting]));
   const takesConfig = byFlag.has("config");
@@ -180,6 +186,7 @@ export async function readSettings<Shape extends z.ZodRawShape>(
     given.set(setting.name, fromText(setting, setting.kind === "list" ? values.join(",") : values[0]));
   }
 
+  const byFlagAlone = new Set(given.keys());
   if (takesConfig && given.has("config")) {
     const path = given.get("config") as string;
     for (const [name, value] of Object.entries(await readConfig(path))) {
@@ -201,7 +208,7 @@ export async function readSettings<Shape extends z.ZodRawShape>(
 
   const result = command.settings.safeParse(Object.fromEntries(given));
   if (!result.success) throw new InputError(sentenceOf(result.error, byFlag, given));
-  return { settings: result.data, given: new Set(given.keys()) };
+  return { settings: result.data, given: { all: new Set(given.keys()), flags: byFlagAlone } };
 }
 
 function notUnderstood(argument: string): string {
@@ -248,7 +255,9 @@ function sentenceOf(error: z.ZodError, byFlag: Map<string, Described>, given: Ma
     if (!given.has(name)) return `--${setting.flag} is missing: ${setting.help}`;
     const found = JSON.stringify(given.get(name));
     return `--${setting.flag} cannot be ${found}: ${
-      issue.message.replace(/^Invalid input: /, "").replace(/^Invalid option: /, "")
+      issue.message === "Invalid input"
+        ? `${setting.value} is needed (${setting.help})`
+        : issue.message.replace(/^Invalid input: /, "").replace(/^Invalid option: /, "")
     }`;
   }).join("\n");
 }

@@ -2,9 +2,10 @@
  * The settings of pretraining: presets (what the model is), recipes (how it is trained), flags and files over both. All
  * from zod schemas, which also make `--help`, the README's table and the saved run.
  */
-import { setting, z } from "./command.ts";
+import { type Given, setting, z } from "./command.ts";
 import { maskingShape } from "./data/masking.ts";
-import { architectureShape, presets } from "./model/architecture.ts";
+import { InputError } from "./errors.ts";
+import { architectureShape, presets, widthOf } from "./model/architecture.ts";
 import { initializationSetting } from "./model/initialization.ts";
 
 /** Settings of where and with what arithmetic a model runs. */
@@ -47,7 +48,7 @@ export const pretrainShape = {
     "peak learning rate, or the word schedule for the Transformer's own",
   ),
   schedule: setting(
-    z.enum(["constant", "cosine"]).default("cosine"),
+    z.enum(["constant", "cosine", "transformer"]).default("cosine"),
     "learning rate over the run: constant, or warm-up and half a cosine down to the end of epochs or minutes",
   ),
   warmup_steps: setting(
@@ -92,6 +93,7 @@ export const recipes = {
   paper: {
     learning_rate: 1e-5,
     schedule: "constant",
+    warmup_steps: 0,
     clip_norm: 0,
     loss_weights: "errors",
     encoding: "reference",
@@ -100,9 +102,56 @@ export const recipes = {
   },
 } as const satisfies Record<string, Partial<PretrainSettings>>;
 
-/** Settings as they apply: those given, over the recipe's, over the preset's, over the defaults. */
-export function resolve(settings: PretrainSettings, given: ReadonlySet<string>): PretrainSettings {
-  const chosen = { ...presets[settings.preset], ...recipes[settings.recipe] };
-  const applied = Object.fromEntries(Object.entries(chosen).filter(([name]) => !given.has(name)));
-  return { ...settings, ...applied };
+/**
+ * Settings as they apply: flags, over the config file, over recipe and preset, over the defaults. A preset or recipe
+ * that is itself a flag counts more than the file, which may hold every setting of another run.
+ * @throws {InputError} when settings that are possible alone contradict each other
+ */
+export function resolve(settings: PretrainSettings, given: Given): PretrainSettings {
+  const resolved = { ...settings };
+  const apply = (chosen: Partial<PretrainSettings>, chooser: string) => {
+    const protectedNames = given.flags.has(chooser) ? given.flags : given.all;
+    Object.assign(
+      resolved,
+      Object.fromEntries(Object.entries(chosen).filter(([name]) => !protectedNames.has(name))),
+    );
+  };
+  apply(presets[settings.preset], "preset");
+  apply(recipes[settings.recipe], "recipe");
+  if (resolved.learning_rate === "schedule") {
+    apply({ schedule: "transformer", warmup_steps: 4000 }, "learning_rate");
+  }
+  checkTogether(resolved);
+  return resolved;
+}
+
+/** Refuses settings that are possible alone but not together. */
+function checkTogether(settings: PretrainSettings): void {
+  const { probed_fraction: probed, masked_fraction: masked, replaced_fraction: replaced } = settings;
+  if (masked + replaced > probed + 1e-9) {
+    throw new InputError(
+      `--masked-fraction ${masked} and --replaced-fraction ${replaced} are parts of --probed-fraction ${probed}, ` +
+        "so they cannot sum to more",
+    );
+  }
+  if ((settings.learning_rate === "schedule") !== (settings.schedule === "transformer")) {
+    throw new InputError(
+      `--schedule ${settings.schedule} does not go with --learning-rate ${settings.learning_rate}: the Transformer's ` +
+        "schedule sets its own rate and is asked for with --learning-rate schedule",
+    );
+  }
+  if (settings.attention_mask !== "keys" || settings.attention_mask_value > -1e9) {
+    throw new InputError(
+      `--attention-mask ${settings.attention_mask} with --attention-mask-value ${settings.attention_mask_value} lets ` +
+        "padding into the attention: it is for imported weights; train with keys and -1e9",
+    );
+  }
+  if (widthOf(settings) % 2) {
+    throw new InputError(`--heads times --head-size must be even, not ${widthOf(settings)}`);
+  }
+  if (settings.shortest_period >= settings.longest_period) {
+    throw new InputError(
+      `--shortest-period ${settings.shortest_period} must be below --longest-period ${settings.longest_period}`,
+    );
+  }
 }

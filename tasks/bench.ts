@@ -75,19 +75,16 @@ export default command({
       windows_per_second: median(all.map((m) => m.windows_per_second)),
       inference_windows_per_second: median(all.map((m) => m.inference_windows_per_second)),
     }));
-    const best = (precision: RegExp) =>
-      Math.max(
-        ...medians.filter(({ variant }) => !variant.startsWith("astromer") && precision.test(variant))
-          .map((m) => m.windows_per_second),
-      );
-    const ratios = settings.peer
-      ? medians.filter(({ variant }) => variant.startsWith("astromer")).map((
-        { variant, windows_per_second },
-      ) => ({
-        variant,
-        ratio_to_best_peer: windows_per_second / best(variant.endsWith("float32") ? /fp32$/ : /bf16$/),
-      }))
-      : [];
+    const isOurs = ({ variant }: Measured) => variant.startsWith("astromer");
+    const ratios = medians.filter(isOurs).flatMap((our) => {
+      const suffix = our.variant.endsWith("float32") ? "-fp32" : "-bf16";
+      return medians.filter((peer) => !isOurs(peer) && peer.variant.endsWith(suffix)).map((peer) => ({
+        variant: our.variant,
+        peer: peer.variant,
+        training: our.windows_per_second / peer.windows_per_second,
+        inference: our.inference_windows_per_second / peer.inference_windows_per_second,
+      }));
+    });
     const result = {
       libtorch: libtorch().version,
       device,
@@ -109,10 +106,8 @@ export default command({
     for (const { variant, windows_per_second: step, inference_windows_per_second: inference } of medians) {
       console.log(`${variant.padEnd(22)}${step.toFixed(1).padStart(10)}${inference.toFixed(1).padStart(11)}`);
     }
-    for (const { variant, ratio_to_best_peer: ratio } of ratios) {
-      if (Number.isFinite(ratio)) {
-        console.log(`${variant}: ${ratio.toFixed(2)} times the best peer of its precision`);
-      }
+    for (const { variant, peer, training, inference } of ratios) {
+      console.log(`${variant} / ${peer}: training ${training.toFixed(2)}, inference ${inference.toFixed(2)}`);
     }
   },
 });

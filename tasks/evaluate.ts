@@ -3,14 +3,14 @@ import { command, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
 import { role } from "../src/data/batch.ts";
 import { type Dataset, lightCurvesOf, openDataset } from "../src/data/dataset.ts";
-import { noMasking, paperMasking } from "../src/data/masking.ts";
+import { type Masking, maskingShape, noMasking } from "../src/data/masking.ts";
 import { randomWindow, sequentialWindows } from "../src/data/windows.ts";
 import { InputError } from "../src/errors.ts";
 import { ReconstructionMetrics } from "../src/evaluate/metrics.ts";
 import { reconstructWindows, type WindowResult } from "../src/evaluate/reconstruction.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
 import { seeded } from "../src/random.ts";
-import { writeFigure } from "../src/report/figure.ts";
+import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import { type DrawnPoint, reconstructionFigure } from "../src/report/reconstruction_figure.ts";
 import { prepareRun } from "../src/run.ts";
 import { loadModel } from "../src/weights/model_folder.ts";
@@ -36,6 +36,7 @@ export default command({
     json: setting(z.boolean().default(false), "print one JSON object"),
     batch_size: setting(z.int().min(1).default(64), "windows of a batch", "windows"),
     seed: setting(z.int().min(0).default(0), "names the masks (and the random windows)"),
+    ...maskingShape,
     ...runShape,
   }),
   examples: [
@@ -43,6 +44,7 @@ export default command({
     "deno task evaluate --model runs/asas/best --data data/asas --windows random --without Mira --json",
   ],
   async run(settings) {
+    if (settings.figure !== undefined) checkFigurePath(settings.figure);
     using dataset = await openDataset(settings.data);
     for (const name of settings.without) {
       if (!dataset.classes.includes(name)) {
@@ -63,16 +65,15 @@ export default command({
         : [randomWindow(i, length, seeded(settings.seed, 0x1e57, i), config.window_size)];
     });
 
-    // One full window of each class for the figure, the first that comes by.
+    // For the figure one window of each class: the longest, the first of those.
     const drawn = new Map<string, WindowResult>();
     const onMasked = settings.figure === undefined ? undefined : (result: WindowResult) => {
       const title = dataset.classes[result.window.lightCurve] ?? dataset.ids[result.window.lightCurve];
-      if (drawn.size < 8 && !drawn.has(title) && result.points.length > 0.4 * config.window_size) {
-        drawn.set(title, result);
-      }
+      const before = drawn.get(title);
+      if (before ? before.window.length < result.window.length : drawn.size < 8) drawn.set(title, result);
     };
     const line = new ProgressLine(), started = performance.now();
-    const score = (masking: typeof paperMasking, what: string, sets: Sets) =>
+    const score = (masking: Masking, what: string, sets: Sets) =>
       reconstructWindows(model, dataset, windows, {
         masking,
         weights: config.training?.loss_weights === "errors" ? "errors" : "none",
@@ -95,11 +96,11 @@ export default command({
         if (masking !== noMasking) onMasked?.({ window, predicted, targets, weights, roles, points });
       });
 
-    // The training's own fractions, if the model says them.
-    const masking = { ...paperMasking, ...pick(config.training, Object.keys(paperMasking)) };
+    const { probed_fraction, masked_fraction, replaced_fraction } = settings;
+    const masking = { probed_fraction, masked_fraction, replaced_fraction };
     const probed = new Sets(), visible = new Sets();
-    score(masking, "probed points", probed);
-    score(noMasking, "all points", visible);
+    await score(masking, "probed points", probed);
+    await score(noMasking, "all points", visible);
     line.clear();
 
     if (settings.figure !== undefined) {
@@ -118,12 +119,17 @@ export default command({
       windows_drawn: settings.windows,
       seed: settings.seed,
       precision: dtype,
+      masking,
       probed: probed.summary(),
       all_points_without_masking: visible.summary(),
     };
     if (settings.json) return console.log(JSON.stringify(result, null, 2));
     console.log(
-      `${settings.model} on ${chosen.length} light curves (${settings.subset}), ${windows.length} windows\n`,
+      `${settings.model} on ${chosen.length} light curves (${settings.subset}), ${windows.length} ${settings.windows} ` +
+        `windows, ${dtype}; of the points ${100 * probed_fraction} % probed, ${
+          100 * masked_fraction
+        } % masked, ` +
+        `${100 * replaced_fraction} % replaced\n`,
     );
     console.log(probed.table("probed points"));
     console.log(visible.table("all points, nothing masked"));
@@ -143,9 +149,10 @@ function drawnPoints(
     (values as Float64Array).reduce((sum, value) => sum + value, 0) / window.length;
   const middle = mean(days), level = mean(mag);
   const hidden = new Set(points.filter((_, i) => roles[i] === role.masked));
+  const replaced = new Set(points.filter((_, i) => roles[i] === role.replaced)); // seen, but not as they are
   const drawn: DrawnPoint[] = [];
   for (let i = 0; i < window.length; i++) {
-    if (!hidden.has(i)) {
+    if (!hidden.has(i) && !replaced.has(i)) {
       drawn.push({ panel, time: days[i] - middle, magnitude: mag[i] - level, kind: "seen" });
     }
   }
@@ -195,10 +202,4 @@ class Sets {
       row.map((cell, column) => column ? cell.padStart(wide[column]) : cell.padEnd(wide[column])).join("  ")
     ).join("\n") + "\n";
   }
-}
-
-function pick(from: Record<string, unknown> | undefined, names: string[]): Record<string, number> {
-  return Object.fromEntries(
-    names.filter((name) => typeof from?.[name] === "number").map((name) => [name, from![name] as number]),
-  );
 }

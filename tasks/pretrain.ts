@@ -2,8 +2,8 @@
 import { libtorch } from "../ffi/library.ts";
 import { command } from "../src/command.ts";
 import { pretrainSchema, type PretrainSettings, resolve } from "../src/config.ts";
-import { openDataset } from "../src/data/dataset.ts";
-import { InputError } from "../src/errors.ts";
+import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
+import { InputError, messageOf } from "../src/errors.ts";
 import { exists, writeJson } from "../src/files/atomic.ts";
 import { architectureSchema, widthOf } from "../src/model/architecture.ts";
 import { Astromer } from "../src/model/astromer.ts";
@@ -26,15 +26,15 @@ export default command({
     "deno task pretrain --data data/asas --output runs/small --preset small --epochs 5 --seed 1",
     "deno task pretrain --config runs/asas/config.json --output runs/asas-again",
   ],
-  async run(given, names) {
-    const settings = resolve(given, names);
-    checkTogether(settings);
+  async run(chosen, given) {
+    const settings = resolve(chosen, given);
     if (await exists(`${settings.output}/metrics.jsonl`)) {
       throw new InputError(
         `${settings.output} already holds a run: choose another --output, or remove it first`,
       );
     }
     using dataset = await openDataset(settings.data);
+    for (const subset of ["train", "validation"] as const) lightCurvesOf(dataset, subset);
     const runtime = prepareRun(settings);
     const { device, dtype } = runtime;
     const architecture = architectureSchema.parse(settings);
@@ -46,7 +46,9 @@ export default command({
     using adam = new Adam(model.parameters, { clipNorm: settings.clip_norm || Infinity });
 
     const run = settings.output.replace(/\/+$/, "");
-    await Deno.mkdir(run, { recursive: true });
+    await Deno.mkdir(run, { recursive: true }).catch((error) => {
+      throw new InputError(`--output ${run} cannot be made: ${messageOf(error)}`);
+    });
     await writeJson(`${run}/config.json`, savable(settings));
     await writeJson(`${run}/environment.json`, {
       astromer: version,
@@ -111,12 +113,16 @@ export default command({
             (found.best ? ", best so far" : ""),
         );
       },
+      onEpoch: (found) => save("last", found),
       onBest: (found) => save("best", found),
     });
-    await save("last", result.last);
+    line.clear();
+    // A run that ends within an epoch has gone on since it last saved.
+    if (result.reason === "stopped by a signal") await save("last", result.last);
+    const best = await exists(`${run}/best`) ? `${run}/best` : "none yet, there was no validation";
     console.log(
       `${result.reason}: ${result.epochs} epochs, ${result.steps} steps, ${duration(result.seconds)}\n` +
-        `best model: ${run}/best   last model: ${run}/last   metrics: ${run}/metrics.jsonl`,
+        `best model: ${best}   last model: ${run}/last   metrics: ${run}/metrics.jsonl`,
     );
   },
 });
@@ -128,25 +134,6 @@ function savable({ config: _, ...settings }: PretrainSettings): Record<string, u
 
 function scheduleOf(settings: PretrainSettings, width: number): Schedule {
   const { learning_rate: rate, schedule, warmup_steps: warmup } = settings;
-  if (rate === "schedule") return transformer(width);
-  return schedule === "cosine" ? cosine(rate, warmup) : constant(rate);
-}
-
-/** Refuses settings that are possible alone but not together. */
-function checkTogether(settings: PretrainSettings): void {
-  const { probed_fraction: probed, masked_fraction: masked, replaced_fraction: replaced } = settings;
-  if (masked + replaced > probed + 1e-9) {
-    throw new InputError(
-      `--masked-fraction ${masked} and --replaced-fraction ${replaced} are parts of --probed-fraction ${probed}, ` +
-        "so they cannot sum to more",
-    );
-  }
-  if (widthOf(settings) % 2) {
-    throw new InputError(`--heads times --head-size must be even, not ${widthOf(settings)}`);
-  }
-  if (settings.shortest_period >= settings.longest_period) {
-    throw new InputError(
-      `--shortest-period ${settings.shortest_period} must be below --longest-period ${settings.longest_period}`,
-    );
-  }
+  if (rate === "schedule") return transformer(width, warmup);
+  return schedule === "cosine" ? cosine(rate, warmup) : constant(rate, warmup);
 }

@@ -2,6 +2,7 @@
 import { main } from "../cli.ts";
 import { command, setting, z } from "../src/command.ts";
 import { Failure } from "../src/errors.ts";
+import { exists, refuseForeignFolder } from "../src/files/atomic.ts";
 import { duration } from "../src/progress.ts";
 
 export default command({
@@ -24,7 +25,8 @@ export default command({
   async run({ light_curves, epochs, output, seed }) {
     const survey = `${output}/survey`, dataset = `${output}/dataset`, run = `${output}/pretrain`;
     const started = performance.now();
-    await Deno.remove(run, { recursive: true }).catch(() => {});
+    await refuseForeignFolder(run, "metrics.jsonl", "a run of pretraining");
+    if (await exists(run)) await Deno.remove(run, { recursive: true });
     const steps = [
       ["setup"],
       ["simulate", "--light-curves", light_curves, "--seed", seed, "--output", survey],

@@ -4,7 +4,14 @@ import { command, describe, helpOf, readSettings, setting, settingsTable, z } fr
 import { pretrainSchema, recipes, resolve } from "../src/config.ts";
 import { InputError } from "../src/errors.ts";
 import { architectureSchema, presets } from "../src/model/architecture.ts";
-import { assertEquals, assertMatch, assertRejects, assertStringIncludes, assertTrue } from "../src/std.ts";
+import {
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+  assertTrue,
+} from "../src/std.ts";
 import pretrain from "../tasks/pretrain.ts";
 import { testIn } from "./survey/support.ts";
 
@@ -43,7 +50,7 @@ Deno.test("defaults where nothing is given, and given says what was", async () =
     range: [1, 99],
     trim: false,
   });
-  assertEquals([...given].sort(), ["blocks", "input", "trim"]);
+  assertEquals([...given.all].sort(), ["blocks", "input", "trim"]);
 });
 
 Deno.test("numbers, words, texts, lists, booleans", async () => {
@@ -133,7 +140,7 @@ testIn("a config file in TOML or JSON, under the flags and over the defaults", a
     ]);
     assertEquals([settings.blocks, settings.max_minutes, settings.kind], [4, 1.5, "linear"]);
     assertEquals(settings.trim, true);
-    assertTrue(given.has("blocks") && given.has("max_minutes") && !given.has("kind"));
+    assertTrue(given.all.has("blocks") && given.all.has("max_minutes") && !given.all.has("kind"));
   }
   const settings = await read("--config", `${folder}/a.toml`);
   assertEquals([settings.rate, settings.range, settings.name], ["schedule", [5, 95], "of the file"]);
@@ -185,8 +192,11 @@ Deno.test("help: summary, flags with units, choices and defaults, examples", () 
   for (const { name, help } of describe(pretrainSchema)) assertTrue(help.length > 5, `${name} has no help`);
 });
 
-const parsed = (given: Record<string, unknown>) =>
-  resolve(pretrainSchema.parse({ data: "a", output: "b", ...given }), new Set(Object.keys(given)));
+const parsed = (given: Record<string, unknown>, flags = Object.keys(given)) =>
+  resolve(pretrainSchema.parse({ data: "a", output: "b", ...given }), {
+    all: new Set(Object.keys(given)),
+    flags: new Set(flags),
+  });
 
 Deno.test("presets and recipes set what was not given, and nothing else", () => {
   const plain = parsed({});
@@ -213,6 +223,33 @@ Deno.test("presets and recipes set what was not given, and nothing else", () => 
   assertEquals([changed.blocks, changed.schedule, changed.batch_size], [2, "constant", 32]);
   // Given, even where it equals the default.
   assertEquals(parsed({ recipe: "paper", batch_size: 16 }).batch_size, 16);
+});
+
+Deno.test("a preset or recipe given as a flag counts more than the file, a flag more than either", () => {
+  // The file is a saved run's: it holds every setting.
+  const file = parsed({ preset: "small" });
+  const again = parsed({ ...file, preset: "astromer1", heads: 2 }, ["preset", "heads"]);
+  assertEquals([again.feed_forward_size, again.skip, again.heads, again.head_size], [128, "none", 2, 16]);
+  const paper = parsed({ ...file, recipe: "paper", batch_size: 8 }, ["recipe", "batch_size"]);
+  assertEquals([paper.learning_rate, paper.encoding, paper.batch_size], [1e-5, "reference", 8]);
+  assertEquals(parsed({ ...file }, []), file, "without flags the saved run comes back");
+});
+
+Deno.test("the Transformer's schedule brings its warm-up; contradictions are refused", () => {
+  const plain = parsed({ learning_rate: "schedule" });
+  assertEquals([plain.schedule, plain.warmup_steps], ["transformer", 4000]);
+  assertEquals(parsed({ learning_rate: "schedule", warmup_steps: 10 }).warmup_steps, 10);
+  for (
+    const wrong of [
+      { learning_rate: "schedule", schedule: "cosine" },
+      { schedule: "transformer" },
+      { attention_mask: "both" },
+      { attention_mask_value: 1 },
+      { masked_fraction: 0.6 },
+      { shortest_period: 2000 },
+      { heads: 1, head_size: 3 },
+    ]
+  ) assertThrows(() => parsed(wrong), InputError);
 });
 
 Deno.test("a resolved setting of every preset is a possible architecture", () => {

@@ -55,11 +55,13 @@ export interface BatchOptions {
 
 /**
  * w_l of the loss: 1 / e_l scaled to 0 … 1 within the window, plus 0.001. Where all errors are equal, all weigh 1 (the
- * reference's 0.001 would switch such windows off).
+ * reference's 0.001 would switch such windows off). An error of 0, which stands for an unknown one, counts as the smallest
+ * that is known.
  */
 export function lossWeights(errors: ArrayLike<number>): Float32Array {
-  let lowest = Infinity, highest = -Infinity;
-  const inverse = Float32Array.from(errors, (e) => 1 / Math.max(e, 1e-6));
+  let smallest = Infinity, lowest = Infinity, highest = -Infinity;
+  for (let i = 0; i < errors.length; i++) if (errors[i] > 0) smallest = Math.min(smallest, errors[i]);
+  const inverse = Float32Array.from(errors, (e) => 1 / Math.max(e, smallest));
   for (const value of inverse) {
     lowest = Math.min(lowest, value);
     highest = Math.max(highest, value);

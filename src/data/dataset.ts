@@ -31,12 +31,15 @@ export interface Dataset extends Disposable {
   offsets: Float64Array;
   /** Observations of each light curve. */
   lengths: Int32Array;
-  /** Times of all observations, days, as the survey gave them (MJD as a rule). */
-  mjd: Float64Array;
+  /**
+   * Times of all observations, days, as the survey gave them (MJD as a rule). The three arrays are the mapped file
+   * itself: they throw after dispose, and what was taken from them before must not be used then.
+   */
+  readonly mjd: Float64Array;
   /** Magnitudes. */
-  mag: Float32Array;
+  readonly mag: Float32Array;
   /** Uncertainties of the magnitudes. */
-  err: Float32Array;
+  readonly err: Float32Array;
 }
 
 /**
@@ -65,13 +68,28 @@ export async function openDataset(folder: string): Promise<Dataset> {
     const { dtype, start, byteLength } = header.tensors.get(name)!;
     return typedArray(dtype, buffer, start, byteLength);
   };
+  const [mjd, mag, err] = [
+    mapped("mjd") as Float64Array,
+    mapped("mag") as Float32Array,
+    mapped("err") as Float32Array,
+  ];
+  const whileOpen = <A>(array: A): A => {
+    if (file.disposed) throw new TypeError(`the dataset ${folder} has been closed`);
+    return array;
+  };
   return {
     folder,
     fingerprint: info.fingerprint,
     ...metadata,
-    mjd: mapped("mjd") as Float64Array,
-    mag: mapped("mag") as Float32Array,
-    err: mapped("err") as Float32Array,
+    get mjd() {
+      return whileOpen(mjd);
+    },
+    get mag() {
+      return whileOpen(mag);
+    },
+    get err() {
+      return whileOpen(err);
+    },
     [Symbol.dispose]: () => (file as Tensor).dispose(),
   };
 }

@@ -15,7 +15,7 @@ export interface ReconstructionOptions {
   batchSize: number;
   /** Fixes the masks: the same seed masks the same points of the same windows. */
   seed: number;
-  /** Called after each batch; returning false stops early. */
+  /** Called after each batch, when signals have been let in; returning false stops early. */
   onBatch?: (windowsDone: number) => boolean | void;
 }
 
@@ -32,13 +32,13 @@ export interface WindowResult {
 }
 
 /** Reconstructs windows and hands out each one's probed points. */
-export function reconstructWindows(
+export async function reconstructWindows(
   model: Astromer,
   dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
   windows: readonly Window[],
   { masking, weights, batchSize, seed, onBatch }: ReconstructionOptions,
   onWindow: (result: WindowResult) => void,
-): void {
+): Promise<void> {
   let done = 0;
   for (const batch of batchesOf(windows, batchSize, [seed, 0xba7c])) {
     const filled = fillBatch(dataset, batch, { masking, weights, key: [seed, 0xf1cd] });
@@ -47,6 +47,7 @@ export function reconstructWindows(
     );
     eachWindow(filled, predicted, onWindow);
     done += batch.length;
+    await new Promise((resolve) => setTimeout(resolve));
     if (onBatch?.(done) === false) return;
   }
 }
@@ -75,14 +76,14 @@ export function eachWindow(
 }
 
 /** Loss, RMSE and R2 over windows under fixed masks. */
-export function reconstructionMetrics(
+export async function reconstructionMetrics(
   model: Astromer,
   dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
   windows: readonly Window[],
   options: ReconstructionOptions,
-): ReconstructionMetrics {
+): Promise<ReconstructionMetrics> {
   const metrics = new ReconstructionMetrics();
-  reconstructWindows(model, dataset, windows, options, ({ predicted, targets, weights }) => {
+  await reconstructWindows(model, dataset, windows, options, ({ predicted, targets, weights }) => {
     metrics.add(predicted, targets, weights);
   });
   return metrics;

@@ -71,6 +71,24 @@ export async function writeFolderAtomically(path: string, fill: (temporary: stri
   }
 }
 
+/**
+ * Refuses to replace a folder that this program did not write.
+ * @param mark a file that all folders of the right kind hold
+ */
+export async function refuseForeignFolder(folder: string, mark: string, kind: string): Promise<void> {
+  if (!await exists(folder)) return;
+  const info = await Deno.stat(folder);
+  if (
+    info.isDirectory &&
+    (await exists(`${folder}/${mark}`) || (await Array.fromAsync(Deno.readDir(folder))).length === 0)
+  ) {
+    return;
+  }
+  throw new InputError(
+    `--output ${folder} exists and is not ${kind}: it will not be replaced; choose another name`,
+  );
+}
+
 /** Whether a path exists. */
 export async function exists(path: string): Promise<boolean> {
   try {

@@ -31,10 +31,15 @@ export async function renderSvg(spec: FigureSpec): Promise<string> {
 }
 
 /**
- * Writes a figure, atomically.
+ * To be asked before long work.
  * @throws {InputError} unless the path ends in .svg
  */
-export async function writeFigure(path: string, spec: FigureSpec): Promise<void> {
+export function checkFigurePath(path: string): void {
   if (!path.endsWith(".svg")) throw new InputError(`${path}: figures are written as .svg`);
+}
+
+/** Writes a figure, atomically. */
+export async function writeFigure(path: string, spec: FigureSpec): Promise<void> {
+  checkFigurePath(path);
   await writeText(path, await renderSvg(spec));
 }

@@ -1,7 +1,7 @@
 /** From survey files to a dataset folder, the whole way. */
 import { createHash } from "node:crypto";
 import { InputError } from "../errors.ts";
-import { exists, writeFolderAtomically, writeJson } from "../files/atomic.ts";
+import { exists, refuseForeignFolder, writeFolderAtomically, writeJson } from "../files/atomic.ts";
 import { checksum, writeMetadata, writeObservations } from "./dataset_files.ts";
 import { Database, type Resources } from "./duckdb.ts";
 import { findFiles, type SurveyFile } from "./files.ts";
@@ -218,24 +218,6 @@ async function resolved(given: PreprocessSettings): Promise<PreprocessSettings> 
     throw new InputError("--labels-id and --labels-class say how to read --labels, which is not given");
   }
   return settings;
-}
-
-/**
- * Refuses to replace a folder that this program did not write.
- * @param mark a file that all folders of the right kind hold
- */
-export async function refuseForeignFolder(folder: string, mark: string, kind: string): Promise<void> {
-  if (!await exists(folder)) return;
-  const info = await Deno.stat(folder);
-  if (
-    info.isDirectory &&
-    (await exists(`${folder}/${mark}`) || (await Array.fromAsync(Deno.readDir(folder))).length === 0)
-  ) {
-    return;
-  }
-  throw new InputError(
-    `--output ${folder} exists and is not ${kind}: it will not be replaced; choose another name`,
-  );
 }
 
 /** Lends a folder beside the output that is gone afterwards, also after Ctrl-C. */

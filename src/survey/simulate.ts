@@ -1,11 +1,10 @@
 /** A simulated survey of variable stars, in the reference's layout of files. */
 import { InputError } from "../errors.ts";
-import { flush, writeFolderAtomically } from "../files/atomic.ts";
+import { flush, refuseForeignFolder, writeFolderAtomically } from "../files/atomic.ts";
 import { duration } from "../progress.ts";
 import { seeded } from "../random.ts";
 import { Database, type Resources, text } from "./duckdb.ts";
 import { clearNights, meanMagnitude, measure, visitTimes } from "./observing.ts";
-import { refuseForeignFolder } from "./preprocess.ts";
 import { type Progress, silent } from "./progress.ts";
 import { variableTypes } from "./variable_stars.ts";
 

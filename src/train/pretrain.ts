@@ -52,9 +52,11 @@ export interface PretrainEvents {
   ) => void;
   /** A line of metrics. */
   onMetrics: (line: MetricsLine) => void | Promise<void>;
+  /** After every epoch's validation. */
+  onEpoch?: (metrics: Record<string, number>) => Promise<void>;
   /** The model is the best so far. */
   onBest: (metrics: Record<string, number>) => Promise<void>;
-  /** Set by a signal: the run stops after the step in progress. */
+  /** Set by a signal: the run stops after the step in progress, without a validation. */
   stopRequested?: () => boolean;
 }
 
@@ -64,7 +66,7 @@ export interface PretrainResult {
   epochs: number;
   steps: number;
   seconds: number;
-  /** Metrics of the last validation. */
+  /** Metrics of the last epoch: of training alone where it was not validated. */
   last: Record<string, number>;
 }
 
@@ -108,9 +110,11 @@ export async function pretrain(
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
+  // The last validation belongs to the run's minutes.
+  let validationSeconds = 0;
+  const budget = () => Math.max(1e-9, 60 * options.maxMinutes - validationSeconds);
   // Of the epochs or of the minutes, whichever is further; a run with both limits ends at the first.
-  const done = (step: number) =>
-    Math.max(step / (options.epochs * stepsPerEpoch), seconds() / (60 * options.maxMinutes));
+  const done = (step: number) => Math.max(step / (options.epochs * stepsPerEpoch), seconds() / budget());
 
   let bestLoss = Infinity, bestEpoch = 0, reason: PretrainResult["reason"] = "all epochs done";
   let last: Record<string, number> = {}, epoch = 1;
@@ -127,9 +131,9 @@ export async function pretrain(
       manualSeed(seeded(seed, 0xd20b, step).integer(2 ** 31)); // dropout: a function of seed and step
       const batch = fillBatch(dataset, windows, { masking, weights, key: [seed, 0x3a5c, epoch] });
       const { loss, predicted, gradientNorm } = trainingStep(model, adam, batch, learningRate);
-      if (!Number.isFinite(loss)) throw notANumber("loss", loss, epoch, i, batch, dataset);
+      if (!Number.isFinite(loss)) throw notANumber("loss", loss, epoch, i, batch, dataset, bestEpoch);
       if (gradientNorm !== undefined && !Number.isFinite(gradientNorm)) {
-        throw notANumber("gradient's norm", gradientNorm, epoch, i, batch, dataset);
+        throw notANumber("gradient's norm", gradientNorm, epoch, i, batch, dataset, bestEpoch);
       }
 
       eachWindow(batch, predicted, (window) => {
@@ -159,26 +163,46 @@ export async function pretrain(
       }
       await new Promise((resolve) => setTimeout(resolve)); // lets signals in
       if (events.stopRequested?.()) reason = "stopped by a signal";
-      else if (seconds() >= 60 * options.maxMinutes) reason = "time is up";
+      else if (seconds() >= budget()) reason = "time is up";
       if (reason !== "all epochs done") break;
     }
 
-    const validated = reconstructionMetrics(model, dataset, validation, {
+    last = { train_loss: running.loss, train_rmse: running.rmse, train_r2: running.r2 };
+    if (reason === "stopped by a signal") {
+      epoch++;
+      break;
+    }
+    const validationStart = seconds();
+    const validated = await reconstructionMetrics(model, dataset, validation, {
       masking,
       weights,
       batchSize,
       seed,
+      onBatch: () => !events.stopRequested?.(),
     });
+    if (events.stopRequested?.()) {
+      reason = "stopped by a signal";
+      epoch++;
+      break;
+    }
+    validationSeconds = seconds() - validationStart;
+    if (!Number.isFinite(validated.loss)) {
+      throw new Failure(
+        `the validation loss became ${validated.loss} in epoch ${epoch}` +
+          `${
+            bestEpoch ? `; the best model, of epoch ${bestEpoch}, is kept` : ""
+          }. Try a lower --learning-rate`,
+      );
+    }
     last = {
-      train_loss: running.loss,
-      train_rmse: running.rmse,
-      train_r2: running.r2,
+      ...last,
       validation_loss: validated.loss,
       validation_rmse: validated.rmse,
       validation_r2: validated.r2,
     };
     const line = { kind: "epoch" as const, epoch, step: adam.steps, seconds: seconds(), ...last };
     await events.onMetrics({ ...line, best: validated.loss < bestLoss ? 1 : 0 });
+    await events.onEpoch?.({ epoch, step: adam.steps, ...last });
     if (validated.loss < bestLoss) {
       bestLoss = validated.loss;
       bestEpoch = epoch;
@@ -197,12 +221,16 @@ function notANumber(
   i: number,
   batch: Batch,
   dataset: Dataset,
+  bestEpoch: number,
 ): Failure {
   const ids = [...new Set(batch.windows.map(({ lightCurve }) => dataset.ids[lightCurve]))];
   return new Failure(
     `the ${what} became ${value} in epoch ${epoch}, batch ${i + 1} (light curves ${
       ids.slice(0, 8).join(", ")
     }` +
-      `${ids.length > 8 ? ", …" : ""}); the best model so far is kept. Try a lower --learning-rate`,
+      `${ids.length > 8 ? ", …" : ""})${
+        bestEpoch ? `; the best model, of epoch ${bestEpoch}, is kept` : ""
+      }. ` +
+      "Try a lower --learning-rate",
   );
 }

@@ -11,9 +11,9 @@ export interface Progress {
 /** A learning rate for every step. */
 export type Schedule = (progress: Progress) => number;
 
-/** Always the same. */
-export function constant(rate: number): Schedule {
-  return () => rate;
+/** Linear warm-up, then always the same. */
+export function constant(rate: number, warmup = 0): Schedule {
+  return ({ step }) => rate * Math.min(1, step / Math.max(1, warmup));
 }
 
 /** d^-0.5 min(s^-0.5, s w^-1.5), the Transformer's (Vaswani et al. 2017, eq. 3), with width d and w steps of warm-up. */

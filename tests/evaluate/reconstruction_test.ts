@@ -21,18 +21,27 @@ const windowsOf = () => lengths.flatMap((n, i) => sequentialWindows(i, n, 20));
 const options = { masking: paperMasking, weights: "errors", batchSize: 4, seed: 3 } as const;
 
 /** Every window's result, by light curve and start. */
-function results(model: Astromer, changes: Partial<typeof options> | object = {}): Map<string, WindowResult> {
+async function results(
+  model: Astromer,
+  changes: Partial<typeof options> | object = {},
+): Promise<Map<string, WindowResult>> {
   const found = new Map<string, WindowResult>();
-  reconstructWindows(model, sinusoidDataset(lengths), windowsOf(), { ...options, ...changes }, (result) => {
-    found.set(`${result.window.lightCurve} ${result.window.start}`, result);
-  });
+  await reconstructWindows(
+    model,
+    sinusoidDataset(lengths),
+    windowsOf(),
+    { ...options, ...changes },
+    (result) => {
+      found.set(`${result.window.lightCurve} ${result.window.start}`, result);
+    },
+  );
   return found;
 }
 
-Deno.test("every window once, its probed points with their own targets and weights", () => {
+Deno.test("every window once, its probed points with their own targets and weights", async () => {
   using model = scramble(new Astromer(tiny()));
   const dataset = sinusoidDataset(lengths);
-  const found = results(model);
+  const found = await results(model);
   assertEquals(found.size, windowsOf().length);
   for (const { lightCurve, start, length } of windowsOf()) {
     const { points, targets, weights, roles, predicted } = found.get(`${lightCurve} ${start}`)!;
@@ -55,27 +64,27 @@ Deno.test("every window once, its probed points with their own targets and weigh
   }
 });
 
-Deno.test("masks are those of the seed, whatever the size of the batches", () => {
+Deno.test("masks are those of the seed, whatever the size of the batches", async () => {
   using model = scramble(new Astromer(tiny()));
-  const first = results(model), other = results(model, { batchSize: 3 });
+  const first = await results(model), other = await results(model, { batchSize: 3 });
   for (const [key, { points, roles, predicted }] of first) {
     const again = other.get(key)!;
     assertEquals([again.points, again.roles], [points, roles]);
     assertTrue(largestDifference(again.predicted, predicted) < 2e-6, key);
   }
-  const reseeded = results(model, { seed: 4 });
+  const reseeded = await results(model, { seed: 4 });
   assertTrue([...first].some(([key, { points }]) => points.join() !== reseeded.get(key)!.points.join()));
 });
 
-Deno.test("without masking every point is reconstructed, in its order", () => {
+Deno.test("without masking every point is reconstructed, in its order", async () => {
   using model = scramble(new Astromer(tiny()));
-  for (const { window, points, roles } of results(model, { masking: noMasking }).values()) {
+  for (const { window, points, roles } of (await results(model, { masking: noMasking })).values()) {
     assertEquals(Array.from(points), Array.from({ length: window.length }, (_, i) => i));
     assertTrue(roles.every((r) => r === role.left));
   }
 });
 
-Deno.test("the metrics' loss is the training loss of the same batch", () => {
+Deno.test("the metrics' loss is the training loss of the same batch", async () => {
   using model = scramble(new Astromer(tiny()));
   const dataset = sinusoidDataset(lengths);
   for (const weights of ["errors", "none"] as const) {
@@ -88,7 +97,7 @@ Deno.test("the metrics' loss is the training loss of the same batch", () => {
       const tensors = toTensors(batch, "cpu");
       return reconstructionLoss(model.reconstruct(tensors), tensors.targets, tensors.coefficients).item();
     });
-    const metrics = reconstructionMetrics(model, dataset, wholeWindows(dataset), {
+    const metrics = await reconstructionMetrics(model, dataset, wholeWindows(dataset), {
       ...options,
       weights,
       batchSize: 100,
@@ -99,10 +108,10 @@ Deno.test("the metrics' loss is the training loss of the same batch", () => {
   }
 });
 
-Deno.test("a caller can stop early, and no tensor is left", () => {
+Deno.test("a caller can stop early, and no tensor is left", async () => {
   using model = new Astromer(tiny());
   const before = liveTensors(), metrics = new ReconstructionMetrics(), done: number[] = [];
-  reconstructWindows(
+  await reconstructWindows(
     model,
     sinusoidDataset(lengths),
     windowsOf(),
