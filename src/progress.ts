@@ -3,11 +3,13 @@
 /** Shows lines; on a terminal each replaces the last. */
 export class ProgressLine {
   readonly #terminal = Deno.stderr.isTerminal();
-  #shown = 0;
+  #shown: number;
   #wide = 0;
 
   /** @param everySeconds how often a line is shown where there is no terminal */
-  constructor(readonly everySeconds = 10) {}
+  constructor(readonly everySeconds = 10) {
+    this.#shown = this.#terminal ? 0 : performance.now();
+  }
 
   /** Shows a line if it is time for one; the text is made only then. */
   update(text: () => string): void {
