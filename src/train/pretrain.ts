@@ -117,13 +117,21 @@ export async function pretrain(
   const done = (step: number) => Math.max(step / (options.epochs * stepsPerEpoch), seconds() / budget());
 
   let bestLoss = Infinity, bestEpoch = 0, reason: PretrainResult["reason"] = "all epochs done";
-  let last: Record<string, number> = {}, epoch = 1;
-  for (; epoch <= options.epochs && reason === "all epochs done"; epoch++) {
+  let last: Record<string, number> = {}, epoch = 0;
+  const notFinite = (what: string, value: number, where: string) =>
+    new Failure(
+      `the ${what} became ${value} in ${where}` +
+        (bestEpoch ? `; the best model, of epoch ${bestEpoch}, is kept` : "") +
+        ". Try a lower --learning-rate",
+    );
+  while (epoch < options.epochs && reason === "all epochs done") {
+    epoch++;
     const running = new ReconstructionMetrics();
     let interval = new ReconstructionMetrics(),
       intervalStart = seconds(),
       intervalLoss = 0,
       intervalSteps = 0;
+    const place = (i: number, batch: Batch) => `epoch ${epoch}, batch ${i + 1} (${idsOf(batch, dataset)})`;
     const batches = epochBatches(dataset, train, options, epoch);
     for (const [i, windows] of batches.entries()) {
       const step = adam.steps + 1;
@@ -131,9 +139,9 @@ export async function pretrain(
       manualSeed(seeded(seed, 0xd20b, step).integer(2 ** 31)); // dropout: a function of seed and step
       const batch = fillBatch(dataset, windows, { masking, weights, key: [seed, 0x3a5c, epoch] });
       const { loss, predicted, gradientNorm } = trainingStep(model, adam, batch, learningRate);
-      if (!Number.isFinite(loss)) throw notANumber("loss", loss, epoch, i, batch, dataset, bestEpoch);
+      if (!Number.isFinite(loss)) throw notFinite("loss", loss, place(i, batch));
       if (gradientNorm !== undefined && !Number.isFinite(gradientNorm)) {
-        throw notANumber("gradient's norm", gradientNorm, epoch, i, batch, dataset, bestEpoch);
+        throw notFinite("gradient's norm", gradientNorm, place(i, batch));
       }
 
       eachWindow(batch, predicted, (window) => {
@@ -168,10 +176,7 @@ export async function pretrain(
     }
 
     last = { train_loss: running.loss, train_rmse: running.rmse, train_r2: running.r2 };
-    if (reason === "stopped by a signal") {
-      epoch++;
-      break;
-    }
+    if (reason === "stopped by a signal") break;
     const validationStart = seconds();
     const validated = await reconstructionMetrics(model, dataset, validation, {
       masking,
@@ -182,17 +187,11 @@ export async function pretrain(
     });
     if (events.stopRequested?.()) {
       reason = "stopped by a signal";
-      epoch++;
       break;
     }
     validationSeconds = seconds() - validationStart;
     if (!Number.isFinite(validated.loss)) {
-      throw new Failure(
-        `the validation loss became ${validated.loss} in epoch ${epoch}` +
-          `${
-            bestEpoch ? `; the best model, of epoch ${bestEpoch}, is kept` : ""
-          }. Try a lower --learning-rate`,
-      );
+      throw notFinite("validation loss", validated.loss, `epoch ${epoch}`);
     }
     last = {
       ...last,
@@ -211,26 +210,11 @@ export async function pretrain(
       reason = "early stopping";
     }
   }
-  return { reason, epochs: epoch - 1, steps: adam.steps, seconds: seconds(), last };
+  return { reason, epochs: epoch, steps: adam.steps, seconds: seconds(), last };
 }
 
-function notANumber(
-  what: string,
-  value: number,
-  epoch: number,
-  i: number,
-  batch: Batch,
-  dataset: Dataset,
-  bestEpoch: number,
-): Failure {
-  const ids = [...new Set(batch.windows.map(({ lightCurve }) => dataset.ids[lightCurve]))];
-  return new Failure(
-    `the ${what} became ${value} in epoch ${epoch}, batch ${i + 1} (light curves ${
-      ids.slice(0, 8).join(", ")
-    }` +
-      `${ids.length > 8 ? ", …" : ""})${
-        bestEpoch ? `; the best model, of epoch ${bestEpoch}, is kept` : ""
-      }. ` +
-      "Try a lower --learning-rate",
-  );
+/** The first light curves of a batch, for a message. */
+function idsOf({ windows }: Batch, { ids }: Dataset): string {
+  const distinct = [...new Set(windows.map(({ lightCurve }) => ids[lightCurve]))];
+  return `light curves ${distinct.slice(0, 8).join(", ")}${distinct.length > 8 ? ", …" : ""}`;
 }
