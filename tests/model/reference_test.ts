@@ -42,13 +42,13 @@ sharedTest("positional encoding: the reference's, with its rates and with ours",
   scope(() => {
     const times = Tensor.from(fixture.floats("times"), fixture.shape("times"));
     using exact = new PositionalEncoding(fixture.floats("angle_rates"));
-    assertClose(exact.forward(times), fixture.floats("pe"), 1e-6, "stored rates");
+    assertClose(exact.forward(times), fixture.floats("pe"), 2e-7, "stored rates");
     const rates = angularFrequencies(architecture("astromer2"));
     assertTrue(largestDifference(rates, fixture.floats("angle_rates")) < 1e-7);
     using own = new PositionalEncoding(rates);
     assertClose(own.forward(times), fixture.floats("pe"), 7e-4, "own rates");
     using small = new PositionalEncoding(fixture.floats("angle_rates_d16"));
-    assertClose(small.forward(times), fixture.floats("pe_d16"), 1e-6, "d = 16");
+    assertClose(small.forward(times), fixture.floats("pe_d16"), 2e-7, "d = 16");
   });
 });
 
@@ -131,9 +131,9 @@ sharedTest(
 
       const target = Tensor.from(fixture.floats("in.target"), fixture.shape("in.target"));
       const unweighted = reconstructionLoss(y, target, coefficientsOf(fixture, "in.", false));
-      assertAlmostEquals(unweighted.item(), fixture.floats("token.score.rmse")[0], 3e-6);
+      assertAlmostEquals(unweighted.item() / fixture.floats("token.score.rmse")[0], 1, 1e-6);
       const loss = reconstructionLoss(y, target, coefficientsOf(fixture));
-      assertAlmostEquals(loss.item(), fixture.floats("token.loss")[0], 2e-6);
+      assertAlmostEquals(loss.item() / fixture.floats("token.loss")[0], 1, 1e-6);
       model.parameters.zeroGradient();
       backward(loss);
       const gradient = model.parameters.gradient.toArray() as Float32Array;
@@ -142,7 +142,7 @@ sharedTest(
         const actual = gradient.subarray(offset, offset + expected.length);
         const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
         // The true gradient of a key bias is 0: what is computed is rounding noise.
-        const tolerance = name.endsWith("key.bias") ? 1e-6 : 3e-5 * largest;
+        const tolerance = name.endsWith("key.bias") ? 1e-8 : 1.2e-5 * largest;
         const difference = largestDifference(actual, expected);
         assertTrue(
           difference <= tolerance,
@@ -172,8 +172,8 @@ sharedTest("Astromer 2: twenty Adam steps follow the reference's losses", async 
         target,
         coefficientsOf(fixture, prefix),
       );
-      const difference = Math.abs(loss.item() - expected[step]);
-      assertTrue(difference < 5e-6, `step ${step}: loss ${loss.item()}, reference ${expected[step]}`);
+      const difference = Math.abs(loss.item() / expected[step] - 1);
+      assertTrue(difference < 3e-6, `step ${step}: loss ${loss.item()}, reference ${expected[step]}`);
       model.parameters.zeroGradient();
       backward(loss);
       adam.update(1e-4);
