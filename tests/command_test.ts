@@ -13,7 +13,7 @@ import {
   assertTrue,
 } from "../src/std.ts";
 import pretrain from "../tasks/pretrain.ts";
-import { testIn } from "./survey/support.ts";
+import { testIn } from "./shared.ts";
 
 const toy = command({
   name: "toy",

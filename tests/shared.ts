@@ -26,6 +26,22 @@ export function sharedTest(name: string, run: () => void | Promise<void>): void 
   });
 }
 
+/** Runs a test in a folder of its own that is removed afterwards. */
+export function testIn(name: string, run: (folder: string) => Promise<void>, ignore = false): void {
+  Deno.test({
+    name,
+    ignore,
+    async fn() {
+      const folder = await Deno.makeTempDir();
+      try {
+        await run(folder);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  });
+}
+
 /** The tensors of a recorded file. */
 export class Fixture {
   private constructor(readonly tensors: Map<string, TensorData>, readonly metadata: Record<string, string>) {}

@@ -4,8 +4,9 @@ import { InputError } from "../../src/errors.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../../src/files/safetensors.ts";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows, parseCsv } from "../../src/std.ts";
 import { Database } from "../../src/survey/duckdb.ts";
-import { run, testIn, testTiny, tiny } from "../survey/support.ts";
+import { run, testTiny, tiny } from "../survey/support.ts";
 import { sinusoidDataset } from "./support.ts";
+import { testIn } from "../shared.ts";
 
 testTiny("asas-tiny: every value is the survey file's", async (folder) => {
   await run({ preset: "reference", input: [tiny], output: `${folder}/data` });

@@ -1,6 +1,7 @@
 /** Each case in a process of its own: a process opens one libtorch, once. */
 import { libtorch, pinnedVersion, tooOld } from "../../ffi/library.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../../src/std.ts";
+import { testIn } from "../shared.ts";
 
 const extension = Deno.build.os === "darwin" ? "dylib" : "so";
 const c10 = `libc10.${extension}`, torchCpu = `libtorch_cpu.${extension}`;
@@ -38,21 +39,6 @@ async function opened(env: Record<string, string>): Promise<Answer> {
   const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   if (!out) throw new Error(errors);
   return JSON.parse(out);
-}
-
-function testIn(name: string, run: (folder: string) => Promise<void>, ignore = false): void {
-  Deno.test({
-    name,
-    ignore,
-    async fn() {
-      const folder = await Deno.makeTempDir();
-      try {
-        await run(folder);
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    },
-  });
 }
 
 /** The cause given for one folder. */

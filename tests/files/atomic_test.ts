@@ -8,7 +8,8 @@ import {
   writeText,
 } from "../../src/files/atomic.ts";
 import { assertEquals, assertRejects } from "../../src/std.ts";
-import { namesIn, testIn } from "../survey/support.ts";
+import { namesIn } from "../survey/support.ts";
+import { testIn } from "../shared.ts";
 
 const read = (path: string) => Deno.readTextFile(path);
 

@@ -15,7 +15,8 @@ import {
   assertThrows,
   assertTrue,
 } from "../../src/std.ts";
-import { namesIn, testIn } from "../survey/support.ts";
+import { namesIn } from "../survey/support.ts";
+import { testIn } from "../shared.ts";
 
 /** One tensor of every dtype, the narrow ones first, with odd lengths. */
 const tensors: Record<string, TensorData> = {

@@ -12,7 +12,8 @@ import {
   assertThrows,
   assertTrue,
 } from "../../src/std.ts";
-import { gzip, namesIn, readDataset, run, testIn, testTiny, tiny } from "./support.ts";
+import { gzip, namesIn, readDataset, run, testTiny, tiny } from "./support.ts";
+import { testIn } from "../shared.ts";
 
 /** A light curve as lines of CSV: id, time, magnitude, error. */
 function lines(id: string, magnitudes: number[], error = 0.01): string {

@@ -10,7 +10,8 @@ import {
   assertTrue,
 } from "../../src/std.ts";
 import task from "../../tasks/simulate.ts";
-import { namesIn, readParquet, run, testIn } from "./support.ts";
+import { namesIn, readParquet, run } from "./support.ts";
+import { testIn } from "../shared.ts";
 
 const seed = 3, clear = clearNights(seed);
 const curves = Array.from({ length: 120 }, (_, i) => simulateLightCurve(seed, i, clear, 500));

@@ -3,22 +3,7 @@ import { asyncBufferFromFile, parquetReadObjects } from "npm:hyparquet@1.31.5";
 import { readSafetensors } from "../../src/files/safetensors.ts";
 import { type DatasetDescription, preprocess, type PreprocessSettings } from "../../src/survey/preprocess.ts";
 import task from "../../tasks/preprocess.ts";
-
-/** Runs a test in a folder of its own that is removed afterwards. */
-export function testIn(name: string, run: (folder: string) => Promise<void>, ignore = false) {
-  Deno.test({
-    name,
-    ignore,
-    async fn() {
-      const folder = await Deno.makeTempDir();
-      try {
-        await run(folder);
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    },
-  });
-}
+import { testIn } from "../shared.ts";
 
 /** The small survey beside the project, where there is one. */
 export const tiny = new URL("../../../shared/data/asas-tiny", import.meta.url).pathname;

@@ -1,7 +1,7 @@
 import type { Diagnosis } from "../../src/doctor.ts";
 import { assertEquals, assertMatch, assertStringIncludes, assertTrue } from "../../src/std.ts";
 import { version } from "../../src/version.ts";
-import { testIn } from "../survey/support.ts";
+import { testIn } from "../shared.ts";
 
 const cli = new URL("../../cli.ts", import.meta.url).pathname;
 

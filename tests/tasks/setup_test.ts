@@ -2,7 +2,8 @@
 import { libtorch, pinnedVersion } from "../../ffi/library.ts";
 import { exists } from "../../src/files/atomic.ts";
 import { assertEquals, assertMatch, assertStringIncludes, assertTrue } from "../../src/std.ts";
-import { namesIn, testIn } from "../survey/support.ts";
+import { namesIn } from "../survey/support.ts";
+import { testIn } from "../shared.ts";
 
 const cli = new URL("../../cli.ts", import.meta.url).pathname;
 

@@ -8,7 +8,8 @@ import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from ".
 import { version } from "../../src/version.ts";
 import { loadModel, saveModel } from "../../src/weights/model_folder.ts";
 import { assertSame, inputOf, randomWindows, reconstructed, scramble, tiny } from "../model/support.ts";
-import { namesIn, testIn } from "../survey/support.ts";
+import { namesIn } from "../survey/support.ts";
+import { testIn } from "../shared.ts";
 
 const details = { window_size: 20, training: { seed: 3 }, metrics: { validation_rmse: 0.1 } };
 const windows = randomWindows(2, 15, 0.3);
