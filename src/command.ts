@@ -24,7 +24,7 @@ export interface Command<Shape extends z.ZodRawShape = z.ZodRawShape> {
   settings: z.ZodObject<Shape>;
   /** Whole command lines that `--help` shows. */
   examples: string[];
-  /** Settings that a config file may not give. */
+  /** Does the work; `given` names the settings that were not left to their defaults. */
   run(settings: z.output<z.ZodObject<Shape>>, given: Given): void | Promise<void>;
 }
 

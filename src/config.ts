@@ -19,7 +19,7 @@ export const runShape = {
     "arithmetic of the layers; auto takes bfloat16 where the processor is fast with it",
   ),
   threads: setting(
-    z.int().min(1).optional(),
+    z.int().min(1).max(1024).optional(),
     "CPU threads of an operator (libtorch's own choice, if not given: one a core)",
   ),
 } as const;
@@ -49,7 +49,7 @@ export const pretrainShape = {
   ),
   schedule: setting(
     z.enum(["constant", "cosine", "transformer"]).default("cosine"),
-    "learning rate over the run: constant, or warm-up and half a cosine down to the end of epochs or minutes",
+    "learning rate over the run: constant, or warm-up and half a cosine down to the end of epochs or minutes, or the Transformer's",
   ),
   warmup_steps: setting(
     z.int().min(0).default(200),

@@ -48,6 +48,11 @@ export function bfloat16Instructions(): string[] {
   }
 }
 
+/** Lets signals in: long work in one thread hears none until it waits. */
+export function letSignalsIn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
 /**
  * Listens for Ctrl-C and for termination: the first asks to stop, a second Ctrl-C ends the process at once.
  * @param onFirst says that the request was heard

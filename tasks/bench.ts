@@ -14,6 +14,7 @@ import { architecture, presets } from "../src/model/architecture.ts";
 import { Astromer } from "../src/model/astromer.ts";
 import { type Random, seeded } from "../src/random.ts";
 import { prepareRun } from "../src/run.ts";
+import { plainTable } from "../src/table.ts";
 import { Adam } from "../src/train/adam.ts";
 import { trainingStep } from "../src/train/step.ts";
 
@@ -102,10 +103,14 @@ export default command({
       `${settings.preset}, ${settings.batch_size} windows of ${settings.lengths}, ${threads} threads, libtorch ` +
         `${result.libtorch}, ${result.operator_calls_a_step} operator calls a step\n`,
     );
-    console.log(`${"windows/s".padEnd(22)}${"training".padStart(10)}${"inference".padStart(11)}`);
-    for (const { variant, windows_per_second: step, inference_windows_per_second: inference } of medians) {
-      console.log(`${variant.padEnd(22)}${step.toFixed(1).padStart(10)}${inference.toFixed(1).padStart(11)}`);
-    }
+    console.log(plainTable([
+      ["windows/s", "training", "inference"],
+      ...medians.map(({ variant, windows_per_second: training, inference_windows_per_second: inference }) => [
+        variant,
+        training.toFixed(1),
+        inference.toFixed(1),
+      ]),
+    ]));
     for (const { variant, peer, training, inference } of ratios) {
       console.log(`${variant} / ${peer}: training ${training.toFixed(2)}, inference ${inference.toFixed(2)}`);
     }

@@ -2,16 +2,16 @@
 import { command, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
 import { role } from "../src/data/batch.ts";
-import { type Dataset, lightCurvesOf, openDataset } from "../src/data/dataset.ts";
+import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { type Masking, maskingShape, noMasking } from "../src/data/masking.ts";
 import { randomWindow, sequentialWindows } from "../src/data/windows.ts";
 import { InputError } from "../src/errors.ts";
-import { ReconstructionMetrics } from "../src/evaluate/metrics.ts";
+import { MetricsByName } from "../src/evaluate/metrics.ts";
 import { reconstructWindows, type WindowResult } from "../src/evaluate/reconstruction.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
 import { seeded } from "../src/random.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
-import { type DrawnPoint, reconstructionFigure } from "../src/report/reconstruction_figure.ts";
+import { drawnPoints, reconstructionFigure } from "../src/report/reconstruction_figure.ts";
 import { prepareRun } from "../src/run.ts";
 import { loadModel } from "../src/weights/model_folder.ts";
 
@@ -73,7 +73,7 @@ export default command({
       if (before ? before.window.length < result.window.length : drawn.size < 8) drawn.set(title, result);
     };
     const line = new ProgressLine(), started = performance.now();
-    const score = (masking: Masking, what: string, sets: Sets) =>
+    const score = (masking: Masking, what: string, sets: MetricsByName) =>
       reconstructWindows(model, dataset, windows, {
         masking,
         weights: config.training?.loss_weights === "errors" ? "errors" : "none",
@@ -98,7 +98,7 @@ export default command({
 
     const { probed_fraction, masked_fraction, replaced_fraction } = settings;
     const masking = { probed_fraction, masked_fraction, replaced_fraction };
-    const probed = new Sets(), visible = new Sets();
+    const probed = new MetricsByName(), visible = new MetricsByName();
     await score(masking, "probed points", probed);
     await score(noMasking, "all points", visible);
     line.clear();
@@ -131,75 +131,7 @@ export default command({
         } % masked, ` +
         `${100 * replaced_fraction} % replaced\n`,
     );
-    console.log(probed.table("probed points"));
-    console.log(visible.table("all points, nothing masked"));
+    console.log(probed.table("probed points") + "\n");
+    console.log(visible.table("all points, nothing masked") + "\n");
   },
 });
-
-/** A window's seen points, its hidden ones and their predictions. */
-function drawnPoints(
-  panel: string,
-  dataset: Dataset,
-  { window, points, roles, predicted, targets }: WindowResult,
-) {
-  const from = dataset.offsets[window.lightCurve] + window.start;
-  const days = dataset.mjd.subarray(from, from + window.length),
-    mag = dataset.mag.subarray(from, from + window.length);
-  const mean = (values: Float32Array | Float64Array) =>
-    (values as Float64Array).reduce((sum, value) => sum + value, 0) / window.length;
-  const middle = mean(days), level = mean(mag);
-  const hidden = new Set(points.filter((_, i) => roles[i] === role.masked));
-  const replaced = new Set(points.filter((_, i) => roles[i] === role.replaced)); // seen, but not as they are
-  const drawn: DrawnPoint[] = [];
-  for (let i = 0; i < window.length; i++) {
-    if (!hidden.has(i) && !replaced.has(i)) {
-      drawn.push({ panel, time: days[i] - middle, magnitude: mag[i] - level, kind: "seen" });
-    }
-  }
-  for (const [i, point] of points.entries()) {
-    if (!hidden.has(point)) continue;
-    const time = days[point] - middle;
-    drawn.push({ panel, time, magnitude: targets[i], kind: "hidden" }, {
-      panel,
-      time,
-      magnitude: predicted[i],
-      kind: "predicted",
-    });
-  }
-  return drawn;
-}
-
-/** Metrics by name, in the order in which they are first asked for. */
-class Sets {
-  readonly #byName = new Map<string, ReconstructionMetrics>();
-
-  get(name: string): ReconstructionMetrics {
-    let metrics = this.#byName.get(name);
-    if (!metrics) this.#byName.set(name, metrics = new ReconstructionMetrics());
-    return metrics;
-  }
-
-  summary(): Record<string, Record<string, number>> {
-    return Object.fromEntries([...this.#byName].map(([name, { windows, rmse, medianRmse, r2, loss }]) => [
-      name,
-      { windows, rmse, median_rmse: medianRmse, r2, loss },
-    ]));
-  }
-
-  table(title: string): string {
-    const rows = [
-      [title, "windows", "RMSE", "median", "R2"],
-      ...[...this.#byName].map(([name, m]) => [
-        name,
-        String(m.windows),
-        m.rmse.toFixed(4),
-        m.medianRmse.toFixed(4),
-        m.r2.toFixed(3),
-      ]),
-    ];
-    const wide = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-    return rows.map((row) =>
-      row.map((cell, column) => column ? cell.padStart(wide[column]) : cell.padEnd(wide[column])).join("  ")
-    ).join("\n") + "\n";
-  }
-}

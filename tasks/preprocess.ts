@@ -2,7 +2,8 @@
 import { command, setting, z } from "../src/command.ts";
 import { preprocess } from "../src/survey/preprocess.ts";
 import { consoleProgress } from "../src/survey/progress.ts";
-import { grouped, reportOf } from "../src/survey/report.ts";
+import { reportOf } from "../src/survey/report.ts";
+import { grouped } from "../src/table.ts";
 
 const numbers = z.array(z.coerce.number());
 

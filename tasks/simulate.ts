@@ -1,8 +1,8 @@
 /** A simulated survey of variable stars. */
 import { command, setting, z } from "../src/command.ts";
 import { consoleProgress } from "../src/survey/progress.ts";
-import { grouped } from "../src/survey/report.ts";
 import { simulate } from "../src/survey/simulate.ts";
+import { grouped } from "../src/table.ts";
 
 export default command({
   name: "simulate",

@@ -1,8 +1,9 @@
 /** A dataset folder, opened: metadata in memory, observations mapped from disk. */
 import { fromFile } from "../../ffi/ops.ts";
-import { type Tensor, unscoped } from "../../ffi/tensor.ts";
+import { unscoped } from "../../ffi/tensor.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { readSafetensorsHeader, typedArray } from "../files/safetensors.ts";
+import { shortestLightCurve } from "./windows.ts";
 
 /** Parts of a dataset; `none` belongs to no part. */
 export type Subset = "train" | "validation" | "test" | "none";
@@ -90,7 +91,7 @@ export async function openDataset(folder: string): Promise<Dataset> {
     get err() {
       return whileOpen(err);
     },
-    [Symbol.dispose]: () => (file as Tensor).dispose(),
+    [Symbol.dispose]: () => file.dispose(),
   };
 }
 
@@ -155,7 +156,11 @@ async function readMetadata(folder: string, info: DatasetInfo) {
  * The light curves of a subset that are long enough to be used, in the order of the dataset.
  * @throws {InputError} when there is none
  */
-export function lightCurvesOf(dataset: Dataset, subset: Subset | "all", shortest = 5): number[] {
+export function lightCurvesOf(
+  dataset: Dataset,
+  subset: Subset | "all",
+  shortest = shortestLightCurve,
+): number[] {
   const chosen: number[] = [];
   let tooShort = 0;
   for (let i = 0; i < dataset.size; i++) {

@@ -1,4 +1,5 @@
 /** RMSE and R2 of reconstructed magnitudes, as the reference reports them. */
+import { plainTable } from "../table.ts";
 
 /** Sums over windows of squared residuals; add windows, then read. */
 export class ReconstructionMetrics {
@@ -58,5 +59,39 @@ export class ReconstructionMetrics {
   get medianRmse(): number {
     const sorted = Float64Array.from(this.#rmse).sort(), middle = sorted.length >> 1;
     return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  }
+}
+
+/** Metrics by name, in the order in which they are first asked for. */
+export class MetricsByName {
+  readonly #byName = new Map<string, ReconstructionMetrics>();
+
+  /** The metrics of a name; new ones at the first call. */
+  get(name: string): ReconstructionMetrics {
+    let metrics = this.#byName.get(name);
+    if (!metrics) this.#byName.set(name, metrics = new ReconstructionMetrics());
+    return metrics;
+  }
+
+  /** Numbers by name, as JSON holds them. */
+  summary(): Record<string, Record<string, number>> {
+    return Object.fromEntries([...this.#byName].map(([name, { windows, rmse, medianRmse, r2, loss }]) => [
+      name,
+      { windows, rmse, median_rmse: medianRmse, r2, loss },
+    ]));
+  }
+
+  /** The same as plain text, a line a name. */
+  table(title: string): string {
+    return plainTable([
+      [title, "windows", "RMSE", "median", "R2"],
+      ...[...this.#byName].map(([name, m]) => [
+        name,
+        String(m.windows),
+        m.rmse.toFixed(4),
+        m.medianRmse.toFixed(4),
+        m.r2.toFixed(3),
+      ]),
+    ]);
   }
 }

@@ -6,6 +6,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Masking } from "../data/masking.ts";
 import type { Window } from "../data/windows.ts";
 import type { Astromer } from "../model/astromer.ts";
+import { letSignalsIn } from "../run.ts";
 import { ReconstructionMetrics } from "./metrics.ts";
 
 /** How windows are masked and weighed. */
@@ -47,7 +48,7 @@ export async function reconstructWindows(
     );
     eachWindow(filled, predicted, onWindow);
     done += batch.length;
-    await new Promise((resolve) => setTimeout(resolve));
+    await letSignalsIn();
     if (onBatch?.(done) === false) return;
   }
 }

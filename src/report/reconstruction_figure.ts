@@ -1,4 +1,7 @@
 /** Light curves with their hidden points and what the model made of them. */
+import { role } from "../data/batch.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { WindowResult } from "../evaluate/reconstruction.ts";
 import type { FigureSpec } from "./figure.ts";
 
 /** One point of a drawn window. */
@@ -10,6 +13,39 @@ export interface DrawnPoint {
   /** mag, from the window's mean. */
   magnitude: number;
   kind: "seen" | "hidden" | "predicted";
+}
+
+/** A window's seen points, its hidden ones and their predictions. */
+export function drawnPoints(
+  panel: string,
+  dataset: Pick<Dataset, "offsets" | "mjd" | "mag">,
+  { window, points, roles, predicted, targets }: WindowResult,
+): DrawnPoint[] {
+  const from = dataset.offsets[window.lightCurve] + window.start;
+  const days = dataset.mjd.subarray(from, from + window.length),
+    mag = dataset.mag.subarray(from, from + window.length);
+  const mean = (values: Float32Array | Float64Array) =>
+    (values as Float64Array).reduce((sum, value) => sum + value, 0) / window.length;
+  const middle = mean(days), level = mean(mag);
+  const hidden = new Set(points.filter((_, i) => roles[i] === role.masked));
+  const replaced = new Set(points.filter((_, i) => roles[i] === role.replaced)); // seen, but not as they are
+  const drawn: DrawnPoint[] = [];
+  for (let i = 0; i < window.length; i++) {
+    if (!hidden.has(i) && !replaced.has(i)) {
+      drawn.push({ panel, time: days[i] - middle, magnitude: mag[i] - level, kind: "seen" });
+    }
+  }
+  for (const [i, point] of points.entries()) {
+    if (!hidden.has(point)) continue;
+    const time = days[point] - middle;
+    drawn.push({ panel, time, magnitude: targets[i], kind: "hidden" }, {
+      panel,
+      time,
+      magnitude: predicted[i],
+      kind: "predicted",
+    });
+  }
+  return drawn;
 }
 
 /** Magnitude against time, brighter up, one panel a window. */

@@ -1,9 +1,10 @@
 /** Which objects train, which validate, which test. An object is never on two sides, whatever bands it has. */
 import { createHash } from "node:crypto";
+import type { Subset } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
 
-/** Where an object belongs; "none" objects are in the dataset but in no subset. */
-export type Subset = "train" | "validation" | "test" | "none";
+export type { Subset };
+/** Where an object may belong; "none" objects are in the dataset but in no subset. */
 export const subsets: readonly Subset[] = ["train", "validation", "test", "none"];
 
 /** Words that split files use. */

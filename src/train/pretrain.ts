@@ -10,6 +10,7 @@ import { ReconstructionMetrics } from "../evaluate/metrics.ts";
 import { eachWindow, reconstructionMetrics } from "../evaluate/reconstruction.ts";
 import type { Astromer } from "../model/astromer.ts";
 import { seeded } from "../random.ts";
+import { letSignalsIn } from "../run.ts";
 import type { Adam } from "./adam.ts";
 import type { Schedule } from "./schedule.ts";
 import { trainingStep } from "./step.ts";
@@ -169,7 +170,7 @@ export async function pretrain(
         intervalStart = seconds();
         intervalLoss = intervalSteps = 0;
       }
-      await new Promise((resolve) => setTimeout(resolve)); // lets signals in
+      await letSignalsIn();
       if (events.stopRequested?.()) reason = "stopped by a signal";
       else if (seconds() >= budget()) reason = "time is up";
       if (reason !== "all epochs done") break;

@@ -11,9 +11,14 @@ export interface Progress {
 /** A learning rate for every step. */
 export type Schedule = (progress: Progress) => number;
 
+/** Rises in a straight line to 1 at the end of the warm-up, and stays there. */
+function warmUp(step: number, warmup: number): number {
+  return Math.min(1, step / Math.max(1, warmup));
+}
+
 /** Linear warm-up, then always the same. */
 export function constant(rate: number, warmup = 0): Schedule {
-  return ({ step }) => rate * Math.min(1, step / Math.max(1, warmup));
+  return ({ step }) => rate * warmUp(step, warmup);
 }
 
 /** d^-0.5 min(s^-0.5, s w^-1.5), the Transformer's (Vaswani et al. 2017, eq. 3), with width d and w steps of warm-up. */
@@ -25,6 +30,6 @@ export function transformer(width: number, warmup = 4000): Schedule {
 export function cosine(peak: number, warmup: number, floor = 0.02): Schedule {
   return ({ step, done }) => {
     const decayed = floor + (1 - floor) * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, done)));
-    return peak * Math.min(1, step / Math.max(1, warmup)) * decayed;
+    return peak * warmUp(step, warmup) * decayed;
   };
 }
