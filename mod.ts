@@ -29,7 +29,7 @@ export { preprocess } from "./src/survey/preprocess.ts";
 export { simulate } from "./src/survey/simulate.ts";
 
 export { type Architecture, architecture, type Preset, presets } from "./src/model/architecture.ts";
-export { Astromer, type EncoderInput, type ModelOptions, type Watch } from "./src/model/astromer.ts";
+export { AstromerNetwork, type EncoderInput, type ModelOptions, type Watch } from "./src/model/network.ts";
 export { reconstructionLoss } from "./src/model/loss.ts";
 export { Parameters } from "./src/model/parameters.ts";
 export { angularFrequencies, PositionalEncoding } from "./src/model/positional_encoding.ts";

@@ -11,7 +11,7 @@ import { noMasking, paperMasking } from "../src/data/masking.ts";
 import type { Window } from "../src/data/windows.ts";
 import { Failure, InputError, messageOf } from "../src/errors.ts";
 import { architecture, presets } from "../src/model/architecture.ts";
-import { Astromer } from "../src/model/astromer.ts";
+import { AstromerNetwork } from "../src/model/network.ts";
 import { type Random, seeded } from "../src/random.ts";
 import { prepareRun } from "../src/run.ts";
 import { plainTable } from "../src/table.ts";
@@ -120,7 +120,7 @@ export default command({
 /** A model with a batch of random light curves, ready to be timed. */
 class Subject implements Disposable {
   readonly #variant: string;
-  readonly #model: Astromer;
+  readonly #model: AstromerNetwork;
   readonly #adam: Adam;
   readonly #fill: (masking: typeof paperMasking) => ReturnType<typeof fillBatch>;
   callsAStep = 0;
@@ -133,7 +133,7 @@ class Subject implements Disposable {
     lengths: number[],
   ) {
     this.#variant = `astromer-${dtype}`;
-    this.#model = new Astromer(architecture(preset), { dtype, device });
+    this.#model = new AstromerNetwork(architecture(preset), { dtype, device });
     this.#adam = new Adam(this.#model.parameters);
     const { data, windows } = randomLightCurves(batchSize, lengths, seeded(0));
     this.#fill = (masking) => fillBatch(data, windows, { masking, weights: "errors", key: [0] });

@@ -6,7 +6,7 @@ import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { InputError, messageOf } from "../src/errors.ts";
 import { exists, writeJson } from "../src/files/atomic.ts";
 import { architectureSchema, widthOf } from "../src/model/architecture.ts";
-import { Astromer } from "../src/model/astromer.ts";
+import { AstromerNetwork } from "../src/model/network.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
 import { listenForStop, prepareRun } from "../src/run.ts";
 import { Adam } from "../src/train/adam.ts";
@@ -38,7 +38,7 @@ export default command({
     const runtime = prepareRun(settings);
     const { device, dtype } = runtime;
     const architecture = architectureSchema.parse(settings);
-    using model = new Astromer(architecture, {
+    using model = new AstromerNetwork(architecture, {
       ...runtime,
       seed: settings.seed,
       initialization: settings.initialization,

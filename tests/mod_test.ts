@@ -15,8 +15,8 @@ Deno.test("mod.ts can be imported by URL from a script elsewhere", async () => {
   });
   const folder = await Deno.makeTempDir();
   const script = `
-    import { architecture, Astromer, ops, scope, Tensor } from "http://127.0.0.1:${server.addr.port}/mod.ts";
-    using model = new Astromer(architecture("small", { blocks: 1 }));
+    import { architecture, AstromerNetwork, ops, scope, Tensor } from "http://127.0.0.1:${server.addr.port}/mod.ts";
+    using model = new AstromerNetwork(architecture("small", { blocks: 1 }));
     scope(() => {
       const column = (values: number[]) => Tensor.from(values, [1, 3, 1]);
       const y = model.reconstruct({ magnitudes: column([-1, 0, 1]), times: column([-5, 0, 5]), hidden: null });

@@ -5,7 +5,7 @@ import { type Batch, batchesOf, fillBatch, type LossWeights, role, toTensors } f
 import type { Dataset } from "../data/dataset.ts";
 import type { Masking } from "../data/masking.ts";
 import type { Window } from "../data/windows.ts";
-import type { Astromer } from "../model/astromer.ts";
+import type { AstromerNetwork } from "../model/network.ts";
 import { letSignalsIn } from "../run.ts";
 import { ReconstructionMetrics } from "./metrics.ts";
 
@@ -34,7 +34,7 @@ export interface WindowResult {
 
 /** Reconstructs windows and hands out each one's probed points. */
 export async function reconstructWindows(
-  model: Astromer,
+  model: AstromerNetwork,
   dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
   windows: readonly Window[],
   { masking, weights, batchSize, seed, onBatch }: ReconstructionOptions,
@@ -78,7 +78,7 @@ export function eachWindow(
 
 /** Loss, RMSE and R2 over windows under fixed masks. */
 export async function reconstructionMetrics(
-  model: Astromer,
+  model: AstromerNetwork,
   dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
   windows: readonly Window[],
   options: ReconstructionOptions,

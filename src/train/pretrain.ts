@@ -8,7 +8,7 @@ import { randomWindow, sequentialWindows, type Window } from "../data/windows.ts
 import { Failure } from "../errors.ts";
 import { ReconstructionMetrics } from "../evaluate/metrics.ts";
 import { eachWindow, reconstructionMetrics } from "../evaluate/reconstruction.ts";
-import type { Astromer } from "../model/astromer.ts";
+import type { AstromerNetwork } from "../model/network.ts";
 import { seeded } from "../random.ts";
 import { letSignalsIn } from "../run.ts";
 import type { Adam } from "./adam.ts";
@@ -99,7 +99,7 @@ export function validationSample(
  * @throws {Failure} when the loss is not a number, with the batch's light curves
  */
 export async function pretrain(
-  model: Astromer,
+  model: AstromerNetwork,
   adam: Adam,
   dataset: Dataset,
   options: PretrainOptions,

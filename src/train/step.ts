@@ -2,7 +2,7 @@
 import { backward } from "../../ffi/autograd.ts";
 import { scope } from "../../ffi/tensor.ts";
 import { type Batch, toTensors } from "../data/batch.ts";
-import type { Astromer } from "../model/astromer.ts";
+import type { AstromerNetwork } from "../model/network.ts";
 import { reconstructionLoss } from "../model/loss.ts";
 import type { Adam } from "./adam.ts";
 
@@ -17,7 +17,12 @@ export interface StepResult {
 }
 
 /** Makes one step on a batch. */
-export function trainingStep(model: Astromer, adam: Adam, batch: Batch, learningRate: number): StepResult {
+export function trainingStep(
+  model: AstromerNetwork,
+  adam: Adam,
+  batch: Batch,
+  learningRate: number,
+): StepResult {
   return scope(() => {
     const tensors = toTensors(batch, model.device);
     const reconstruction = model.reconstruct(tensors, { training: true });

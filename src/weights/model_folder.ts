@@ -4,7 +4,7 @@ import { InputError, messageOf } from "../errors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
 import { type Architecture, architectureSchema } from "../model/architecture.ts";
-import { Astromer } from "../model/astromer.ts";
+import { AstromerNetwork } from "../model/network.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { version } from "../version.ts";
 
@@ -35,7 +35,7 @@ export function toSafetensors(parameters: Parameters): Record<string, TensorData
 /** Writes a model folder, atomically. */
 export function saveModel(
   folder: string,
-  model: Astromer,
+  model: AstromerNetwork,
   details: Pick<ModelConfig, "window_size" | "training" | "dataset" | "metrics">,
 ): Promise<void> {
   const config: ModelConfig = {
@@ -66,7 +66,7 @@ export interface LoadOptions {
 export async function loadModel(
   folder: string,
   { device = "cpu", dtype = "float32" }: LoadOptions = {},
-): Promise<{ model: Astromer; config: ModelConfig }> {
+): Promise<{ model: AstromerNetwork; config: ModelConfig }> {
   let text: string;
   try {
     text = await Deno.readTextFile(`${folder}/config.json`);
@@ -95,7 +95,7 @@ export async function loadModel(
     }
     state.set(name, { shape, data: data as Float32Array });
   }
-  const model = new Astromer(parsed.data, { device, dtype });
+  const model = new AstromerNetwork(parsed.data, { device, dtype });
   try {
     model.parameters.loadStateDict(state);
   } catch (error) {

@@ -8,7 +8,7 @@ import {
   reconstructWindows,
   type WindowResult,
 } from "../../src/evaluate/reconstruction.ts";
-import { Astromer } from "../../src/model/astromer.ts";
+import { AstromerNetwork } from "../../src/model/network.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
 import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
 import { scope } from "../../ffi/tensor.ts";
@@ -22,7 +22,7 @@ const options = { masking: paperMasking, weights: "errors", batchSize: 4, seed: 
 
 /** Every window's result, by light curve and start. */
 async function results(
-  model: Astromer,
+  model: AstromerNetwork,
   changes: Partial<typeof options> | object = {},
 ): Promise<Map<string, WindowResult>> {
   const found = new Map<string, WindowResult>();
@@ -39,7 +39,7 @@ async function results(
 }
 
 Deno.test("every window once, its probed points with their own targets and weights", async () => {
-  using model = scramble(new Astromer(tiny()));
+  using model = scramble(new AstromerNetwork(tiny()));
   const dataset = sinusoidDataset(lengths);
   const found = await results(model);
   assertEquals(found.size, windowsOf().length);
@@ -65,7 +65,7 @@ Deno.test("every window once, its probed points with their own targets and weigh
 });
 
 Deno.test("masks are those of the seed, whatever the size of the batches", async () => {
-  using model = scramble(new Astromer(tiny()));
+  using model = scramble(new AstromerNetwork(tiny()));
   const first = await results(model), other = await results(model, { batchSize: 3 });
   for (const [key, { points, roles, predicted }] of first) {
     const again = other.get(key)!;
@@ -77,7 +77,7 @@ Deno.test("masks are those of the seed, whatever the size of the batches", async
 });
 
 Deno.test("without masking every point is reconstructed, in its order", async () => {
-  using model = scramble(new Astromer(tiny()));
+  using model = scramble(new AstromerNetwork(tiny()));
   for (const { window, points, roles } of (await results(model, { masking: noMasking })).values()) {
     assertEquals(Array.from(points), Array.from({ length: window.length }, (_, i) => i));
     assertTrue(roles.every((r) => r === role.left));
@@ -85,7 +85,7 @@ Deno.test("without masking every point is reconstructed, in its order", async ()
 });
 
 Deno.test("the metrics' loss is the training loss of the same batch", async () => {
-  using model = scramble(new Astromer(tiny()));
+  using model = scramble(new AstromerNetwork(tiny()));
   const dataset = sinusoidDataset(lengths);
   for (const weights of ["errors", "none"] as const) {
     const batch = fillBatch(dataset, wholeWindows(dataset), {
@@ -109,7 +109,7 @@ Deno.test("the metrics' loss is the training loss of the same batch", async () =
 });
 
 Deno.test("a caller can stop early, and no tensor is left", async () => {
-  using model = new Astromer(tiny());
+  using model = new AstromerNetwork(tiny());
   const before = liveTensors(), metrics = new ReconstructionMetrics(), done: number[] = [];
   await reconstructWindows(
     model,

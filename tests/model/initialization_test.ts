@@ -1,6 +1,6 @@
 import { glorot, nearIdentity, uniform } from "../../src/model/initialization.ts";
 import { seeded } from "../../src/random.ts";
-import { Astromer } from "../../src/model/astromer.ts";
+import { AstromerNetwork } from "../../src/model/network.ts";
 import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
 import { tiny } from "./support.ts";
 
@@ -34,7 +34,7 @@ Deno.test("nearIdentity is the identity plus noise", () => {
 
 Deno.test("interpolation starts skips at the identity, queries and keys near it; reference has neither", () => {
   for (const initialization of ["interpolation", "reference"] as const) {
-    using model = new Astromer(tiny(), { initialization });
+    using model = new AstromerNetwork(tiny(), { initialization });
     const near = initialization === "interpolation";
     for (const [name, { shape, data }] of model.parameters.stateDict()) {
       if (/mask_token|norm\.bias|head\.linear\.bias/.test(name)) assertTrue(data.every((x) => x === 0), name);

@@ -6,7 +6,7 @@ import { backward } from "../../ffi/autograd.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
 import { type Batch, fillBatch, role, toTensors } from "../../src/data/batch.ts";
 import { type Masking, noMasking, paperMasking } from "../../src/data/masking.ts";
-import { Astromer } from "../../src/model/astromer.ts";
+import { AstromerNetwork } from "../../src/model/network.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
 import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
@@ -43,7 +43,7 @@ function naturalOrder(batch: Batch, size: number) {
 }
 
 /** Reconstruction, loss and the gradient of all parameters. */
-function run(model: Astromer, input: () => ReturnType<ReturnType<typeof naturalOrder>>) {
+function run(model: AstromerNetwork, input: () => ReturnType<ReturnType<typeof naturalOrder>>) {
   return scope(() => {
     const tensors = input();
     const y = model.reconstruct(tensors);
@@ -75,7 +75,7 @@ for (const [maskingName, masking] of Object.entries(maskings)) {
       const dataset = sinusoidDataset(lengths);
       const batch = fillBatch(dataset, wholeWindows(dataset), { masking, weights: "errors", key: [1] });
       const size = Math.max(...lengths);
-      using model = scramble(new Astromer(tiny()));
+      using model = scramble(new AstromerNetwork(tiny()));
       const compact = run(model, () => toTensors(batch, "cpu"));
       const plain = run(model, naturalOrder(batch, size));
 
@@ -118,7 +118,7 @@ for (const attention_mask of ["queries", "both"] as const) {
     Deno.test(`masks of ${attention_mask}, ${attention_mask_value}: the same, for full windows`, () => {
       const dataset = sinusoidDataset([20, 20]), windows = wholeWindows(dataset);
       const batch = fillBatch(dataset, windows, { masking: paperMasking, weights: "none", key: [1] });
-      using model = scramble(new Astromer(tiny({ attention_mask, attention_mask_value })));
+      using model = scramble(new AstromerNetwork(tiny({ attention_mask, attention_mask_value })));
       const compact = run(model, () => toTensors(batch, "cpu")), plain = run(model, naturalOrder(batch, 20));
       assertAlmostEquals(compact.loss, plain.loss, 1e-6);
       for (const [i, y] of compact.y.entries()) {
@@ -135,7 +135,7 @@ Deno.test("a batch whose points are all masked is computed without a failure", (
   const masking = { probed_fraction: 1, masked_fraction: 1, replaced_fraction: 0 };
   const batch = fillBatch(dataset, wholeWindows(dataset), { masking, weights: "none", key: [1] });
   assertEquals([batch.keys, batch.queriesFrom, batch.length], [0, 0, 9]);
-  using model = scramble(new Astromer(tiny()));
+  using model = scramble(new AstromerNetwork(tiny()));
   const { y, gradient } = run(model, () => toTensors(batch, "cpu"));
   assertTrue(y.every(Number.isFinite) && gradient.every(Number.isFinite));
 });

@@ -1,7 +1,7 @@
 /** The reference's recorded weights and windows as our own. */
 import { Tensor } from "../../ffi/tensor.ts";
 import { type Architecture, architecture } from "../../src/model/architecture.ts";
-import type { Astromer, EncoderInput } from "../../src/model/astromer.ts";
+import type { AstromerNetwork, EncoderInput } from "../../src/model/network.ts";
 import { Fixture } from "../shared.ts";
 
 /** Our parameter's name to the reference's. Keras keeps kernels as (in, out); a norm's weight is its gamma. */
@@ -45,10 +45,10 @@ export async function referenceFrequencies(): Promise<Float32Array<ArrayBuffer>>
 
 /** A model with weights from a fixture. */
 export function loadReference(
-  model: Astromer,
+  model: AstromerNetwork,
   fixture: Fixture,
   prefix = "",
-): Astromer {
+): AstromerNetwork {
   model.parameters.loadStateDict(
     new Map(model.parameters.layout.map(({ name, shape }) => [
       name,

@@ -4,7 +4,7 @@ import { noGrad } from "../../ffi/autograd.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
 import { angularFrequencies, PositionalEncoding } from "../../src/model/positional_encoding.ts";
 import { type Architecture, architecture } from "../../src/model/architecture.ts";
-import { Astromer } from "../../src/model/astromer.ts";
+import { AstromerNetwork } from "../../src/model/network.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
 import { Adam } from "../../src/train/adam.ts";
 import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
@@ -55,7 +55,7 @@ sharedTest("positional encoding: the reference's, with its rates and with ours",
 sharedTest("Astromer 1 with its real weights: blocks, attention, reconstruction, scores", async () => {
   const fixture = await Fixture.read("astromer1_macho.safetensors");
   const frequencies = await referenceFrequencies();
-  using model = loadReference(new Astromer(releasedAstromer1, { frequencies }), fixture, "weights.");
+  using model = loadReference(new AstromerNetwork(releasedAstromer1, { frequencies }), fixture, "weights.");
   assertEquals(model.parameters.size, 661_505);
   noGrad(() =>
     scope(() => {
@@ -81,7 +81,7 @@ sharedTest("Astromer 1 with its real weights: blocks, attention, reconstruction,
         ] as [string, Partial<Architecture>][]
       ) {
         using other = loadReference(
-          new Astromer({ ...releasedAstromer1, ...changes }, { frequencies }),
+          new AstromerNetwork({ ...releasedAstromer1, ...changes }, { frequencies }),
           fixture,
           "weights.",
         );
@@ -97,7 +97,7 @@ sharedTest(
     const fixture = await Fixture.read("astromer2_io.safetensors");
     const weights = await Fixture.read("astromer2_random.safetensors");
     using model = loadReference(
-      new Astromer(architecture("astromer2"), { frequencies: await referenceFrequencies() }),
+      new AstromerNetwork(architecture("astromer2"), { frequencies: await referenceFrequencies() }),
       weights,
     );
     assertEquals(model.parameters.size, 3_953_410);
@@ -158,7 +158,7 @@ sharedTest("Astromer 2: twenty Adam steps follow the reference's losses", async 
   const fixture = await Fixture.read("astromer2_training.safetensors");
   const weights = await Fixture.read("astromer2_random.safetensors");
   using model = loadReference(
-    new Astromer(architecture("astromer2"), { frequencies: await referenceFrequencies() }),
+    new AstromerNetwork(architecture("astromer2"), { frequencies: await referenceFrequencies() }),
     weights,
   );
   using adam = new Adam(model.parameters);

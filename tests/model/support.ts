@@ -3,7 +3,7 @@ import { noGrad } from "../../ffi/autograd.ts";
 import { setThreads, threads } from "../../ffi/device.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
 import { type Architecture, architecture } from "../../src/model/architecture.ts";
-import type { Astromer, EncoderInput, Watch } from "../../src/model/astromer.ts";
+import type { AstromerNetwork, EncoderInput, Watch } from "../../src/model/network.ts";
 import { seeded } from "../../src/random.ts";
 import { assertTrue } from "../../src/std.ts";
 import { largestDifference } from "../shared.ts";
@@ -57,12 +57,16 @@ export function inputOf({ batch, length, magnitudes, times, hidden }: PlainWindo
 }
 
 /** Reconstructed magnitudes, (B, L - queriesFrom), row by row. */
-export function reconstructed(model: Astromer, input: () => EncoderInput, watch: Watch = {}): Float32Array {
+export function reconstructed(
+  model: AstromerNetwork,
+  input: () => EncoderInput,
+  watch: Watch = {},
+): Float32Array {
   return noGrad(() => scope(() => model.reconstruct(input(), watch).toArray() as Float32Array));
 }
 
 /** The embedding of every point and block, end to end. */
-export function everyLayer(model: Astromer, input: () => EncoderInput): Float32Array[] {
+export function everyLayer(model: AstromerNetwork, input: () => EncoderInput): Float32Array[] {
   const layers: Float32Array[] = [];
   noGrad(() =>
     scope(() => {
@@ -76,7 +80,7 @@ export function everyLayer(model: Astromer, input: () => EncoderInput): Float32A
  * Gives every parameter a value of its own, small and not zero. A new model's mask token and biases are zero, and with
  * those a test of what they do could not fail.
  */
-export function scramble(model: Astromer, seed = 7, scale = 0.3): Astromer {
+export function scramble(model: AstromerNetwork, seed = 7, scale = 0.3): AstromerNetwork {
   const random = seeded(seed, 0x5c7a);
   const state = model.parameters.stateDict();
   for (const { data } of state.values()) {

@@ -1,6 +1,6 @@
 import { paperMasking } from "../../src/data/masking.ts";
 import { Failure, InputError } from "../../src/errors.ts";
-import { Astromer } from "../../src/model/astromer.ts";
+import { AstromerNetwork } from "../../src/model/network.ts";
 import { Adam } from "../../src/train/adam.ts";
 import {
   epochBatches,
@@ -48,7 +48,7 @@ async function train(
   } = {},
 ) {
   const all = { ...options, ...changes };
-  using model = new Astromer(tiny({ dropout, encoding: "periods" }), { seed: all.seed });
+  using model = new AstromerNetwork(tiny({ dropout, encoding: "periods" }), { seed: all.seed });
   using adam = new Adam(model.parameters, { clipNorm: 1 });
   const lines: MetricsLine[] = [], best: Record<string, number>[] = [];
   const values = () => model.parameters.master.toArray() as Float32Array;

@@ -1,7 +1,7 @@
 import { liveTensors } from "../../ffi/tensor.ts";
 import { fillBatch } from "../../src/data/batch.ts";
 import { paperMasking } from "../../src/data/masking.ts";
-import { Astromer } from "../../src/model/astromer.ts";
+import { AstromerNetwork } from "../../src/model/network.ts";
 import { Adam } from "../../src/train/adam.ts";
 import { trainingStep } from "../../src/train/step.ts";
 import { assertEquals, assertTrue } from "../../src/std.ts";
@@ -15,10 +15,10 @@ function setup(lengths = [20, 14]) {
     weights: "none",
     key: [1],
   });
-  const model = new Astromer(tiny());
+  const model = new AstromerNetwork(tiny());
   return { batch, model, adam: new Adam(model.parameters, { clipNorm: 1 }) };
 }
-const values = (model: Astromer) => model.parameters.master.toArray() as Float32Array;
+const values = (model: AstromerNetwork) => model.parameters.master.toArray() as Float32Array;
 
 Deno.test("a step updates every kind of parameter and says what it found", () => {
   const { batch, model, adam } = setup();

@@ -3,7 +3,7 @@ import { liveTensors } from "../../ffi/tensor.ts";
 import { InputError } from "../../src/errors.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../../src/files/safetensors.ts";
 import { architecture } from "../../src/model/architecture.ts";
-import { Astromer } from "../../src/model/astromer.ts";
+import { AstromerNetwork } from "../../src/model/network.ts";
 import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
 import { version } from "../../src/version.ts";
 import { loadModel, saveModel } from "../../src/weights/model_folder.ts";
@@ -13,7 +13,7 @@ import { testIn } from "../shared.ts";
 
 const details = { window_size: 20, training: { seed: 3 }, metrics: { validation_rmse: 0.1 } };
 const windows = randomWindows(2, 15, 0.3);
-const output = (model: Astromer) => reconstructed(model, () => inputOf(windows));
+const output = (model: AstromerNetwork) => reconstructed(model, () => inputOf(windows));
 
 testIn("a model comes back from its folder bit for bit, with its configuration", async (folder) => {
   const architectures = [
@@ -22,7 +22,7 @@ testIn("a model comes back from its folder bit for bit, with its configuration",
     tiny({ skip: "none", masked_magnitudes: "zero", blocks: 3 }),
   ];
   for (const of of architectures) {
-    using model = scramble(new Astromer(of));
+    using model = scramble(new AstromerNetwork(of));
     await saveModel(`${folder}/model`, model, details);
     const { model: loaded, config } = await loadModel(`${folder}/model`);
     using again = loaded;
@@ -45,7 +45,7 @@ testIn("a model comes back from its folder bit for bit, with its configuration",
 });
 
 testIn("a model trained in bfloat16 is saved in float32, and runs in either", async (folder) => {
-  using model = scramble(new Astromer(tiny(), { dtype: "bfloat16" }));
+  using model = scramble(new AstromerNetwork(tiny(), { dtype: "bfloat16" }));
   await saveModel(`${folder}/model`, model, details);
   const { tensors, metadata } = await readSafetensors(`${folder}/model/model.safetensors`);
   assertEquals(metadata, { format: "pt" });
@@ -59,7 +59,7 @@ testIn("a model trained in bfloat16 is saved in float32, and runs in either", as
 
 testIn("what is wrong with a folder is said, with file, tensor or setting", async (folder) => {
   const path = `${folder}/model`, config = `${path}/config.json`, weights = `${path}/model.safetensors`;
-  using model = new Astromer(tiny());
+  using model = new AstromerNetwork(tiny());
   await saveModel(path, model, details);
   const original = [await Deno.readFile(config), await Deno.readFile(weights)];
   const json = JSON.parse(await Deno.readTextFile(config));
@@ -130,7 +130,7 @@ testIn("what is wrong with a folder is said, with file, tensor or setting", asyn
 });
 
 testIn("a failure to save leaves the model that was there", async (folder) => {
-  using model = scramble(new Astromer(tiny()));
+  using model = scramble(new AstromerNetwork(tiny()));
   await saveModel(`${folder}/model`, model, details);
   const circular: Record<string, unknown> = {};
   circular.itself = circular;
@@ -146,7 +146,7 @@ testIn("a failure to save leaves the model that was there", async (folder) => {
 });
 
 testIn("settings that a configuration leaves out are the defaults", async (folder) => {
-  using model = new Astromer(tiny());
+  using model = new AstromerNetwork(tiny());
   await saveModel(`${folder}/model`, model, details);
   const config = JSON.parse(await Deno.readTextFile(`${folder}/model/config.json`));
   const { blocks, heads, head_size, feed_forward_size } = tiny();

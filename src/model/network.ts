@@ -80,7 +80,7 @@ export function parameterSpecs(architecture: Architecture, initialization: Initi
 }
 
 /** Astromer 2 (or 1: an {@link Architecture} away). */
-export class Astromer implements Disposable {
+export class AstromerNetwork implements Disposable {
   readonly architecture: Architecture;
   readonly parameters: Parameters;
   readonly device: Device;

@@ -5,7 +5,7 @@ import { liveTensors, scope, Tensor } from "../../ffi/tensor.ts";
 import { fillBatch, toTensors } from "../../src/data/batch.ts";
 import { paperMasking } from "../../src/data/masking.ts";
 import { type Architecture, architecture, presets, widthOf } from "../../src/model/architecture.ts";
-import { Astromer, parameterSpecs } from "../../src/model/astromer.ts";
+import { AstromerNetwork, parameterSpecs } from "../../src/model/network.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
 import { seeded } from "../../src/random.ts";
 import { Adam } from "../../src/train/adam.ts";
@@ -59,7 +59,7 @@ const sizes: Partial<Architecture>[] = [
 for (const changes of sizes) {
   Deno.test(`${JSON.stringify(changes)} runs forward and backward`, () => {
     const of = tiny(changes), width = widthOf(of);
-    using model = scramble(new Astromer(of));
+    using model = scramble(new AstromerNetwork(of));
     const square = width * width + width, hidden = of.feed_forward_size;
     // Query, key, value, output, two skips; up and down; two norms.
     const block = (of.skip === "linear" ? 6 : 4) * square + 2 * width * hidden + hidden + width + 4 * width;
@@ -99,7 +99,7 @@ for (const changes of sizes) {
 }
 
 Deno.test("a model without hidden points needs no mask: null is all visible", () => {
-  using model = scramble(new Astromer(tiny()));
+  using model = scramble(new AstromerNetwork(tiny()));
   const windows = randomWindows(2, 11, 0);
   assertSame(
     reconstructed(model, () => ({ ...inputOf(windows), hidden: null })),
@@ -108,7 +108,7 @@ Deno.test("a model without hidden points needs no mask: null is all visible", ()
 });
 
 /** Loss on a batch, with parameters moved along a direction. */
-function lossAlong(model: Astromer, seed: number) {
+function lossAlong(model: AstromerNetwork, seed: number) {
   const dataset = sinusoidDataset([20, 13, 20, 7], { seed });
   const batch = fillBatch(dataset, wholeWindows(dataset), {
     masking: paperMasking,
@@ -141,7 +141,7 @@ function lossAlong(model: Astromer, seed: number) {
 
 for (const changes of [{}, { skip: "none", encoding: "periods" }] as Partial<Architecture>[]) {
   Deno.test(`gradient against finite differences, ${JSON.stringify(changes)}`, () => {
-    using model = scramble(new Astromer(tiny({ encoding: "periods", ...changes })));
+    using model = scramble(new AstromerNetwork(tiny({ encoding: "periods", ...changes })));
     const { gradient, slope } = lossAlong(model, 4);
     const random = seeded(9);
     for (const { name, shape, offset } of model.parameters.layout) {
@@ -162,8 +162,8 @@ for (const changes of [{}, { skip: "none", encoding: "periods" }] as Partial<Arc
 
 Deno.test("dropout: off in evaluation, on in training, a function of the seed", () => {
   const windows = randomWindows(2, 12, 0.3);
-  using without = scramble(new Astromer(tiny()));
-  using model = scramble(new Astromer(tiny({ dropout: 0.3 })));
+  using without = scramble(new AstromerNetwork(tiny()));
+  using model = scramble(new AstromerNetwork(tiny({ dropout: 0.3 })));
   const evaluated = reconstructed(model, () => inputOf(windows));
   assertSame(evaluated, reconstructed(without, () => inputOf(windows)));
   const trained = (seed: number) => {
@@ -177,7 +177,7 @@ Deno.test("dropout: off in evaluation, on in training, a function of the seed", 
 });
 
 Deno.test("dropout takes its share of the input embedding", () => {
-  using model = scramble(new Astromer(tiny({ dropout: 0.99, blocks: 1 })));
+  using model = scramble(new AstromerNetwork(tiny({ dropout: 0.99, blocks: 1 })));
   const windows = randomWindows(1, 400, 0);
   manualSeed(3);
   let embedding = new Float32Array();
@@ -190,7 +190,7 @@ Deno.test("dropout takes its share of the input embedding", () => {
 });
 
 /** The commonest row of a training pass's output and its share; maps of the names given are set to zero before. */
-function commonRow(model: Astromer, ...zeroed: string[]) {
+function commonRow(model: AstromerNetwork, ...zeroed: string[]) {
   const state = model.parameters.stateDict();
   for (const [name, { data }] of state) if (zeroed.some((part) => name.includes(part))) data.fill(0);
   model.parameters.loadStateDict(state);
@@ -212,12 +212,12 @@ function commonRow(model: Astromer, ...zeroed: string[]) {
 
 Deno.test("dropout takes its share of what attention and feed-forward add", () => {
   // At rate 0.99 all 8 numbers of a row are dropped in 92 of 100 rows, and a norm makes its bias of a row of zeros.
-  using without = scramble(new Astromer(tiny({ blocks: 1, skip: "none", dropout: 0.99 })));
+  using without = scramble(new AstromerNetwork(tiny({ blocks: 1, skip: "none", dropout: 0.99 })));
   const { row, share, state } = commonRow(without);
   assertTrue(share > 0.85, `feed-forward: ${share}`);
   assertEquals(row, state.get("encoder.blocks.0.feed_forward_norm.bias")!.data.join());
   // Nothing beside the attention: its norm's bias is left, of which the feed-forward's skip makes the common row.
-  using skipping = scramble(new Astromer(tiny({ blocks: 1, dropout: 0.99 })));
+  using skipping = scramble(new AstromerNetwork(tiny({ blocks: 1, dropout: 0.99 })));
   const beside = commonRow(skipping, "attention_skip");
   assertTrue(beside.share > 0.7, `attention: ${beside.share}`);
   const of = (name: string) => beside.state.get(`encoder.blocks.0.${name}`)!.data;
@@ -240,7 +240,7 @@ Deno.test("dropout takes its share of what attention and feed-forward add", () =
 Deno.test("a bfloat16 model is close to the float32 one", () => {
   const windows = randomWindows(3, 40, 0.3);
   const [full, half] = (["float32", "bfloat16"] as const).map((dtype) => {
-    using model = scramble(new Astromer(tiny({ encoding: "periods" }), { dtype }), 7, 0.1);
+    using model = scramble(new AstromerNetwork(tiny({ encoding: "periods" }), { dtype }), 7, 0.1);
     assertEquals(model.parameters.master.dtype, "float32");
     return reconstructed(model, () => inputOf(windows));
   });
@@ -256,7 +256,7 @@ for (const dtype of ["float32", "bfloat16"] as const) {
       weights: "none",
       key: [1],
     });
-    using model = new Astromer(tiny({ encoding: "periods" }), { dtype });
+    using model = new AstromerNetwork(tiny({ encoding: "periods" }), { dtype });
     using adam = new Adam(model.parameters, { clipNorm: 1 });
     const losses = Array.from({ length: 60 }, () => trainingStep(model, adam, batch, 1e-2).loss);
     assertTrue(losses[59] < 0.6 * losses[0], `${losses[0]} to ${losses[59]}`);
@@ -266,7 +266,7 @@ for (const dtype of ["float32", "bfloat16"] as const) {
 
 /** The attention weights of the first block, (B, H, Lq, K). */
 function weightsOf(changes: Partial<Architecture>, windows: ReturnType<typeof randomWindows>): Float32Array {
-  using model = scramble(new Astromer(tiny({ masked_magnitudes: "kept", ...changes })));
+  using model = scramble(new AstromerNetwork(tiny({ masked_magnitudes: "kept", ...changes })));
   let found = new Float32Array();
   reconstructed(model, () => inputOf(windows), {
     onWeights: (weights, block) => block === 0 && (found = weights.toArray() as Float32Array<ArrayBuffer>),
@@ -300,7 +300,7 @@ Deno.test("attention_mask: what is added to the logits, for keys, queries and bo
 
 Deno.test("the same seed gives the same model, another seed another", () => {
   const values = (seed: number, initialization: "reference" | "interpolation" = "interpolation") => {
-    using model = new Astromer(tiny(), { seed, initialization });
+    using model = new AstromerNetwork(tiny(), { seed, initialization });
     return model.parameters.master.toArray() as Float32Array;
   };
   assertSame(values(3), values(3));
@@ -311,7 +311,7 @@ Deno.test("the same seed gives the same model, another seed another", () => {
 Deno.test("a disposed model leaves no tensor, nor do its forward and backward passes", () => {
   const before = liveTensors();
   for (const dtype of ["float32", "bfloat16"] as const) {
-    const model = new Astromer(tiny(), { dtype });
+    const model = new AstromerNetwork(tiny(), { dtype });
     const adam = new Adam(model.parameters);
     const held = liveTensors();
     const dataset = sinusoidDataset([10, 8]);
