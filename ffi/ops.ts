@@ -35,6 +35,7 @@ export const sum = op(
   "aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
 );
 export const mean = op("aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor");
+export const amax = op("aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor");
 export const dot = op("aten::dot(Tensor self, Tensor tensor) -> Tensor");
 
 // Shapes and types

@@ -7,6 +7,7 @@ import { maskingShape } from "./data/masking.ts";
 import { InputError } from "./errors.ts";
 import { architectureShape, presets, widthOf } from "./model/architecture.ts";
 import { initializationSetting } from "./model/initialization.ts";
+import { energyShape } from "./train/energy.ts";
 
 /** Settings of where and with what arithmetic a model runs. */
 export const runShape = {
@@ -82,6 +83,7 @@ export const pretrainShape = {
   ),
   initialization: initializationSetting,
   ...maskingShape,
+  ...energyShape,
 } as const;
 
 export const pretrainSchema = z.object(pretrainShape);

@@ -79,6 +79,7 @@ export default command({
         weights: config.training?.loss_weights === "errors" ? "errors" : "none",
         batchSize: settings.batch_size,
         seed: settings.seed,
+        paddedTo: model.seesPadding ? config.window_size : undefined,
         onBatch: (done) =>
           line.update(() => {
             const seconds = (performance.now() - started) / 1000;

@@ -3,6 +3,7 @@ import { command, setting, z } from "../src/command.ts";
 import { preprocess } from "../src/survey/preprocess.ts";
 import { consoleProgress } from "../src/survey/progress.ts";
 import { reportOf } from "../src/survey/report.ts";
+import { columnsShape, filterShape, inputSetting, resourcesShape } from "../src/survey/settings.ts";
 import { grouped } from "../src/table.ts";
 
 const numbers = z.array(z.coerce.number());
@@ -11,63 +12,11 @@ export default command({
   name: "preprocess",
   summary: "Reads a survey's photometry, filters it as the paper does, splits it, writes a dataset folder.",
   settings: z.object({
-    input: setting(
-      z.array(z.string()).min(1),
-      "files, folders or quoted patterns: Parquet; CSV or TSV (.gz too); tables of blanks (.dat .txt .mjd .lc .asc .tbl, # comments)",
-    ),
+    input: inputSetting,
     output: setting(z.string(), "the dataset folder to write; an older dataset of that name is replaced"),
     config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
-    preset: setting(
-      z.enum(["reference", "macho"]).optional(),
-      "reference: columns newID, mjd, mag, errmag, labels newID, Class, Band (--input may be the folder that holds observations/ and metadata.parquet); " +
-        "macho: tables of mjd, mag, err, one a light curve, named like lc_1.3444.614.B.mjd (id 1.3444.614, band B)",
-    ),
-    id: setting(
-      z.string().optional(),
-      'column of the object\'s id, or "filename" where every file is one light curve; columns are guessed by their usual names, and without names given by position from 1',
-    ),
-    time: setting(z.string().optional(), "column of the time, in days: MJD, HJD, JD or since any start"),
-    magnitude: setting(z.string().optional(), "column of the magnitude"),
-    error: setting(z.string().optional(), "column of the magnitude's error"),
-    band: setting(
-      z.string().optional(),
-      "column of the band; each band of an object is a light curve of its own",
-    ),
-    class: setting(z.string().optional(), "column of the class, if the observations have one"),
-    file_name: setting(
-      z.string().optional(),
-      "regular expression with groups (?<id>…) and (?<band>…) that takes a file's name apart",
-    ),
-    labels: setting(z.string().optional(), "table of classes by object (Parquet, CSV), joined by id as text"),
-    labels_id: setting(z.string().optional(), "its column of ids"),
-    labels_class: setting(z.string().optional(), "its column of classes"),
-    min_error: setting(z.number().default(0), "observations with a smaller error go", "mag"),
-    max_error: setting(z.number().default(1), "observations with a larger error go", "mag"),
-    magnitude_range: setting(
-      numbers.optional(),
-      "observations outside of these two magnitudes go (--magnitude-range=-5,40); not set, odd ones are only reported",
-    ),
-    trim: setting(
-      z.boolean().optional(),
-      "cut each light curve's magnitudes at --trim-percentiles (on where nothing has a class: it would cut eclipses)",
-    ),
-    trim_percentiles: setting(numbers.default([1, 99]), "magnitudes under the first or over the second go"),
-    noise_filter: setting(
-      z.boolean().optional(),
-      "drop light curves that look like noise: those that do not meet --noise-criteria (on where nothing has a class)",
-    ),
-    noise_kurtosis: setting(
-      z.number().min(0).default(10),
-      "a signal has |excess kurtosis| over this (0 for a Gaussian)",
-    ),
-    noise_skewness: setting(z.number().min(0).default(1), "or |skewness| over this"),
-    noise_std: setting(z.number().min(0).default(0.1), "or a standard deviation over this", "mag"),
-    noise_criteria: setting(
-      z.enum(["any", "all"]).default("any"),
-      "how many of the three a signal must meet",
-    ),
-    min_observations: setting(z.int().min(1).default(5), "shorter light curves go, after all other filters"),
-    strict: setting(z.boolean().default(false), "refuse unusable rows instead of leaving them out"),
+    ...columnsShape,
+    ...filterShape,
     fractions: setting(numbers.default([0.8, 0.1, 0.1]), "shares of objects in train, validation, test"),
     split_file: setting(
       z.string().optional(),
@@ -92,11 +41,7 @@ export default command({
       "pairs of ids that are one object, kept on one side: a table of two columns, or a TOML file with [duplicates] pairs = [[a, b], …]",
     ),
     seed: setting(z.int().default(0), "number that names the random split"),
-    memory_limit: setting(
-      z.string().regex(/^\d+(\.\d+)?\s*[KMGT]i?B$/i, "a size such as 4GB is needed").default("4GB"),
-      "memory; larger surveys go through the disk beside the output",
-    ),
-    threads: setting(z.int().min(1).optional(), "threads (all, if not given)"),
+    ...resourcesShape,
   }),
   examples: [
     "deno task preprocess --preset reference --input survey --output data/survey",

@@ -10,10 +10,11 @@ import { AstromerNetwork } from "../src/model/network.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
 import { listenForStop, prepareRun } from "../src/run.ts";
 import { Adam } from "../src/train/adam.ts";
+import { energyOf } from "../src/train/energy.ts";
 import { pretrain } from "../src/train/pretrain.ts";
 import { constant, cosine, type Schedule, transformer } from "../src/train/schedule.ts";
 import { version } from "../src/version.ts";
-import { saveModel } from "../src/weights/model_folder.ts";
+import { datasetDetails, saveModel } from "../src/weights/model_folder.ts";
 
 export default command({
   name: "pretrain",
@@ -60,12 +61,20 @@ export default command({
       started: new Date().toISOString(),
     });
     using metrics = await Deno.open(`${run}/metrics.jsonl`, { create: true, write: true });
+    const started = performance.now();
+    const used = () => ({
+      hours: (performance.now() - started) / 3.6e6,
+      cores: device === "cpu" ? runtime.threads : 1,
+      gpus: device === "cpu" ? 0 : 1,
+      memory: Deno.memoryUsage().rss / 1e9,
+    });
     const save = (name: string, found: Record<string, number>) =>
       saveModel(`${run}/${name}`, model, {
         window_size: settings.window_size,
         training: savable(settings),
-        dataset: { folder: settings.data, fingerprint: dataset.fingerprint },
+        ...datasetDetails(dataset),
         metrics: found,
+        energy: energyOf(used(), settings),
       });
 
     console.log(
@@ -77,7 +86,6 @@ export default command({
       line.clear();
       console.error("stopping after this step; once more to stop at once");
     });
-    const started = performance.now();
     const result = await pretrain(model, adam, dataset, {
       windowSize: settings.window_size,
       batchSize: settings.batch_size,

@@ -51,6 +51,8 @@ export interface BatchOptions {
   weights: LossWeights;
   /** Key of the random stream of each window, beside its light curve and start. */
   key: readonly number[];
+  /** Columns at least. Default: as many as the windows need. For networks that see padding: see `AstromerNetwork.seesPadding`. */
+  paddedTo?: number;
 }
 
 /**
@@ -74,7 +76,7 @@ export function lossWeights(errors: ArrayLike<number>): Float32Array {
 export function fillBatch(
   { offsets, mjd, mag, err }: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
   windows: readonly Window[],
-  { masking, weights, key }: BatchOptions,
+  { masking, weights, key, paddedTo = 0 }: BatchOptions,
 ): Batch {
   const masked = windows.map(({ lightCurve, start, length }) =>
     maskWindow(length, masking, seeded(...key, lightCurve, start))
@@ -82,9 +84,10 @@ export function fillBatch(
   const most = (count: (window: MaskedWindow) => number) =>
     masked.reduce((m, window) => Math.max(m, count(window)), 0);
   const visibleProbed = (w: MaskedWindow) => w.left.length + w.replaced.length;
-  const keys = most((w) => w.unprobed.length + visibleProbed(w));
+  const hiddenColumns = most((w) => w.masked.length);
+  const keys = Math.max(most((w) => w.unprobed.length + visibleProbed(w)), paddedTo - hiddenColumns);
   const queriesFrom = keys - most(visibleProbed);
-  const length = keys + most((w) => w.masked.length);
+  const length = keys + hiddenColumns;
   const read = length - queriesFrom, size = windows.length;
 
   const magnitudes = new Float32Array(size * length), times = new Float32Array(size * length);

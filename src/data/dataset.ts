@@ -9,12 +9,14 @@ import { shortestLightCurve } from "./windows.ts";
 export type Subset = "train" | "validation" | "test" | "none";
 
 /** What `dataset.json` says that is used here. */
-interface DatasetInfo {
+export interface DatasetInfo {
   format: string;
   version: number;
   light_curves: number;
   observations: number;
   fingerprint: string;
+  /** Settings of the preprocessing. */
+  settings?: Record<string, unknown>;
 }
 
 /** An opened dataset folder. */
@@ -22,6 +24,8 @@ export interface Dataset extends Disposable {
   folder: string;
   /** SHA-256 over the checksums of its files. */
   fingerprint: string;
+  /** How its light curves were filtered: settings of `preprocess`; empty for arrays. */
+  preprocessing: Record<string, unknown>;
   /** Number of light curves. */
   size: number;
   ids: string[];
@@ -81,6 +85,7 @@ export async function openDataset(folder: string): Promise<Dataset> {
   return {
     folder,
     fingerprint: info.fingerprint,
+    preprocessing: preprocessingOf(info),
     ...metadata,
     get mjd() {
       return whileOpen(mjd);
@@ -93,6 +98,24 @@ export async function openDataset(folder: string): Promise<Dataset> {
     },
     [Symbol.dispose]: () => file.dispose(),
   };
+}
+
+/** The settings that decide which observations and light curves stay. */
+function preprocessingOf({ settings = {} }: DatasetInfo): Record<string, unknown> {
+  const filters = [
+    "min_error",
+    "max_error",
+    "magnitude_range",
+    "trim",
+    "trim_percentiles",
+    "min_observations",
+  ];
+  const noise = ["noise_filter", "noise_kurtosis", "noise_skewness", "noise_std", "noise_criteria"];
+  return Object.fromEntries(
+    [...filters, ...noise].filter((name) => settings[name] !== undefined).map((
+      name,
+    ) => [name, settings[name]]),
+  );
 }
 
 async function readInfo(folder: string): Promise<DatasetInfo> {

@@ -16,6 +16,8 @@ export interface ReconstructionOptions {
   batchSize: number;
   /** Fixes the masks: the same seed masks the same points of the same windows. */
   seed: number;
+  /** See `BatchOptions`. */
+  paddedTo?: number;
   /** Called after each batch, when signals have been let in; returning false stops early. */
   onBatch?: (windowsDone: number) => boolean | void;
 }
@@ -37,12 +39,12 @@ export async function reconstructWindows(
   model: AstromerNetwork,
   dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
   windows: readonly Window[],
-  { masking, weights, batchSize, seed, onBatch }: ReconstructionOptions,
+  { masking, weights, batchSize, seed, paddedTo, onBatch }: ReconstructionOptions,
   onWindow: (result: WindowResult) => void,
 ): Promise<void> {
   let done = 0;
   for (const batch of batchesOf(windows, batchSize, [seed, 0xba7c])) {
-    const filled = fillBatch(dataset, batch, { masking, weights, key: [seed, 0xf1cd] });
+    const filled = fillBatch(dataset, batch, { masking, weights, key: [seed, 0xf1cd], paddedTo });
     const predicted = noGrad(() =>
       scope(() => model.reconstruct(toTensors(filled, model.device)).toArray() as Float32Array)
     );

@@ -3,7 +3,7 @@ import { setting, z } from "../command.ts";
 
 /** Every architecture setting: name, meaning, default (those of Astromer 2 but for the start, which is the fast one). */
 export const architectureShape = {
-  blocks: setting(z.int().min(1).default(6), "attention blocks"),
+  blocks: setting(z.int().min(1).max(1000).default(6), "attention blocks"),
   heads: setting(z.int().min(1).default(4), "attention heads of a block"),
   head_size: setting(z.int().min(1).default(64), "width of a head; the model's width is heads x head_size"),
   feed_forward_size: setting(z.int().min(1).default(512), "hidden width of a block's feed-forward network"),

@@ -11,6 +11,7 @@ import {
   normSpec,
   Parameters,
   type ParameterSpec,
+  type StateDict,
   zeros,
 } from "./parameters.ts";
 import { angularFrequencies, PositionalEncoding } from "./positional_encoding.ts";
@@ -49,6 +50,8 @@ export interface ModelOptions {
   /** What layers compute with; parameters and moments are float32 in either case. */
   dtype?: "float32" | "bfloat16";
   device?: Device;
+  /** The parameters' values, in place of initial ones. */
+  state?: StateDict;
   /** Of the initial values. */
   seed?: number;
   initialization?: Initialization;
@@ -96,13 +99,18 @@ export class AstromerNetwork implements Disposable {
 
   constructor(
     architecture: Architecture,
-    { dtype = "float32", device = "cpu", seed = 0, initialization = "interpolation", frequencies }:
+    { dtype = "float32", device = "cpu", seed = 0, state, initialization = "interpolation", frequencies }:
       ModelOptions = {},
   ) {
     this.architecture = architecture;
     this.dtype = dtype;
     this.device = device;
-    this.parameters = new Parameters(parameterSpecs(architecture, initialization), { dtype, device, seed });
+    this.parameters = new Parameters(parameterSpecs(architecture, initialization), {
+      dtype,
+      device,
+      seed,
+      state,
+    });
     this.#encoding = new PositionalEncoding(frequencies ?? angularFrequencies(architecture), device);
     this.#input = this.parameters.linear("encoder.input");
     this.#maskToken = architecture.masked_magnitudes === "token"
@@ -134,7 +142,7 @@ export class AstromerNetwork implements Disposable {
   encode(input: EncoderInput, watch: Watch = {}): Tensor {
     const { training = false } = watch;
     const length = input.times.shape[1];
-    const keys = this.#canDropKeys() ? input.keys ?? length : length;
+    const keys = this.seesPadding ? length : input.keys ?? length;
     let x = this.#embed(input, training); // (B, L, d)
     watch.onLayer?.(x, 0);
     for (const [i, block] of this.#blocks.entries()) {
@@ -185,9 +193,13 @@ export class AstromerNetwork implements Disposable {
     return rate > 0 && training ? dropout(x, rate, true) : x;
   }
 
-  /** Hidden points can be left out as keys only where the mask makes their attention weight exactly zero. */
-  #canDropKeys(): boolean {
-    return this.architecture.attention_mask === "keys" && this.architecture.attention_mask_value <= -1e9;
+  /**
+   * Whether hidden points and padding influence the other points, as in the released Astromer 1: then the amount of padding
+   * is a part of the input, and windows are padded to the full window size, as in its training. Elsewhere hidden points
+   * have an attention weight of exactly zero and can be left out as keys.
+   */
+  get seesPadding(): boolean {
+    return this.architecture.attention_mask !== "keys" || this.architecture.attention_mask_value > -1e9;
   }
 
   /** What is added to the attention logits, broadcast to (B, H, Lq, keys). */
@@ -196,7 +208,7 @@ export class AstromerNetwork implements Disposable {
     keys: number,
     queriesFrom: number,
   ): Tensor | null {
-    if (!hidden || (keysAreVisible && this.#canDropKeys())) return null;
+    if (!hidden || (keysAreVisible && !this.seesPadding)) return null;
     const { zero, one, maskValue } = this.#constants;
     const [batch, length] = hidden.shape;
     const flag = where(hidden, one, zero); // (B, L, 1)

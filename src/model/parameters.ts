@@ -59,6 +59,9 @@ export interface LinearParameters {
   bias: Tensor;
 }
 
+/** Every parameter's shape and values by name, as in PyTorch. */
+export type StateDict = ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>;
+
 const count = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 /** The parameters of a model. */
@@ -78,14 +81,17 @@ export class Parameters implements Disposable {
 
   /**
    * @param specs every parameter, in the order of the buffer
-   * @param options the dtype that layers compute with, the device, the seed of the initial values
+   * @param options the dtype that layers compute with, the device, and where values come from: a state dict, or the
+   * initialisers with a seed
+   * @throws {RangeError} as {@link loadStateDict}, before anything is allocated
    */
   constructor(
     specs: readonly ParameterSpec[],
-    { dtype = "float32", device = "cpu", seed = 0 }: {
+    { dtype = "float32", device = "cpu", seed = 0, state }: {
       dtype?: "float32" | "bfloat16";
       device?: Device;
       seed?: number;
+      state?: StateDict;
     } = {},
   ) {
     let offset = 0;
@@ -96,8 +102,8 @@ export class Parameters implements Disposable {
     });
     this.#byName = new Map(this.layout.map(({ name, shape, offset }) => [name, { shape, offset }]));
     if (this.#byName.size !== specs.length) throw new RangeError("two parameters have the same name");
-    const initial = new Float32Array(offset);
-    for (const [i, { shape, offset, initialise }] of this.layout.entries()) {
+    const initial = state ? this.#flat(state) : new Float32Array(offset);
+    for (const [i, { shape, offset, initialise }] of state ? [] : this.layout.entries()) {
       initialise(initial.subarray(offset, offset + count(shape)), seeded(seed, 0x1a17, i));
     }
     [this.master, this.gradient, this.working, this.workingGradient] = unscoped(() => {
@@ -194,22 +200,27 @@ export class Parameters implements Disposable {
    * Overwrites every parameter.
    * @throws {RangeError} naming what is missing, left over or of another shape; then nothing is changed
    */
-  loadStateDict(state: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>): void {
+  loadStateDict(state: StateDict): void {
+    using source = Tensor.from(this.#flat(state));
+    this.master.copyFrom(source);
+    this.refresh();
+  }
+
+  /** A state dict as one buffer, when it has every parameter and nothing else. */
+  #flat(state: StateDict): Float32Array<ArrayBuffer> {
     const missing = this.layout.filter(({ name }) => !state.has(name)).map(({ name }) => name);
     if (missing.length) throw new RangeError(`missing: ${missing.join(", ")}`);
     const extra = [...state.keys()].filter((name) => !this.#byName.has(name));
     if (extra.length) throw new RangeError(`not a parameter of this model: ${extra.join(", ")}`);
-    const values = new Float32Array(this.size);
-    for (const { name, shape, offset } of this.layout) {
-      const given = state.get(name)!;
-      if (given.shape.join() !== shape.join()) {
-        throw new RangeError(`${name} has shape [${given.shape}], this model wants [${shape}]`);
+    for (const { name, shape } of this.layout) {
+      const given = state.get(name)!.shape;
+      if (given.join() !== shape.join()) {
+        throw new RangeError(`${name} has shape [${given}], this model wants [${shape}]`);
       }
-      values.set(given.data, offset);
     }
-    using source = Tensor.from(values);
-    this.master.copyFrom(source);
-    this.refresh();
+    const values = new Float32Array(this.layout.reduce((sum, { shape }) => sum + count(shape), 0));
+    for (const { name, offset } of this.layout) values.set(state.get(name)!.data, offset);
+    return values;
   }
 
   /** Frees all buffers. */

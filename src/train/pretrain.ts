@@ -108,6 +108,7 @@ export async function pretrain(
   const { masking, weights, batchSize, seed } = options;
   const train = lightCurvesOf(dataset, "train");
   const validation = validationSample(dataset, lightCurvesOf(dataset, "validation"), options);
+  const paddedTo = model.seesPadding ? options.windowSize : undefined;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
@@ -138,7 +139,7 @@ export async function pretrain(
       const step = adam.steps + 1;
       const learningRate = options.schedule({ step, done: done(step) });
       manualSeed(seeded(seed, 0xd20b, step).integer(2 ** 31)); // dropout: a function of seed and step
-      const batch = fillBatch(dataset, windows, { masking, weights, key: [seed, 0x3a5c, epoch] });
+      const batch = fillBatch(dataset, windows, { masking, weights, key: [seed, 0x3a5c, epoch], paddedTo });
       const { loss, predicted, gradientNorm } = trainingStep(model, adam, batch, learningRate);
       if (!Number.isFinite(loss)) throw notFinite("loss", loss, place(i, batch));
       if (gradientNorm !== undefined && !Number.isFinite(gradientNorm)) {
@@ -184,6 +185,7 @@ export async function pretrain(
       weights,
       batchSize,
       seed,
+      paddedTo,
       onBatch: () => !events.stopRequested?.(),
     });
     if (events.stopRequested?.()) {

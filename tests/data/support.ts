@@ -17,6 +17,7 @@ export function datasetOf(curves: readonly LightCurve[], subsets: readonly Subse
   return {
     folder: "memory",
     fingerprint: "0",
+    preprocessing: {},
     size: curves.length,
     ids: curves.map((_, i) => `star-${i}`),
     bands: curves.map(() => null),

@@ -40,7 +40,7 @@ testIn("a model comes back from its folder bit for bit, with its configuration",
       ...details,
     });
   }
-  assertEquals(await namesIn(`${folder}/model`), ["config.json", "model.safetensors"]);
+  assertEquals(await namesIn(`${folder}/model`), ["README.md", "config.json", "model.safetensors"]);
   assertEquals(await namesIn(folder), ["model"]);
 });
 
@@ -75,8 +75,20 @@ testIn("what is wrong with a folder is said, with file, tensor or setting", asyn
   const rows: [string, () => Promise<void>, string][] = [
     ["no configuration", () => Deno.remove(config), `${path} is not a model folder`],
     ["half a configuration", () => Deno.writeTextFile(config, '{"arch'), "config.json is not valid JSON"],
-    ["null", () => configure(null), "config.json: architecture: "],
-    ["a list", () => configure([]), "config.json: architecture: "],
+    ["null", () => configure(null), "config.json: Invalid input: expected object"],
+    ["a list", () => configure([]), "config.json: Invalid input: expected object"],
+    ["another kind of model", () => configure({ ...json, model_type: "bert" }), "config.json: model_type: "],
+    ["no window size", () => configure({ ...json, window_size: null }), "config.json: window_size: "],
+    [
+      "more blocks than memory",
+      () => architect({ blocks: 1e9 }),
+      "config.json: architecture.blocks: ",
+    ],
+    [
+      "a width beyond memory",
+      () => architect({ heads: 1 << 20, head_size: 1 << 20 }),
+      "this model wants [1099511627776,1]",
+    ],
     ["no architecture", () => configure({ ...json, architecture: undefined }), "config.json: architecture: "],
     ["an unknown setting", () => architect({ layers: 6 }), 'Unrecognized key: "layers"'],
     ["an impossible setting", () => architect({ blocks: 0 }), "config.json: architecture.blocks: "],
@@ -108,6 +120,14 @@ testIn("what is wrong with a folder is said, with file, tensor or setting", asyn
       () =>
         weigh((state) => state["head.linear.bias"] = { dtype: "F64", shape: [1], data: new Float64Array(1) }),
       'tensor "head.linear.bias" has dtype F64, a model wants F32',
+    ],
+    [
+      "a weight that is no number",
+      () =>
+        weigh((state) =>
+          state["head.linear.bias"] = { dtype: "F32", shape: [1], data: Float32Array.of(Infinity) }
+        ),
+      'tensor "head.linear.bias" holds Infinity at element 0',
     ],
     ["no weights", () => Deno.remove(weights), "model.safetensors cannot be read"],
     [

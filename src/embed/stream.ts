@@ -1,0 +1,177 @@
+/** Embeddings of any number of light curves in bounded memory, in the order of the dataset. */
+import type { Dataset } from "../data/dataset.ts";
+import { fillBatch } from "../data/batch.ts";
+import { noMasking } from "../data/masking.ts";
+import { sequentialWindows, type Window } from "../data/windows.ts";
+import type { AstromerNetwork } from "../model/network.ts";
+import { letSignalsIn } from "../run.ts";
+import { embedBatch, type Pooling } from "./pooling.ts";
+
+/** The observations that are read. */
+export type Observations = Pick<Dataset, "offsets" | "lengths" | "mjd" | "mag" | "err">;
+
+/** How windows are cut and put together. */
+export interface EmbeddingOptions {
+  pooling: Pooling;
+  /** Observations of a full window. */
+  windowSize: number;
+  /** Full windows of a batch; of shorter ones there are more. */
+  batchSize: number;
+}
+
+/** A window with its vectors, end to end (see {@link embedBatch}). */
+export interface EmbeddedWindow {
+  window: Window;
+  embedding: Float32Array;
+}
+
+/** A light curve with its vectors. */
+export interface EmbeddedLightCurve {
+  lightCurve: number;
+  windows: number;
+  points: number;
+  embedding: Float32Array;
+}
+
+/** Windows that share a batch: all padded to the same length, which depends on nothing but the window itself. */
+export interface LengthBatch {
+  /** Places of the windows in the list they were taken from. */
+  places: number[];
+  paddedTo: number;
+}
+
+/** Columns are a multiple of this, so that short windows of similar length share a batch. */
+const columnStep = 8;
+
+/**
+ * Cuts windows into batches by length. How far a window is padded never depends on its neighbours, so its embedding does
+ * not either.
+ */
+export function batchesByLength(
+  windows: readonly Window[],
+  { windowSize, batchSize }: Pick<EmbeddingOptions, "windowSize" | "batchSize">,
+  seesPadding: boolean,
+): LengthBatch[] {
+  const byLength = Map.groupBy(windows.keys(), (i) => {
+    const { length } = windows[i];
+    return seesPadding ? windowSize : Math.min(windowSize, columnStep * Math.ceil(length / columnStep));
+  });
+  const batches: LengthBatch[] = [];
+  for (const [paddedTo, places] of [...byLength].sort(([a], [b]) => b - a)) {
+    const size = Math.max(1, Math.floor(batchSize * windowSize / paddedTo));
+    for (let i = 0; i < places.length; i += size) {
+      batches.push({ places: places.slice(i, i + size), paddedTo });
+    }
+  }
+  return batches;
+}
+
+/** Embeds the windows of one batch, nothing masked. */
+export function embedWindows(
+  network: AstromerNetwork,
+  observations: Omit<Observations, "lengths">,
+  windows: readonly Window[],
+  paddedTo: number,
+  pooling: Pooling,
+): Float32Array[] {
+  const batch = fillBatch(observations, windows, { masking: noMasking, weights: "none", key: [], paddedTo });
+  return embedBatch(network, batch, pooling);
+}
+
+/** The windows of light curves, one after the other. */
+export function* windowsOf(
+  { lengths }: Pick<Dataset, "lengths">,
+  lightCurves: Iterable<number>,
+  windowSize: number,
+): Generator<Window> {
+  for (const i of lightCurves) yield* sequentialWindows(i, lengths[i], windowSize);
+}
+
+/**
+ * Embeds windows, in their order. Some thousand are held at a time, to be batched by length.
+ * @param onBatch called after each batch with the windows done so far
+ */
+export async function* eachEmbeddedWindow(
+  network: AstromerNetwork,
+  observations: Observations,
+  windows: Iterable<Window>,
+  { pooling, ...options }: EmbeddingOptions,
+  onBatch: (done: number) => void = () => {},
+): AsyncGenerator<EmbeddedWindow> {
+  const held = pooling === "points" ? 256 : 4096;
+  let done = 0;
+  for (const pool of chunksOf(windows, held)) {
+    const embeddings = new Array<Float32Array>(pool.length);
+    for (const { places, paddedTo } of batchesByLength(pool, options, network.seesPadding)) {
+      const batch = places.map((i) => pool[i]);
+      const embedded = embedWindows(network, observations, batch, paddedTo, pooling);
+      for (const [k, i] of places.entries()) embeddings[i] = embedded[k];
+      onBatch(done += places.length);
+      await letSignalsIn();
+    }
+    for (const [i, window] of pool.entries()) yield { window, embedding: embeddings[i] };
+  }
+}
+
+function* chunksOf<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let chunk: T[] = [];
+  for (const item of items) {
+    chunk.push(item);
+    if (chunk.length === size) {
+      yield chunk;
+      chunk = [];
+    }
+  }
+  if (chunk.length) yield chunk;
+}
+
+/** Puts a light curve's windows together, one after the other: the mean weighted by their points, or the maximum. */
+export class LightCurveEmbedding {
+  windows = 0;
+  points = 0;
+  readonly #sum: Float64Array;
+
+  constructor(size: number, private readonly pooling: Exclude<Pooling, "points">) {
+    this.#sum = new Float64Array(size).fill(pooling === "max" ? -Infinity : 0);
+  }
+
+  add({ length }: Window, embedding: Float32Array): void {
+    const sum = this.#sum;
+    if (this.pooling === "max") {
+      for (let i = 0; i < sum.length; i++) {
+        sum[i] = Math.max(sum[i], embedding[i]);
+      }
+    } else for (let i = 0; i < sum.length; i++) sum[i] += length * embedding[i];
+    this.windows++;
+    this.points += length;
+  }
+
+  get embedding(): Float32Array {
+    const scale = this.pooling === "max" ? 1 : this.points;
+    return Float32Array.from(this.#sum, (value) => value / scale);
+  }
+}
+
+/** Embeds light curves, in their order; windows of one follow each other. */
+export async function* perLightCurve(
+  windows: AsyncIterable<EmbeddedWindow>,
+  { lengths }: Pick<Dataset, "lengths">,
+  pooling: Exclude<Pooling, "points">,
+): AsyncGenerator<EmbeddedLightCurve> {
+  let current: LightCurveEmbedding | undefined, lightCurve = -1;
+  const finished = () => ({
+    lightCurve,
+    windows: current!.windows,
+    points: lengths[lightCurve],
+    embedding: current!.embedding,
+  });
+  for await (const { window, embedding } of windows) {
+    if (window.lightCurve !== lightCurve) {
+      if (current) yield finished();
+      current = new LightCurveEmbedding(embedding.length, pooling);
+      lightCurve = window.lightCurve;
+    }
+    current!.add(window, embedding);
+  }
+  if (current) yield finished();
+}

@@ -1,0 +1,78 @@
+/** Settings of reading and filtering a survey, for every command that takes survey files. */
+import { setting, z } from "../command.ts";
+
+const numbers = z.array(z.coerce.number());
+
+/** Which of the files' columns are what. */
+export const columnsShape = {
+  preset: setting(
+    z.enum(["reference", "macho"]).optional(),
+    "reference: columns newID, mjd, mag, errmag, labels newID, Class, Band (--input may be the folder that holds observations/ and metadata.parquet); " +
+      "macho: tables of mjd, mag, err, one a light curve, named like lc_1.3444.614.B.mjd (id 1.3444.614, band B)",
+  ),
+  id: setting(
+    z.string().optional(),
+    'column of the object\'s id, or "filename" where every file is one light curve; columns are guessed by their usual names, and without names given by position from 1',
+  ),
+  time: setting(z.string().optional(), "column of the time, in days: MJD, HJD, JD or since any start"),
+  magnitude: setting(z.string().optional(), "column of the magnitude"),
+  error: setting(z.string().optional(), "column of the magnitude's error"),
+  band: setting(
+    z.string().optional(),
+    "column of the band; each band of an object is a light curve of its own",
+  ),
+  class: setting(z.string().optional(), "column of the class, if the observations have one"),
+  file_name: setting(
+    z.string().optional(),
+    "regular expression with groups (?<id>…) and (?<band>…) that takes a file's name apart",
+  ),
+  labels: setting(z.string().optional(), "table of classes by object (Parquet, CSV), joined by id as text"),
+  labels_id: setting(z.string().optional(), "its column of ids"),
+  labels_class: setting(z.string().optional(), "its column of classes"),
+  strict: setting(z.boolean().default(false), "refuse unusable rows instead of leaving them out"),
+} as const;
+
+/** Which observations and light curves stay. */
+export const filterShape = {
+  min_error: setting(z.number().default(0), "observations with a smaller error go", "mag"),
+  max_error: setting(z.number().default(1), "observations with a larger error go", "mag"),
+  magnitude_range: setting(
+    numbers.optional(),
+    "observations outside of these two magnitudes go (--magnitude-range=-5,40); not set, odd ones are only reported",
+  ),
+  trim: setting(
+    z.boolean().optional(),
+    "cut each light curve's magnitudes at --trim-percentiles (on where nothing has a class: it would cut eclipses)",
+  ),
+  trim_percentiles: setting(numbers.default([1, 99]), "magnitudes under the first or over the second go"),
+  noise_filter: setting(
+    z.boolean().optional(),
+    "drop light curves that look like noise: those that do not meet --noise-criteria (on where nothing has a class)",
+  ),
+  noise_kurtosis: setting(
+    z.number().min(0).default(10),
+    "a signal has |excess kurtosis| over this (0 for a Gaussian)",
+  ),
+  noise_skewness: setting(z.number().min(0).default(1), "or |skewness| over this"),
+  noise_std: setting(z.number().min(0).default(0.1), "or a standard deviation over this", "mag"),
+  noise_criteria: setting(
+    z.enum(["any", "all"]).default("any"),
+    "how many of the three a signal must meet",
+  ),
+  min_observations: setting(z.int().min(1).default(5), "shorter light curves go, after all other filters"),
+} as const;
+
+/** How much of the machine reading may take. */
+export const resourcesShape = {
+  memory_limit: setting(
+    z.string().regex(/^\d+(\.\d+)?\s*[KMGT]i?B$/i, "a size such as 4GB is needed").default("4GB"),
+    "memory; larger surveys go through the disk beside the output",
+  ),
+  threads: setting(z.int().min(1).optional(), "threads (all, if not given)"),
+} as const;
+
+/** Paths and patterns of survey files. */
+export const inputSetting = setting(
+  z.array(z.string()).min(1),
+  "files, folders or quoted patterns: Parquet; CSV or TSV (.gz too); tables of blanks (.dat .txt .mjd .lc .asc .tbl, # comments)",
+);

@@ -1,0 +1,92 @@
+/** What `--data` or `--input` names, as a dataset: a folder as it is, survey files through a folder of passing life. */
+import { type Given, setting, z } from "../command.ts";
+import { type Dataset, openDataset } from "../data/dataset.ts";
+import { InputError } from "../errors.ts";
+import { preprocess } from "./preprocess.ts";
+import { consoleProgress } from "./progress.ts";
+import { columnsShape, filterShape, inputSetting, resourcesShape } from "./settings.ts";
+
+/** Settings of commands that take a dataset folder or survey files. */
+export const dataOrInputShape = {
+  data: setting(z.string().optional(), "dataset folder, as preprocess writes it"),
+  input: setting(
+    inputSetting.optional(),
+    `in place of --data, ${
+      inputSetting.meta()!.help
+    }; filtered as the model's own training data, unless settings below say else`,
+  ),
+  ...columnsShape,
+  ...filterShape,
+  memory_limit: resourcesShape.memory_limit,
+} as const;
+
+type DataOrInput = z.output<z.ZodObject<typeof dataOrInputShape>> & { threads?: number };
+
+/** A dataset, and what it leaves on disk while it is open. */
+export interface OpenedData extends AsyncDisposable {
+  dataset: Dataset;
+}
+
+/**
+ * Opens the dataset folder, or preprocesses the survey files into a folder beside the output that is gone afterwards.
+ * @param given names of the settings that were not left to their defaults
+ * @param filters how the model's training data were filtered: holds for what was not given
+ * @param output the command's own output
+ * @throws {InputError} unless there is exactly one of --data and --input, or as `openDataset` and `preprocess`
+ */
+export async function openDataOrInput(
+  { data, input, ...settings }: DataOrInput,
+  given: Given,
+  filters: Record<string, unknown>,
+  output: string,
+): Promise<OpenedData> {
+  if ((data === undefined) === (input === undefined)) {
+    throw new InputError(
+      "the light curves are given by one of --data (a dataset folder) and --input (survey files)",
+    );
+  }
+  const readingOnly = [...Object.keys(columnsShape), ...Object.keys(filterShape)];
+  if (data !== undefined) {
+    const useless = readingOnly.find((name) => given.all.has(name));
+    if (useless) {
+      throw new InputError(
+        `--${
+          useless.replaceAll("_", "-")
+        } says how to read --input; a dataset folder is as preprocess made it`,
+      );
+    }
+    const dataset = await openDataset(data);
+    return { dataset, [Symbol.asyncDispose]: () => Promise.resolve(dataset[Symbol.dispose]()) };
+  }
+  const folder = `${output.replace(/\/+$/, "")}.${Deno.pid}.dataset.tmp`;
+  const remove = () => Deno.remove(folder, { recursive: true }).catch(() => {});
+  const filterNames = Object.keys(filterShape) as (keyof typeof filterShape)[];
+  const taken = (from: Record<string, unknown>, names: readonly string[]) =>
+    Object.fromEntries(names.filter((name) => name in from).map((name) => [name, from[name]]));
+  try {
+    await preprocess({
+      ...settings,
+      trim: false,
+      ...taken(filters, filterNames),
+      // Of noise, too, an embedding is wanted.
+      noise_filter: false,
+      ...taken(settings, filterNames.filter((name) => given.all.has(name))),
+      input: input!,
+      output: folder,
+      fractions: [0, 0, 1],
+      validation_fraction: 0,
+      seed: 0,
+    }, consoleProgress());
+    const dataset = await openDataset(folder);
+    return {
+      dataset,
+      async [Symbol.asyncDispose]() {
+        dataset[Symbol.dispose]();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}

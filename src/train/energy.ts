@@ -1,0 +1,79 @@
+/** Energy and carbon footprint of a run, after Lannelongue, Grealey and Inouye (2021, Advanced Science 8, 2100707). */
+import { setting, z } from "../command.ts";
+
+/** What the estimate assumes; none of it is measured. */
+export const energyShape = {
+  core_power: setting(
+    z.number().min(0).default(12),
+    "power of a CPU core in use, for the estimate of energy",
+    "W",
+  ),
+  gpu_power: setting(
+    z.number().min(0).default(300),
+    "power of a GPU in use, for the estimate of energy",
+    "W",
+  ),
+  power_usage_effectiveness: setting(
+    z.number().min(1).default(1.67),
+    "what the data centre draws for every watt of its computers (the world's average, if not known)",
+  ),
+  carbon_intensity: setting(
+    z.number().min(0).default(475),
+    "CO2 equivalent of a kilowatt hour where it runs (the world's average, if not known)",
+    "g/kWh",
+  ),
+} as const;
+
+export type EnergyAssumptions = { [K in keyof typeof energyShape]: number };
+
+/** Power of memory, W/GB, in the same source. */
+const memoryPower = 0.3725;
+
+const usageShape = {
+  hours: z.number().min(0),
+  /** CPU cores in use; all are taken to be busy. */
+  cores: z.number().min(0),
+  gpus: z.number().min(0),
+  /** GB, 1e9 bytes. */
+  memory: z.number().min(0),
+} as const;
+
+/** What a run used. */
+export type Usage = { [K in keyof typeof usageShape]: number };
+
+/** An estimate with all that it rests on. */
+export const energySchema = z.object({
+  ...usageShape,
+  ...energyShape,
+  /** kWh */
+  energy: z.number().min(0),
+  /** kg of CO2 equivalent */
+  co2: z.number().min(0),
+});
+
+export type Energy = z.output<typeof energySchema>;
+
+/** E = t (cores P_core + GPUs P_GPU + memory P_memory) PUE; CO2 = E x carbon intensity. */
+export function energyOf(usage: Usage, assumptions: EnergyAssumptions): Energy {
+  const { hours, cores, gpus, memory } = usage;
+  const { core_power, gpu_power, power_usage_effectiveness, carbon_intensity } = assumptions;
+  const watts = cores * core_power + gpus * gpu_power + memory * memoryPower;
+  const energy = hours * watts * power_usage_effectiveness / 1000;
+  return { ...usage, ...assumptions, energy, co2: energy * carbon_intensity / 1000 };
+}
+
+/** The estimate and its assumptions in sentences. */
+export function energySentences(estimate: Energy): string {
+  const { hours, cores, gpus, memory, energy, co2 } = estimate;
+  const { core_power, gpu_power, power_usage_effectiveness, carbon_intensity } = estimate;
+  const short = (value: number) => Number(value.toPrecision(3));
+  return `About ${short(energy)} kWh and ${
+    short(co2)
+  } kg of CO2 equivalent. Estimated, not measured, after Lannelongue et al. ` +
+    `(2021): ${short(hours)} h of ${cores} CPU cores at ${core_power} W` +
+    (gpus ? `, ${gpus} GPU at ${gpu_power} W` : "") +
+    ` and ${
+      short(memory)
+    } GB of memory at ${memoryPower} W/GB, all taken to be busy; power usage effectiveness ` +
+    `${power_usage_effectiveness}; ${carbon_intensity} g/kWh.`;
+}

@@ -1,0 +1,106 @@
+/** The `README.md` of a model folder: a model card as Hugging Face reads it. */
+import { energySentences } from "../train/energy.ts";
+import type { ModelConfig } from "./model_folder.ts";
+
+/** A Markdown table of names and values. */
+function table(head: readonly [string, string], rows: readonly (readonly [string, unknown])[]): string {
+  const cell = (value: unknown) =>
+    (typeof value === "string" ? value : JSON.stringify(value)).replaceAll("|", "\\|").replaceAll("\n", " ");
+  return [
+    `| ${head.join(" | ")} |`,
+    "| --- | --- |",
+    ...rows.map(([name, value]) => `| ${name} | ${cell(value)} |`),
+  ].join("\n");
+}
+
+/** Rows of what was set; nothing for what was not. */
+function rowsOf(values: Record<string, unknown>): [string, unknown][] {
+  return Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
+}
+
+function shown(value: unknown): unknown {
+  return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
+}
+
+/**
+ * The card of a model: what it is, how to use it, data, metrics, settings, energy, licence, citation.
+ * @param config the model's `config.json`
+ */
+export function modelCard(config: ModelConfig): string {
+  const { architecture, parameters, dataset, preprocessing, training, metrics, energy, notes, origin } =
+    config;
+  const width = architecture.heads * architecture.head_size;
+  const section = (title: string, body: string | undefined) => body ? [`## ${title}`, "", body, ""] : [];
+  return [
+    "---",
+    "library_name: astromer",
+    "pipeline_tag: feature-extraction",
+    "tags:",
+    "- astronomy",
+    "- light-curves",
+    "- time-series",
+    "- self-supervised",
+    `license: ${config.license ?? "other"}`,
+    "---",
+    "",
+    "# Astromer",
+    "",
+    `A self-supervised transformer encoder of astronomical light curves: ${architecture.blocks} blocks, ` +
+    `${architecture.heads} heads of ${architecture.head_size}, ${
+      parameters.toLocaleString("en")
+    } parameters. It reads windows of ` +
+    `${config.window_size} observations (MJD, magnitude) of one object in one band, and gives an embedding of width ` +
+    `${width} for each.`,
+    "",
+    ...origin ? [origin, ""] : [],
+    ...(notes ?? []).flatMap((note) => [`- ${note}`]),
+    ...notes?.length ? [""] : [],
+    ...section(
+      "Use",
+      [
+        "```sh",
+        "deno task embed --model THIS_FOLDER --data DATASET --output embeddings.parquet",
+        "```",
+        "",
+        "Weights are in `model.safetensors` under PyTorch's conventions (a linear map's weight is (out, in)); sizes and switches " +
+        "in `config.json`.",
+      ].join("\n"),
+    ),
+    ...section(
+      "Data",
+      dataset &&
+        table(["", ""], [
+          ...rowsOf({
+            dataset: dataset.folder,
+            "SHA-256 fingerprint": dataset.fingerprint,
+            "light curves": dataset.light_curves,
+            observations: dataset.observations,
+          }),
+          ...rowsOf(preprocessing ?? {}),
+        ]),
+    ),
+    ...section(
+      "Metrics",
+      metrics && Object.keys(metrics).length
+        ? table(
+          ["when it was saved", ""],
+          rowsOf(metrics).map(([name, value]) => [name, shown(value)] as const),
+        )
+        : undefined,
+    ),
+    ...section("Settings of training", training && table(["setting", "value"], rowsOf(training))),
+    ...section("Energy and carbon footprint", energy && energySentences(energy)),
+    ...section(
+      "Licence",
+      config.license
+        ? undefined
+        : "None was named: whoever publishes these weights decides on one (`license` above), as the data allow.",
+    ),
+    ...section(
+      "Citation",
+      "Donoso-Oliva, C., Becker, I., Protopapas, P., Cabrera-Vives, G., Cádiz-Leyton, M., Moreno-Cartagena, D. (2025), " +
+        "Astromer 2; Donoso-Oliva, C. et al. (2023), ASTROMER, A&A 670, A54. Made with Astromer for Deno " +
+        `${config.astromer_version}.`,
+    ),
+  ].join("\n");
+}

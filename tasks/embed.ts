@@ -1,0 +1,143 @@
+/** Embeds light curves as a Parquet table. */
+import { command, setting, z } from "../src/command.ts";
+import { runShape } from "../src/config.ts";
+import { lightCurvesOf } from "../src/data/dataset.ts";
+import { embeddingTable } from "../src/embed/table.ts";
+import { Failure, InputError } from "../src/errors.ts";
+import { writeAtomically } from "../src/files/atomic.ts";
+import { openParquet, type Row } from "../src/files/parquet.ts";
+import { duration, ProgressLine } from "../src/progress.ts";
+import { listenForStop, prepareRun } from "../src/run.ts";
+import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
+import { grouped } from "../src/table.ts";
+import { version } from "../src/version.ts";
+import { loadModel } from "../src/weights/model_folder.ts";
+
+const settings = z.object({
+  model: setting(z.string(), "model folder"),
+  output: setting(z.string(), "the .parquet to write"),
+  ...dataOrInputShape,
+  subset: setting(
+    z.enum(["train", "validation", "test", "none", "all"]).default("all"),
+    "which light curves of a dataset folder",
+  ),
+  pooling: setting(
+    z.enum(["mean", "max", "layers", "points"]).default("mean"),
+    "of the last block over the observations; layers: means of the input embedding and of every block, a column each; " +
+      "points: a row an observation",
+  ),
+  per_window: setting(
+    z.boolean().default(false),
+    "a row a window; else a light curve's windows become one, weighted by their points",
+  ),
+  bands: setting(
+    z.array(z.string()).min(1).optional(),
+    "one row an object, of its light curves in these bands",
+  ),
+  join: setting(
+    z.enum(["concat", "mean"]).default("concat"),
+    "how bands become one: end to end (objects that lack one are left out), or the mean of those there are",
+  ),
+  batch_size: setting(z.int().min(1).default(64), "full windows of a batch", "windows"),
+  ...runShape,
+});
+
+export default command({
+  name: "embed",
+  summary:
+    "Embeds light curves, nothing masked: sequential windows, pooled over their observations, as Parquet.",
+  settings,
+  examples: [
+    "deno task embed --model runs/asas/best --data data/asas --output embeddings.parquet",
+    "deno task embed --model runs/asas/best --input 'survey/*.csv' --output embeddings.parquet",
+    "deno task embed --model runs/asas/best --data data/ztf --bands g,r --join concat --output objects.parquet",
+    "deno task embed --model runs/asas/best --data data/asas --pooling layers --output layers.parquet",
+  ],
+  async run(settings, given) {
+    const { output, pooling, bands, per_window } = settings;
+    if (!output.endsWith(".parquet")) {
+      throw new InputError(`--output ${output}: embeddings are written as .parquet`);
+    }
+    if (bands && (per_window || pooling === "points")) {
+      throw new InputError(
+        "--bands makes a row an object: it does not go with --per-window or --pooling points",
+      );
+    }
+    const { device, dtype } = prepareRun(settings);
+    const { model, config } = await loadModel(settings.model, { device, dtype });
+    using _ = model;
+    await using opened = await openDataOrInput(settings, given, config.preprocessing ?? {}, output);
+    const { dataset } = opened;
+
+    const line = new ProgressLine(), started = performance.now();
+    const seconds = () => (performance.now() - started) / 1000;
+    using stop = listenForStop(() => line.clear());
+    let incomplete = 0;
+    const table = embeddingTable(model, dataset, lightCurvesOf(dataset, settings.subset), {
+      pooling,
+      perWindow: per_window,
+      bands,
+      join: settings.join,
+      windowSize: config.window_size,
+      batchSize: settings.batch_size,
+    }, {
+      onBatch(done) {
+        if (stop.requested()) throw new Failure(`stopped by a signal: ${output} was not written`);
+        line.update(() => {
+          const rate = done / seconds();
+          return `${grouped(done)} of ${grouped(table.windows)} windows  ${rate.toFixed(1)} windows/s  ` +
+            `${duration(seconds())}, ${duration((table.windows - done) / rate)} left`;
+        });
+      },
+      onIncomplete: () => void incomplete++,
+    });
+    let rows = 0;
+    await writeAtomically(output, async (temporary) => {
+      using file = await openParquet(temporary, table.columns, {
+        astromer: JSON.stringify({
+          version,
+          model: settings.model,
+          architecture: config.architecture,
+          window_size: config.window_size,
+          dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint },
+          pooling,
+          precision: dtype,
+        }),
+      });
+      for await (const group of groupsOf(table.rows)) {
+        file.write(group);
+        rows += group.length;
+      }
+      file.finish();
+    });
+    line.clear();
+    console.log(
+      `${output}: ${grouped(rows)} rows of ${grouped(table.lightCurves)} light curves, ${
+        grouped(table.windows)
+      } windows, ` +
+        `${dtype} on ${device}; ${duration(seconds())}, ${(table.windows / seconds()).toFixed(1)} windows/s`,
+    );
+    if (incomplete) {
+      console.log(
+        `${grouped(incomplete)} objects lack one of the bands ${
+          bands!.join(", ")
+        } and are left out (--join mean keeps them)`,
+      );
+    }
+  },
+});
+
+/** Rows of a row group. */
+const groupSize = 4096;
+
+async function* groupsOf(rows: AsyncIterable<Row>): AsyncGenerator<Row[]> {
+  let group: Row[] = [];
+  for await (const row of rows) {
+    group.push(row);
+    if (group.length === groupSize) {
+      yield group;
+      group = [];
+    }
+  }
+  if (group.length) yield group;
+}
