@@ -1,43 +1,64 @@
 /**
  * Astromer 2 for Deno: a self-supervised transformer for astronomical light curves, on libtorch through FFI.
  *
- * @example Reconstruct the light curves of a dataset folder
- * ```ts ignore
- * import { loadModel, openDataset, reconstructionMetrics, sequentialWindows } from "./mod.ts";
+ * {@link Astromer} is the door: it loads, trains, embeds, reconstructs, shows its attention, and takes light curves as
+ * arrays or as dataset folders, which `preprocess` on the command line makes of survey files. Below it lie the network and the tensors
+ * of libtorch, for those who want them. Nothing happens at import: libtorch is opened at the first use.
  *
- * using dataset = await openDataset("data/asas");
- * const { model } = await loadModel("runs/asas/best");
- * const windows = sequentialWindows(0, dataset.lengths[0]);
+ * @example Embed light curves with a model
+ * ```ts ignore
+ * import { Astromer } from "https://example.org/astromer/mod.ts";
+ *
+ * using model = await Astromer.load("models/astromer1-macho");
+ * const embeddings = model.embed([{ mjd, magnitude, error }]); // a Float32Array of 256 for each
  * ```
  * @module
  */
-export * as ops from "./ffi/ops.ts";
-export { op } from "./ffi/dispatch.ts";
+export * from "./src/astromer.ts";
+export { Failure, InputError } from "./src/errors.ts";
+
+export type { LightCurve } from "./src/data/light_curves.ts";
+export type { Subset } from "./src/data/dataset.ts";
+export { type Masking, paperMasking } from "./src/data/masking.ts";
+
+export type { Random } from "./src/random.ts";
+export type { Energy, EnergyAssumptions, Usage } from "./src/train/energy.ts";
+export type { Pooling } from "./src/embed/pooling.ts";
+export type { ReconstructionMetrics } from "./src/evaluate/metrics.ts";
+export type { MetricsLine } from "./src/train/pretrain.ts";
+export type { LoadOptions, ModelConfig } from "./src/weights/model_folder.ts";
+
+export { type Architecture, architecture, type Preset } from "./src/model/architecture.ts";
+export type { Initialization } from "./src/model/initialization.ts";
+export { AstromerNetwork, type EncoderInput, type ModelOptions, type Watch } from "./src/model/network.ts";
+export type {
+  Initialise,
+  LinearParameters,
+  Parameters,
+  ParameterSpec,
+  StateDict,
+} from "./src/model/parameters.ts";
+
+import * as dispatch from "./ffi/dispatch.ts";
+import * as everyOp from "./ffi/ops.ts";
+/**
+ * The operators of libtorch that are bound, each a function with the arguments of its schema in PyTorch's
+ * `native_functions.yaml`; {@link op} binds others.
+ *
+ * @example
+ * ```ts
+ * import { ops, scope, Tensor } from "./mod.ts";
+ *
+ * const sum = scope(() => ops.add(Tensor.from([1, 2]), Tensor.from([3, 4])).toArray());
+ * console.assert(sum[1] === 6);
+ * ```
+ */
+export const ops: typeof everyOp = everyOp;
+/** Binds another operator by its schema; its arguments are typed by it. See `ffi/dispatch.ts` for what can be bound. */
+export const op: typeof import("./ffi/dispatch.ts")["op"] = dispatch.op;
 export { backward, gradientOf, noGrad, requiresGrad, setGradient } from "./ffi/autograd.ts";
 export { cudaDeviceCount, type Device, setThreads, synchronize, threads } from "./ffi/device.ts";
-export { libtorch, LibtorchError } from "./ffi/library.ts";
+export { LibtorchError } from "./ffi/library.ts";
 export { TorchError } from "./ffi/native.ts";
 export { manualSeed } from "./ffi/random.ts";
-export { type Dtype, scope, Tensor, unscoped } from "./ffi/tensor.ts";
-
-export { Failure, InputError } from "./src/errors.ts";
-export * from "./src/data/batch.ts";
-export * from "./src/data/dataset.ts";
-export * from "./src/data/masking.ts";
-export * from "./src/data/windows.ts";
-export { preprocess } from "./src/survey/preprocess.ts";
-export { simulate } from "./src/survey/simulate.ts";
-
-export { type Architecture, architecture, type Preset, presets } from "./src/model/architecture.ts";
-export { AstromerNetwork, type EncoderInput, type ModelOptions, type Watch } from "./src/model/network.ts";
-export { reconstructionLoss } from "./src/model/loss.ts";
-export { Parameters } from "./src/model/parameters.ts";
-export { angularFrequencies, PositionalEncoding } from "./src/model/positional_encoding.ts";
-
-export { ReconstructionMetrics } from "./src/evaluate/metrics.ts";
-export { reconstructionMetrics, reconstructWindows } from "./src/evaluate/reconstruction.ts";
-export { Adam, type AdamOptions } from "./src/train/adam.ts";
-export { pretrain, type PretrainOptions } from "./src/train/pretrain.ts";
-export { constant, cosine, type Schedule, transformer } from "./src/train/schedule.ts";
-export { trainingStep } from "./src/train/step.ts";
-export { loadModel, type ModelConfig, saveModel } from "./src/weights/model_folder.ts";
+export { type Dtype, scope, Tensor, type TensorOptions, type TypedArray, unscoped } from "./ffi/tensor.ts";

@@ -205,7 +205,8 @@ export function op<const S extends string>(schema: Declarable<S>): Operator<S> {
   }));
   const slots = Math.max(args.length, results.length, 1);
   const name = encoder.encode(parsed.name + "\0"), overload = encoder.encode(parsed.overload + "\0");
-  const namePointer = Deno.UnsafePointer.of(name), overloadPointer = Deno.UnsafePointer.of(overload);
+  // Taken at the first call: a module that declares operators is imported without any permission.
+  let namePointer: Deno.PointerValue = null, overloadPointer: Deno.PointerValue = null;
   const label = parsed.name.replace(/^aten::/, "");
 
   const run = (...given: unknown[]): unknown => {
@@ -218,6 +219,8 @@ export function op<const S extends string>(schema: Declarable<S>): Operator<S> {
       return value as never;
     });
     const { torch, versionCode } = libtorch();
+    namePointer ??= Deno.UnsafePointer.of(name);
+    overloadPointer ??= Deno.UnsafePointer.of(overload);
     const stack = new BigUint64Array(slots);
     for (let i = 0; i < args.length; i++) stack[i] = args[i].packer.pack(values[i]);
     calls++;

@@ -11,8 +11,10 @@ export const pinnedVersion = "2.13.0";
 
 /** No usable libtorch: the message lists each path tried, with its cause, and how to get one. */
 export class LibtorchError extends Error {
+  /** The error's kind. */
   override name = "LibtorchError";
   /**
+   * An error that lists where libtorch was looked for.
    * @param message what to show
    * @param tried each path that was looked at, with what was wrong there
    */

@@ -3,7 +3,13 @@ import { libtorch } from "./library.ts";
 
 /** A call that libtorch refused, with its own words. */
 export class TorchError extends Error {
+  /** The error's kind. */
   override name = "TorchError";
+  /**
+   * An error of an operator.
+   * @param operator what was called
+   * @param text libtorch's words
+   */
   constructor(readonly operator: string, text: string) {
     super(`${operator}: ${text}`);
   }

@@ -6,18 +6,15 @@ import { libtorch } from "./library.ts";
 /** The element types that are bound. */
 export type Dtype = "float32" | "float64" | "bfloat16" | "float16" | "int64" | "int32" | "uint8" | "bool";
 
-/** The typed array that holds each dtype's elements; bfloat16 as its raw 16-bit words. */
-interface ArrayByDtype {
-  float32: Float32Array<ArrayBuffer>;
-  float64: Float64Array<ArrayBuffer>;
-  bfloat16: Uint16Array<ArrayBuffer>;
-  float16: Float16Array<ArrayBuffer>;
-  int64: BigInt64Array<ArrayBuffer>;
-  int32: Int32Array<ArrayBuffer>;
-  uint8: Uint8Array<ArrayBuffer>;
-  bool: Uint8Array<ArrayBuffer>;
-}
-export type TypedArray = ArrayByDtype[Dtype];
+/** A typed array that holds the elements of some dtype; bfloat16 as raw 16-bit words. */
+export type TypedArray =
+  | Float32Array<ArrayBuffer>
+  | Float64Array<ArrayBuffer>
+  | Uint16Array<ArrayBuffer>
+  | Float16Array<ArrayBuffer>
+  | BigInt64Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | Uint8Array<ArrayBuffer>;
 
 const arrayOf = {
   float32: Float32Array,
@@ -60,7 +57,9 @@ export function dtypeCode(dtype: Dtype): number {
 
 /** Where and as what to make a tensor; float32 on the CPU unless said otherwise. */
 export interface TensorOptions<D extends Dtype = Dtype> {
+  /** Default: float32. */
   dtype?: D;
+  /** Default: the CPU. */
   device?: Device;
 }
 
@@ -82,7 +81,10 @@ export class Tensor implements Disposable {
   #shape: readonly number[] | undefined;
   #dtype: Dtype | undefined;
 
-  /** @param handle a new handle, which this object owns from now on */
+  /**
+   * Wraps a native tensor.
+   * @param handle a new handle, which this object owns from now on
+   */
   constructor(handle: Deno.PointerObject) {
     this.#handle = handle;
     live++;
@@ -162,6 +164,7 @@ export class Tensor implements Disposable {
     return this.#handle;
   }
 
+  /** Whether the native handle has been given back. */
   get disposed(): boolean {
     return this.#handle === null;
   }
@@ -176,6 +179,10 @@ export class Tensor implements Disposable {
     return this.#longs("aoti_torch_get_strides");
   }
 
+  /**
+   * The element type.
+   * @throws {TypeError} when it is one that is not bound
+   */
   get dtype(): Dtype {
     if (this.#dtype) return this.#dtype;
     check(libtorch().torch.aoti_torch_get_dtype(this.handle, outCode), "dtype");
@@ -185,6 +192,7 @@ export class Tensor implements Disposable {
     return this.#dtype = name;
   }
 
+  /** Where the elements lie. */
   get device(): Device {
     const { torch } = libtorch();
     check(torch.aoti_torch_get_device_type(this.handle, outCode), "device");
@@ -312,6 +320,7 @@ export class Tensor implements Disposable {
     forgotten.unregister(this);
   }
 
+  /** As {@link dispose}. */
   [Symbol.dispose](): void {
     this.dispose();
   }

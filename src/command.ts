@@ -13,7 +13,9 @@ export interface SettingMeta {
 
 /** Names of settings that were not left to their defaults: by flag or file, and by flag alone. */
 export interface Given {
+  /** By flag or by file. */
   all: ReadonlySet<string>;
+  /** By flag. */
   flags: ReadonlySet<string>;
 }
 

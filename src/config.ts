@@ -8,6 +8,8 @@ import { InputError } from "./errors.ts";
 import { architectureShape, presets, widthOf } from "./model/architecture.ts";
 import { initializationSetting } from "./model/initialization.ts";
 import { energyShape } from "./train/energy.ts";
+import type { PretrainOptions } from "./train/pretrain.ts";
+import { constant, cosine, type Schedule, transformer } from "./train/schedule.ts";
 
 /** Settings of where and with what arithmetic a model runs. */
 export const runShape = {
@@ -86,7 +88,9 @@ export const pretrainShape = {
   ...energyShape,
 } as const;
 
+/** The schema of all settings of pretraining: default, unit and help of each. */
 export const pretrainSchema = z.object(pretrainShape);
+/** Settings of pretraining, with defaults filled in. */
 export type PretrainSettings = z.output<typeof pretrainSchema>;
 
 /** What a recipe sets where nothing else was given; `fast` is the schema's defaults. */
@@ -156,4 +160,27 @@ function checkTogether(settings: PretrainSettings): void {
       `--shortest-period ${settings.shortest_period} must be below --longest-period ${settings.longest_period}`,
     );
   }
+}
+
+/** What the training loop is told by the settings. */
+export function pretrainOptions(settings: PretrainSettings): PretrainOptions {
+  return {
+    windowSize: settings.window_size,
+    batchSize: settings.batch_size,
+    masking: settings,
+    weights: settings.loss_weights,
+    schedule: scheduleOf(settings),
+    epochs: settings.epochs,
+    maxMinutes: settings.max_minutes ?? Infinity,
+    patience: settings.patience,
+    validationWindows: settings.validation_windows,
+    logSteps: settings.log_steps,
+    seed: settings.seed,
+  };
+}
+
+function scheduleOf(settings: PretrainSettings): Schedule {
+  const { learning_rate: rate, schedule, warmup_steps: warmup } = settings;
+  if (rate === "schedule") return transformer(widthOf(settings), warmup);
+  return schedule === "cosine" ? cosine(rate, warmup) : constant(rate, warmup);
 }

@@ -3,11 +3,13 @@
  * would be right. Commands print it as one sentence, without a stack trace, and exit with code 2.
  */
 export class InputError extends Error {
+  /** The error's kind. */
   override name = "InputError";
 }
 
 /** A failure that is not the user's input (a full disk, a missing library): one sentence, exit code 1. */
 export class Failure extends Error {
+  /** The error's kind. */
   override name = "Failure";
 }
 

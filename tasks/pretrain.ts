@@ -1,18 +1,17 @@
 /** Pretrains a model on a dataset folder. */
 import { libtorch } from "../ffi/library.ts";
 import { command } from "../src/command.ts";
-import { pretrainSchema, type PretrainSettings, resolve } from "../src/config.ts";
+import { pretrainOptions, pretrainSchema, type PretrainSettings, resolve } from "../src/config.ts";
 import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { InputError, messageOf } from "../src/errors.ts";
 import { exists, writeJson } from "../src/files/atomic.ts";
-import { architectureSchema, widthOf } from "../src/model/architecture.ts";
+import { architectureSchema } from "../src/model/architecture.ts";
 import { AstromerNetwork } from "../src/model/network.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
 import { listenForStop, prepareRun } from "../src/run.ts";
 import { Adam } from "../src/train/adam.ts";
 import { energyOf } from "../src/train/energy.ts";
 import { pretrain } from "../src/train/pretrain.ts";
-import { constant, cosine, type Schedule, transformer } from "../src/train/schedule.ts";
 import { version } from "../src/version.ts";
 import { datasetDetails, saveModel } from "../src/weights/model_folder.ts";
 
@@ -86,19 +85,7 @@ export default command({
       line.clear();
       console.error("stopping after this step; once more to stop at once");
     });
-    const result = await pretrain(model, adam, dataset, {
-      windowSize: settings.window_size,
-      batchSize: settings.batch_size,
-      masking: settings,
-      weights: settings.loss_weights,
-      schedule: scheduleOf(settings, widthOf(architecture)),
-      epochs: settings.epochs,
-      maxMinutes: settings.max_minutes ?? Infinity,
-      patience: settings.patience,
-      validationWindows: settings.validation_windows,
-      logSteps: settings.log_steps,
-      seed: settings.seed,
-    }, {
+    const result = await pretrain(model, adam, dataset, pretrainOptions(settings), {
       stopRequested: stop.requested,
       onStep: ({ epoch, step, steps, done, loss, rate }) =>
         line.update(() => {
@@ -138,10 +125,4 @@ export default command({
 /** The settings that a later run can be given as `--config`. */
 function savable({ config: _, ...settings }: PretrainSettings): Record<string, unknown> {
   return settings;
-}
-
-function scheduleOf(settings: PretrainSettings, width: number): Schedule {
-  const { learning_rate: rate, schedule, warmup_steps: warmup } = settings;
-  if (rate === "schedule") return transformer(width, warmup);
-  return schedule === "cosine" ? cosine(rate, warmup) : constant(rate, warmup);
 }

@@ -1,33 +1,112 @@
-/** The library as users import it: by URL, without this project's configuration. */
-import { assertEquals } from "../src/std.ts";
+/** The library as users import it: by URL, without this project's configuration, with the permissions that README names. */
+import { libtorch } from "../ffi/library.ts";
+import { largestDifference } from "./shared.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../src/std.ts";
+import { Astromer } from "../mod.ts";
+import { sinusoids } from "./data/support.ts";
+import { testIn } from "./shared.ts";
 
-Deno.test("mod.ts can be imported by URL from a script elsewhere", async () => {
-  const root = new URL("../", import.meta.url);
-  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
-    const file = new URL(`.${new URL(request.url).pathname}`, root);
-    const headers = {
-      "content-type": file.pathname.endsWith(".json") ? "application/json" : "text/typescript",
-    };
+const root = new URL("../", import.meta.url);
+
+/** Serves the repository, and a folder under /models/. */
+function serve(models: string) {
+  return Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+    const path = new URL(request.url).pathname;
+    const file = path.startsWith("/models/") ? `${models}/${path.slice(8)}` : new URL(`.${path}`, root);
+    const type = path.endsWith(".json") ? "application/json" : "text/typescript";
     return await Deno.readFile(file).then(
-      (body) => new Response(body, { headers }),
+      (body) => new Response(body, { headers: { "content-type": type } }),
       () => new Response("", { status: 404 }),
     );
   });
-  const folder = await Deno.makeTempDir();
-  const script = `
-    import { architecture, AstromerNetwork, ops, scope, Tensor } from "http://127.0.0.1:${server.addr.port}/mod.ts";
-    using model = new AstromerNetwork(architecture("small", { blocks: 1 }));
-    scope(() => {
-      const column = (values: number[]) => Tensor.from(values, [1, 3, 1]);
-      const y = model.reconstruct({ magnitudes: column([-1, 0, 1]), times: column([-5, 0, 5]), hidden: null });
-      console.log(JSON.stringify([y.shape, ops.tanh(Tensor.from([0])).item()]));
-    });`;
+}
+
+/** The permissions as README gives them, for a host. */
+async function permissions(host: string): Promise<string[]> {
+  const readme = await Deno.readTextFile(new URL("README.md", root));
+  const line = /^deno run (--allow-.*) script\.ts$/m.exec(readme);
+  if (!line) throw new Error("README names no permissions");
+  return line[1].replaceAll("example.org", host).split(" ");
+}
+
+async function runScript(folder: string, host: string, script: string) {
   await Deno.writeTextFile(`${folder}/script.ts`, script);
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-lock", "--check", "script.ts"],
+    args: ["run", ...await permissions(host), "--no-prompt", "--no-lock", "--check", "script.ts"],
     cwd: folder,
+    env: { NO_COLOR: "1", LIBTORCH: libtorch().folder },
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+const lightCurves = sinusoids([30, 250, 7]).map(({ mjd, mag, err }) => ({ mjd, magnitude: mag, error: err }));
+
+testIn(
+  "a script elsewhere imports mod.ts by URL, loads weights by URL, and works in a worker too",
+  async (folder) => {
+    using model = Astromer.untrained({ preset: "small", precision: "float32" });
+    await model.save(`${folder}/served/tiny`);
+    const expected = model.embed(lightCurves);
+
+    await using server = serve(`${folder}/served`);
+    const host = `127.0.0.1:${server.addr.port}`;
+    const embedding = `
+    import { Astromer } from "http://${host}/mod.ts";
+    export async function embed() {
+      using model = await Astromer.load("http://${host}/models/tiny");
+      return model.embed(${JSON.stringify(lightCurves)}).map((row) => [...row]);
+    }`;
+    await Deno.mkdir(`${folder}/user`);
+    await Deno.writeTextFile(`${folder}/user/embed.ts`, embedding);
+    await Deno.writeTextFile(
+      `${folder}/user/worker.ts`,
+      `/// <reference lib="deno.worker" />
+    import { embed } from "./embed.ts";
+    self.postMessage(await embed());`,
+    );
+    const { code, stdout, stderr } = await runScript(
+      `${folder}/user`,
+      host,
+      `import { embed } from "./embed.ts";
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    const there = await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = (event) => reject(event.error);
+    });
+    worker.terminate();
+    console.log(JSON.stringify({ here: await embed(), there }));`,
+    );
+    assertEquals(code, 0, stderr);
+    const { here, there } = JSON.parse(stdout);
+    for (const [i, row] of expected.entries()) {
+      assertTrue(largestDifference(row, here[i]) < 1e-6);
+      assertTrue(largestDifference(row, there[i]) < 1e-6);
+    }
+  },
+);
+
+testIn("what is wrong with a URL of weights is said", async (folder) => {
+  await using server = serve(folder);
+  const host = `127.0.0.1:${server.addr.port}`;
+  await Deno.mkdir(`${folder}/user`);
+  const { code, stderr } = await runScript(
+    `${folder}/user`,
+    host,
+    `import { Astromer } from "http://${host}/mod.ts";
+    await Astromer.load("http://${host}/models/none");`,
+  );
+  assertEquals(code, 1);
+  assertStringIncludes(
+    stderr,
+    `http://${host}/models/none is not a model folder: config.json cannot be read: the server answers 404`,
+  );
+});
+
+Deno.test("importing mod.ts opens nothing", async () => {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--no-lock", "--allow-import", new URL("mod.ts", root).href],
+    env: { NO_COLOR: "1" },
   }).output();
   assertEquals(code, 0, new TextDecoder().decode(stderr));
-  assertEquals(JSON.parse(new TextDecoder().decode(stdout)), [[1, 3, 1], 0]);
-  await Deno.remove(folder, { recursive: true });
 });

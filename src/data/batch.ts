@@ -47,7 +47,8 @@ export type LossWeights = "errors" | "none";
 
 /** How a batch is filled. */
 export interface BatchOptions {
-  masking: Masking;
+  /** Fractions to draw the roles of points by, or a function that gives them. */
+  masking: Masking | ((window: Window) => MaskedWindow);
   weights: LossWeights;
   /** Key of the random stream of each window, beside its light curve and start. */
   key: readonly number[];
@@ -78,9 +79,10 @@ export function fillBatch(
   windows: readonly Window[],
   { masking, weights, key, paddedTo = 0 }: BatchOptions,
 ): Batch {
-  const masked = windows.map(({ lightCurve, start, length }) =>
-    maskWindow(length, masking, seeded(...key, lightCurve, start))
-  );
+  const masked = windows.map((window) => {
+    if (typeof masking === "function") return masking(window);
+    return maskWindow(window.length, masking, seeded(...key, window.lightCurve, window.start));
+  });
   const most = (count: (window: MaskedWindow) => number) =>
     masked.reduce((m, window) => Math.max(m, count(window)), 0);
   const visibleProbed = (w: MaskedWindow) => w.left.length + w.replaced.length;

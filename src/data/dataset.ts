@@ -21,6 +21,7 @@ export interface DatasetInfo {
 
 /** An opened dataset folder. */
 export interface Dataset extends Disposable {
+  /** Its path. */
   folder: string;
   /** SHA-256 over the checksums of its files. */
   fingerprint: string;
@@ -28,9 +29,13 @@ export interface Dataset extends Disposable {
   preprocessing: Record<string, unknown>;
   /** Number of light curves. */
   size: number;
+  /** Ids of the objects; one object may have light curves in several bands. */
   ids: string[];
+  /** The light curves' bands, where known. */
   bands: (string | null)[];
+  /** The objects' classes, where known. */
   classes: (string | null)[];
+  /** The part that each light curve belongs to. */
   subsets: Subset[];
   /** First observation of each light curve. */
   offsets: Float64Array;

@@ -12,8 +12,11 @@ export interface LightCurve {
   magnitude: ArrayLike<number>;
   /** Uncertainties of the magnitudes, mag. Only a loss that weighs points by their errors reads them. */
   error?: ArrayLike<number>;
+  /** The object's name. Default: its place in the list. */
   id?: string;
+  /** The band it was observed in. */
   band?: string;
+  /** The object's class, if it is known. */
   class?: string;
 }
 

@@ -18,7 +18,15 @@ export const maskingShape = {
   ),
 } as const;
 
-export type Masking = { [K in keyof typeof maskingShape]: number };
+/** Which fractions of a window's observations are what (section 2.3 of the paper). */
+export interface Masking {
+  /** Probed: the loss looks at their prediction. */
+  probed_fraction: number;
+  /** Of the probed ones, those hidden from the model. */
+  masked_fraction: number;
+  /** Of the probed ones, those that show the magnitude of another point. */
+  replaced_fraction: number;
+}
 
 /** The paper's fractions: of all points 50 % probed; of all points 30 % masked, 10 % replaced, 10 % left. */
 export const paperMasking: Masking = { probed_fraction: 0.5, masked_fraction: 0.3, replaced_fraction: 0.1 };
@@ -57,5 +65,21 @@ export function maskWindow(n: number, masking: Masking, random: Random): MaskedW
     replaced: points.subarray(masked, masked + replaced),
     masked: points.subarray(0, masked),
     sources: Int32Array.from({ length: replaced }, () => random.integer(n)),
+  };
+}
+
+/**
+ * Roles of n points of which given ones are hidden; all are probed.
+ * @param hidden places in the window
+ */
+export function maskPoints(n: number, hidden: ReadonlySet<number>): MaskedWindow {
+  const none = new Int32Array();
+  const points = Int32Array.from({ length: n }, (_, i) => i);
+  return {
+    unprobed: none,
+    left: points.filter((i) => !hidden.has(i)),
+    replaced: none,
+    masked: points.filter((i) => hidden.has(i)),
+    sources: none,
   };
 }

@@ -46,17 +46,45 @@ export const architectureShape = {
 
 export const architectureSchema = z.object(architectureShape);
 
-/** The sizes and switches of a model; part of every model's `config.json`. */
-export type Architecture = z.output<typeof architectureSchema>;
+/** The sizes and switches of a model, as {@link architectureShape} explains them; part of every model's `config.json`. */
+export interface Architecture {
+  /** Attention blocks. */
+  blocks: number;
+  /** Attention heads of a block. */
+  heads: number;
+  /** Width of a head; the model's width is heads x head_size. */
+  head_size: number;
+  /** Hidden width of a block's feed-forward network. */
+  feed_forward_size: number;
+  /** Rate of dropout in training. */
+  dropout: number;
+  /** What runs beside attention and feed-forward. */
+  skip: "linear" | "none";
+  /** What stands for a hidden magnitude. */
+  masked_magnitudes: "token" | "zero" | "kept";
+  /** Where hidden points are masked in the attention. */
+  attention_mask: "keys" | "queries" | "both";
+  /** What is added to a masked attention logit. */
+  attention_mask_value: number;
+  /** Kind of positional encoding. */
+  encoding: "reference" | "periods";
+  /** Base of the reference encoding's frequencies. */
+  encoding_base: number;
+  /** Shortest period of the periods encoding, days. */
+  shortest_period: number;
+  /** Longest period of the periods encoding, days. */
+  longest_period: number;
+}
+
+/** Names of the architectures to start from. */
+export type Preset = "astromer2" | "astromer1" | "small";
 
 /** Astromer 1 (Donoso-Oliva et al. 2023), Astromer 2 (2025), and a small Astromer 2 that trains in a minute. */
 export const presets = {
   astromer2: {},
   astromer1: { blocks: 2, feed_forward_size: 128, skip: "none", masked_magnitudes: "zero" },
   small: { blocks: 2, heads: 4, head_size: 16, feed_forward_size: 128 },
-} as const satisfies Record<string, Partial<Architecture>>;
-
-export type Preset = keyof typeof presets;
+} as const satisfies Record<Preset, Partial<Architecture>>;
 
 /**
  * A preset's architecture with some settings changed.

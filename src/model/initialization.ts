@@ -7,7 +7,9 @@ export const initializationSetting = setting(
   "starting point: Glorot as in the reference, or queries, keys and skips near the identity, so that the first " +
     "attention interpolates in time",
 );
-export type Initialization = z.output<typeof initializationSetting>;
+
+/** Where training starts: as in the reference, or where the first attention interpolates in time. */
+export type Initialization = "reference" | "interpolation";
 
 /** Uniform in [-limit, limit]. */
 export function uniform(limit: number): Initialise {

@@ -49,11 +49,13 @@ export interface Watch {
 export interface ModelOptions {
   /** What layers compute with; parameters and moments are float32 in either case. */
   dtype?: "float32" | "bfloat16";
+  /** Default: the CPU. */
   device?: Device;
   /** The parameters' values, in place of initial ones. */
   state?: StateDict;
   /** Of the initial values. */
   seed?: number;
+  /** Where training starts. Default: interpolation. */
   initialization?: Initialization;
   /** Angular frequencies (d,) in place of those that the architecture gives. */
   frequencies?: Float32Array<ArrayBuffer>;
@@ -84,9 +86,13 @@ export function parameterSpecs(architecture: Architecture, initialization: Initi
 
 /** Astromer 2 (or 1: an {@link Architecture} away). */
 export class AstromerNetwork implements Disposable {
+  /** Its sizes and switches. */
   readonly architecture: Architecture;
+  /** Everything that is trained. */
   readonly parameters: Parameters;
+  /** Where it computes. */
   readonly device: Device;
+  /** What its layers compute with. */
   readonly dtype: "float32" | "bfloat16";
   readonly #encoding: PositionalEncoding;
   readonly #input: LinearParameters;
@@ -97,6 +103,12 @@ export class AstromerNetwork implements Disposable {
   readonly #scale: Tensor;
   readonly #constants: { zero: Tensor; one: Tensor; maskValue: Tensor };
 
+  /**
+   * A network with initial values, or with those of a state dict.
+   * @param architecture sizes and switches
+   * @param options device, arithmetic, and where the parameters' values come from
+   * @throws {RangeError} when a state dict does not fit the architecture, before anything is allocated
+   */
   constructor(
     architecture: Architecture,
     { dtype = "float32", device = "cpu", seed = 0, state, initialization = "interpolation", frequencies }:

@@ -18,6 +18,7 @@ export interface ParameterSpec {
   name: string;
   /** As in PyTorch: (out, in) for a linear map. */
   shape: readonly number[];
+  /** Its values before training. */
   initialise: Initialise;
 }
 
@@ -55,7 +56,9 @@ export function normSpec(name: string, size: number): ParameterSpec[] {
 
 /** A weight matrix (out, in) and a bias (out), either of one layer or of a group stacked along "out". */
 export interface LinearParameters {
+  /** (out, in) */
   weight: Tensor;
+  /** (out,) */
   bias: Tensor;
 }
 
@@ -80,6 +83,7 @@ export class Parameters implements Disposable {
   readonly #views: Tensor[] = [];
 
   /**
+   * Lays all parameters out in one buffer.
    * @param specs every parameter, in the order of the buffer
    * @param options the dtype that layers compute with, the device, and where values come from: a state dict, or the
    * initialisers with a seed

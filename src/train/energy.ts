@@ -24,34 +24,52 @@ export const energyShape = {
   ),
 } as const;
 
-export type EnergyAssumptions = { [K in keyof typeof energyShape]: number };
+/** The assumptions, as {@link energyShape} explains them. */
+export interface EnergyAssumptions {
+  /** W a core. */
+  core_power: number;
+  /** W a GPU. */
+  gpu_power: number;
+  /** Watts drawn by the data centre for every watt of its computers. */
+  power_usage_effectiveness: number;
+  /** g of CO2 equivalent a kWh. */
+  carbon_intensity: number;
+}
 
 /** Power of memory, W/GB, in the same source. */
 const memoryPower = 0.3725;
 
-const usageShape = {
-  hours: z.number().min(0),
-  /** CPU cores in use; all are taken to be busy. */
-  cores: z.number().min(0),
-  gpus: z.number().min(0),
+/** What a run used; all of it is taken to be busy. */
+export interface Usage {
+  /** Hours it took. */
+  hours: number;
+  /** CPU cores. */
+  cores: number;
+  /** GPUs. */
+  gpus: number;
   /** GB, 1e9 bytes. */
-  memory: z.number().min(0),
-} as const;
-
-/** What a run used. */
-export type Usage = { [K in keyof typeof usageShape]: number };
+  memory: number;
+}
 
 /** An estimate with all that it rests on. */
-export const energySchema = z.object({
-  ...usageShape,
-  ...energyShape,
+export interface Energy extends Usage, EnergyAssumptions {
   /** kWh */
-  energy: z.number().min(0),
-  /** kg of CO2 equivalent */
-  co2: z.number().min(0),
-});
+  energy: number;
+  /** kg of CO2 equivalent. */
+  co2: number;
+}
 
-export type Energy = z.output<typeof energySchema>;
+const quantity = z.number().min(0);
+
+export const energySchema = z.object({
+  ...energyShape,
+  hours: quantity,
+  cores: quantity,
+  gpus: quantity,
+  memory: quantity,
+  energy: quantity,
+  co2: quantity,
+});
 
 /** E = t (cores P_core + GPUs P_GPU + memory P_memory) PUE; CO2 = E x carbon intensity. */
 export function energyOf(usage: Usage, assumptions: EnergyAssumptions): Energy {

@@ -6,43 +6,65 @@ import { shortestLightCurve } from "../data/windows.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { writeFolderAtomically, writeJson, writeText } from "../files/atomic.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
-import { architectureSchema } from "../model/architecture.ts";
+import { type Architecture, architectureSchema } from "../model/architecture.ts";
 import { AstromerNetwork } from "../model/network.ts";
 import type { Parameters } from "../model/parameters.ts";
-import { energySchema } from "../train/energy.ts";
+import { type Energy, energySchema } from "../train/energy.ts";
 import { version } from "../version.ts";
 import { modelCard } from "./model_card.ts";
 
+/** What `config.json` holds. */
+export interface ModelConfig {
+  /** What tells a model folder of this kind from others. */
+  model_type: "astromer";
+  /** Sizes and switches. */
+  architecture: Architecture;
+  /** Number of trainable parameters. */
+  parameters: number;
+  /** Observations of a full window. */
+  window_size: number;
+  /** Where the weights come from, in a sentence, if they were not trained here. */
+  origin?: string;
+  /** What a user must know of this model, in sentences. */
+  notes?: string[];
+  /** SPDX name of the licence of the weights. */
+  license?: string;
+  /** How the light curves were filtered that it was trained on: settings of `preprocess`. */
+  preprocessing?: Record<string, unknown>;
+  /** Settings that the model was trained with. */
+  training?: Record<string, unknown>;
+  /** The dataset it was trained on. */
+  dataset?: { folder: string; fingerprint: string; light_curves?: number; observations?: number };
+  /** Metrics when it was saved. */
+  metrics?: Record<string, number>;
+  /** Estimated energy and carbon footprint of the training. */
+  energy?: Energy;
+  /** The version of this software that wrote it. */
+  astromer_version: string;
+}
+
 const anything = z.record(z.string(), z.unknown());
 
-const configSchema = z.object({
+const configSchema: z.ZodType<ModelConfig> = z.object({
   model_type: z.literal("astromer"),
   architecture: architectureSchema.strict(),
-  /** Number of trainable parameters. */
   parameters: z.int(),
-  /** Observations of a full window. */
   window_size: z.int().min(shortestLightCurve),
-  /** Where the weights come from, in a sentence, if they were not trained here. */
   origin: z.string().optional(),
-  /** What a user must know of this model, in sentences. */
   notes: z.array(z.string()).optional(),
-  /** SPDX name of the licence of the weights. */
   license: z.string().optional(),
-  /** How the light curves were filtered that it was trained on: settings of `preprocess`. */
   preprocessing: anything.optional(),
-  /** Settings that the model was trained with. */
   training: anything.optional(),
-  /** The dataset it was trained on. */
-  dataset: z.looseObject({ folder: z.string(), fingerprint: z.string() }).optional(),
-  /** Metrics when it was saved. */
+  dataset: z.object({
+    folder: z.string(),
+    fingerprint: z.string(),
+    light_curves: z.number().optional(),
+    observations: z.number().optional(),
+  }).optional(),
   metrics: z.record(z.string(), z.number()).optional(),
-  /** Estimated energy and carbon footprint of the training, with what they rest on. */
   energy: energySchema.optional(),
   astromer_version: z.string(),
 });
-
-/** What `config.json` holds. */
-export type ModelConfig = z.output<typeof configSchema>;
 
 /** What whoever saves a model tells of it. */
 export type ModelDetails = Omit<
@@ -84,6 +106,7 @@ export function saveModel(folder: string, network: AstromerNetwork, details: Mod
 
 /** How to run a loaded model. */
 export interface LoadOptions {
+  /** Default: the CPU. */
   device?: Device;
   /** What layers compute with; parameters are float32 in either case. */
   dtype?: "float32" | "bfloat16";

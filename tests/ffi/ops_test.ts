@@ -62,6 +62,7 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
 
   sum: (x) => [[ops.sum(x, [0]), ops.sum(x, null)], [4, 6, 10]],
   mean: (x) => [ops.mean(x), [2.5]],
+  amax: (x) => [[ops.amax(x, [0]), ops.amax(x, [1], true)], [3, 4, 2, 4]],
   dot: (x, y) => [ops.dot(ops.view(x, [4]), ops.view(y, [4])), [4 + 1 - 6 + 32]],
 
   view: (x) => [ops.view(x, [4, 1]), a],

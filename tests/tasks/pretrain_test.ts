@@ -1,34 +1,7 @@
 /** The real commands end to end: survey files, dataset, model, numbers. */
 import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
-import { sharedPath, sharedTest } from "../shared.ts";
-
-const cli = new URL("../../cli.ts", import.meta.url).pathname;
-
-/** Runs a command in a process of its own. */
-async function run(...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", cli, ...args],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
-
-async function preprocessed(folder: string): Promise<string> {
-  const { code, stderr } = await run(
-    ...[
-      "preprocess",
-      "--preset",
-      "reference",
-      "--input",
-      sharedPath("data/asas-tiny"),
-      "--output",
-      `${folder}/data`,
-    ],
-  );
-  assertEquals(code, 0, stderr);
-  return `${folder}/data`;
-}
+import { sharedTest } from "../shared.ts";
+import { cli, preprocessed, run } from "./support.ts";
 
 /** The lines of a run, without what a clock says. */
 async function metricsOf(runFolder: string) {

@@ -1,0 +1,339 @@
+/** The library's door: a model that takes light curves as arrays or as dataset folders. */
+import { noGrad } from "../ffi/autograd.ts";
+import { scope } from "../ffi/tensor.ts";
+import type { Given } from "./command.ts";
+import { pretrainOptions, pretrainSchema, type PretrainSettings, resolve } from "./config.ts";
+import { fillBatch, toTensors } from "./data/batch.ts";
+import { type Dataset, lightCurvesOf, openDataset, type Subset } from "./data/dataset.ts";
+import { datasetOf, type LightCurve } from "./data/light_curves.ts";
+import { type Masking, maskPoints, noMasking } from "./data/masking.ts";
+import { sequentialWindows, type Window } from "./data/windows.ts";
+import { layersOf, type Pooling } from "./embed/pooling.ts";
+import { batchesByLength, embedWindows, LightCurveEmbedding } from "./embed/stream.ts";
+import { InputError } from "./errors.ts";
+import { attentionWeights } from "./evaluate/attention.ts";
+import type { ReconstructionMetrics } from "./evaluate/metrics.ts";
+import { eachWindow, reconstructionMetrics } from "./evaluate/reconstruction.ts";
+import { architectureSchema, type Preset, widthOf } from "./model/architecture.ts";
+import { AstromerNetwork } from "./model/network.ts";
+import { prepareRun } from "./run.ts";
+import { Adam } from "./train/adam.ts";
+import { type MetricsLine, pretrain } from "./train/pretrain.ts";
+import { version } from "./version.ts";
+import {
+  datasetDetails,
+  loadModel,
+  type LoadOptions,
+  type ModelConfig,
+  saveModel,
+} from "./weights/model_folder.ts";
+
+/** Light curves: arrays, or the path of a dataset folder as `preprocess` writes it. */
+export type LightCurves = readonly LightCurve[] | string;
+
+/** Settings of `deno task pretrain` (all have defaults), but for where it reads and writes. */
+export interface TrainingSettings {
+  /** Architecture to start from. Default: astromer2. */
+  preset?: Preset;
+  /** How to train: what learns fastest in measured short runs, or what the paper did. Default: fast. */
+  recipe?: "fast" | "paper";
+  /** Epochs at most. Default: 100. */
+  epochs?: number;
+  /** Minutes at most. Default: no limit. */
+  max_minutes?: number;
+  /** Windows of a step. Default: 16. */
+  batch_size?: number;
+  /** Peak learning rate. Default: 5e-4. */
+  learning_rate?: number | "schedule";
+  /** Observations of a window. Default: 200. */
+  window_size?: number;
+  /** Names initial values, windows, masks and dropout. Default: 0. */
+  seed?: number;
+  /** auto, cpu, cuda or cuda:1. Default: auto. */
+  device?: string;
+  /** Arithmetic of the layers. Default: auto. */
+  precision?: "auto" | "float32" | "bfloat16";
+  /** Every other setting of the command, with underscores; checked when it is used. */
+  [setting: string]: string | number | boolean | undefined;
+}
+
+/** How {@link Astromer.embed} works. */
+export interface EmbedOptions {
+  /** Default: mean. */
+  pooling?: Exclude<Pooling, "points">;
+  /** Full windows of a batch; more need more memory. Default: 16. */
+  batchSize?: number;
+}
+
+/** How {@link Astromer.evaluate} works. */
+export interface EvaluateOptions {
+  /** Which light curves of a dataset folder. Default: all. */
+  subset?: Subset | "all";
+  /** Default: nothing masked, every point probed. */
+  masking?: Masking;
+  /** Names the masks. Default: 0. */
+  seed?: number;
+  /** Default: 16. */
+  batchSize?: number;
+}
+
+/** What a model made of one light curve. */
+export interface ReconstructedLightCurve {
+  /** (n,) times in ascending order, days. */
+  mjd: Float64Array;
+  /** (n,) observed magnitudes in that order. */
+  magnitude: Float32Array;
+  /** (n,) predicted magnitudes. */
+  predicted: Float32Array;
+  /** (n,) 1 = was hidden from the model. */
+  hidden: Uint8Array;
+}
+
+/** Attention weights of one window. */
+export interface WindowAttention {
+  /** First observation of the window, in order of time. */
+  start: number;
+  /** Observations n of the window. */
+  length: number;
+  /** (heads, n, n): head, query, key. */
+  weights: Float32Array;
+}
+
+/**
+ * A model with all it takes to use it: network, window size, what its folder says. Give it back with `using` or
+ * `[Symbol.dispose]()`: it owns native memory.
+ *
+ * @example Embed light curves
+ * ```ts
+ * import { Astromer } from "./mod.ts";
+ *
+ * const mjd = Array.from({ length: 60 }, (_, i) => 59_000 + 1.7 * i);
+ * const lightCurve = { mjd, magnitude: mjd.map((t) => 15 + 0.3 * Math.sin(t / 4)), error: mjd.map(() => 0.02) };
+ * using model = Astromer.untrained({ preset: "small" });
+ * const [embedding] = model.embed([lightCurve]);
+ * console.assert(embedding.length === model.width);
+ * ```
+ */
+export class Astromer implements Disposable {
+  /**
+   * Puts a network and what is known of it together.
+   * @param network the encoder with its reconstruction head; belongs to this object from now on
+   * @param config what a model folder says of it
+   */
+  constructor(readonly network: AstromerNetwork, readonly config: ModelConfig) {}
+
+  /**
+   * Loads a model folder.
+   * @param model a folder with `config.json` and `model.safetensors`, or the http(s) or file URL of one
+   * @throws {InputError} naming the file and the tensor or setting that is wrong
+   * @throws {LibtorchError} when libtorch is not found
+   */
+  static async load(model: string | URL, options: LoadOptions = {}): Promise<Astromer> {
+    const { model: network, config } = await loadModel(model, options);
+    return new Astromer(network, config);
+  }
+
+  /** A model with initial values. */
+  static untrained(settings: TrainingSettings = {}): Astromer {
+    const resolved = resolvedSettings(settings);
+    const { device, dtype } = prepareRun(resolved);
+    const network = new AstromerNetwork(architectureSchema.parse(resolved), {
+      device,
+      dtype,
+      seed: resolved.seed,
+      initialization: resolved.initialization,
+    });
+    return new Astromer(network, {
+      model_type: "astromer",
+      architecture: network.architecture,
+      parameters: network.parameters.size,
+      window_size: resolved.window_size,
+      astromer_version: version,
+    });
+  }
+
+  /**
+   * Pretrains a model to predict hidden magnitudes (section 3 of the paper), and hands out the best of all epochs.
+   * @param data arrays (a tenth of which validates), or a dataset folder with its own subsets
+   * @param settings any of the settings of `deno task pretrain`
+   * @param onMetrics takes what would be the lines of `metrics.jsonl`
+   * @throws {InputError} on impossible settings or data
+   * @throws {Failure} when the loss is not a number
+   */
+  static async pretrain(
+    data: LightCurves,
+    settings: TrainingSettings = {},
+    onMetrics: (line: MetricsLine) => void = () => {},
+  ): Promise<Astromer> {
+    const resolved = resolvedSettings(settings);
+    using dataset = await open(data);
+    const model = Astromer.untrained(settings);
+    try {
+      using adam = new Adam(model.network.parameters, { clipNorm: resolved.clip_norm || Infinity });
+      let best = model.network.parameters.stateDict(), metrics: Record<string, number> | undefined;
+      await pretrain(model.network, adam, dataset, pretrainOptions(resolved), {
+        onMetrics,
+        onBest(found) {
+          best = model.network.parameters.stateDict();
+          metrics = found;
+          return Promise.resolve();
+        },
+      });
+      model.network.parameters.loadStateDict(best);
+      return new Astromer(model.network, {
+        ...model.config,
+        ...datasetDetails(dataset),
+        training: resolved,
+        metrics,
+      });
+    } catch (error) {
+      model[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Length of an embedding: heads x head size, 256 for Astromer 1 and 2. */
+  get width(): number {
+    return widthOf(this.network.architecture);
+  }
+
+  /**
+   * One embedding a light curve: windows are embedded with nothing masked, pooled over their observations (never over
+   * padding), and put together weighted by their observations.
+   * @returns for each light curve a vector of `width`; with pooling "layers" (blocks + 1) of them end to end, the input embedding's
+   * first
+   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
+   */
+  embed(
+    lightCurves: readonly LightCurve[],
+    { pooling = "mean", batchSize = 16 }: EmbedOptions = {},
+  ): Float32Array[] {
+    using dataset = datasetOf(lightCurves);
+    const windows = this.#windowsOf(dataset);
+    const size = layersOf(this.network, pooling) * this.width;
+    const embeddings = lightCurves.map(() => new LightCurveEmbedding(size, pooling));
+    const options = { windowSize: this.config.window_size, batchSize };
+    for (const { places, paddedTo } of batchesByLength(windows, options, this.network.seesPadding)) {
+      const batch = places.map((i) => windows[i]);
+      for (const [k, vectors] of embedWindows(this.network, dataset, batch, paddedTo, pooling).entries()) {
+        embeddings[batch[k].lightCurve].add(batch[k], vectors);
+      }
+    }
+    return embeddings.map(({ embedding }) => embedding);
+  }
+
+  /**
+   * Predicts every magnitude of light curves.
+   * @param hidden for a light curve (its index) the observations to hide from the model: places in the order of time.
+   * Default: none. A hidden magnitude counts in its window's mean, which is taken off first, as in training
+   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
+   */
+  reconstruct(
+    lightCurves: readonly LightCurve[],
+    hidden: (lightCurve: number) => Iterable<number> = () => [],
+  ): ReconstructedLightCurve[] {
+    using dataset = datasetOf(lightCurves);
+    const results = lightCurves.map((_, i): ReconstructedLightCurve => {
+      const from = dataset.offsets[i], to = from + dataset.lengths[i];
+      const flags = new Uint8Array(dataset.lengths[i]);
+      for (const place of hidden(i)) {
+        if (!Number.isInteger(place) || place < 0 || place >= flags.length) {
+          throw new RangeError(
+            `light curve ${i} has no observation ${place}: they count from 0 to ${flags.length - 1}`,
+          );
+        }
+        flags[place] = 1;
+      }
+      return {
+        mjd: dataset.mjd.slice(from, to),
+        magnitude: dataset.mag.slice(from, to),
+        predicted: new Float32Array(flags.length),
+        hidden: flags,
+      };
+    });
+    const masking = ({ lightCurve, start, length }: Window) => {
+      const flags = results[lightCurve].hidden.subarray(start, start + length);
+      return maskPoints(length, new Set(Array.from(flags.keys()).filter((i) => flags[i])));
+    };
+    const paddedTo = this.network.seesPadding ? this.config.window_size : undefined;
+    for (const window of this.#windowsOf(dataset)) {
+      const batch = fillBatch(dataset, [window], { masking, weights: "none", key: [], paddedTo });
+      const values = noGrad(() =>
+        scope(() => this.network.reconstruct(toTensors(batch, this.network.device)).toArray())
+      ) as Float32Array;
+      const { magnitude, predicted } = results[window.lightCurve];
+      const observed = magnitude.subarray(window.start, window.start + window.length);
+      const mean = observed.reduce((sum, value) => sum + value, 0) / window.length;
+      eachWindow(batch, values, ({ points, predicted: relative }) => {
+        for (const [k, point] of points.entries()) predicted[window.start + point] = relative[k] + mean;
+      });
+    }
+    return results;
+  }
+
+  /**
+   * The attention weights of one block (eq. 3 of the paper), a window at a time, with nothing hidden.
+   * @param options block: from 1, as the paper counts; default 1
+   * @throws {RangeError} when there is no such block
+   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
+   */
+  attention(lightCurve: LightCurve, { block = 1 }: { block?: number } = {}): WindowAttention[] {
+    using dataset = datasetOf([lightCurve]);
+    return this.#windowsOf(dataset).map((window) => ({
+      start: window.start,
+      length: window.length,
+      weights: attentionWeights(this.network, dataset, window, block, this.config.window_size),
+    }));
+  }
+
+  /**
+   * RMSE and R2 of reconstructed magnitudes over sequential windows.
+   * @throws {InputError} when the folder is not a dataset or has no light curves in the subset
+   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
+   */
+  async evaluate(
+    data: LightCurves,
+    { subset = "all", masking = noMasking, seed = 0, batchSize = 16 }: EvaluateOptions = {},
+  ): Promise<ReconstructionMetrics> {
+    using dataset = await open(data);
+    const windows = this.#windowsOf(dataset, lightCurvesOf(dataset, subset));
+    const paddedTo = this.network.seesPadding ? this.config.window_size : undefined;
+    return await reconstructionMetrics(this.network, dataset, windows, {
+      masking,
+      weights: "none",
+      batchSize,
+      seed,
+      paddedTo,
+    });
+  }
+
+  /** Writes a model folder, atomically: what {@link Astromer.load} and every command read. */
+  save(folder: string): Promise<void> {
+    return saveModel(folder, this.network, this.config);
+  }
+
+  /** Gives the native memory back. */
+  [Symbol.dispose](): void {
+    this.network[Symbol.dispose]();
+  }
+
+  #windowsOf(dataset: Dataset, lightCurves: Iterable<number> = dataset.lengths.keys()): Window[] {
+    return [...lightCurves].flatMap((i) => sequentialWindows(i, dataset.lengths[i], this.config.window_size));
+  }
+}
+
+function open(data: LightCurves): Promise<Dataset> {
+  return typeof data === "string" ? openDataset(data) : Promise.resolve(datasetOf(data));
+}
+
+/** @throws {InputError} on an unknown or impossible setting, by name */
+function resolvedSettings(settings: TrainingSettings): PretrainSettings {
+  const names: ReadonlySet<string> = new Set(Object.keys(settings));
+  const parsed = pretrainSchema.strict().safeParse({ data: "arrays", output: "none", ...settings });
+  if (!parsed.success) {
+    const [{ path, message }] = parsed.error.issues;
+    throw new InputError(`${path.length ? `setting ${path.join(".")}: ` : ""}${message}`);
+  }
+  const given: Given = { all: names, flags: names };
+  return resolve(parsed.data, given);
+}
