@@ -12,6 +12,7 @@ const commands: Record<string, { summary: string; load: () => Promise<{ default:
   preprocess: { summary: "survey files to a dataset folder", load: () => import("./tasks/preprocess.ts") },
   pretrain: { summary: "a dataset folder to a pretrained model", load: () => import("./tasks/pretrain.ts") },
   evaluate: { summary: "RMSE and R2 of a model on a dataset", load: () => import("./tasks/evaluate.ts") },
+  import: { summary: "the authors' TensorFlow weights to a model", load: () => import("./tasks/import.ts") },
   embed: { summary: "embeddings of light curves as Parquet", load: () => import("./tasks/embed.ts") },
   bench: { summary: "windows per second, beside PyTorch", load: () => import("./tasks/bench.ts") },
 };
