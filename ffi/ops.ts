@@ -15,12 +15,16 @@ export const square = op("aten::square(Tensor self) -> Tensor");
 export const sin = op("aten::sin(Tensor self) -> Tensor");
 export const cos = op("aten::cos(Tensor self) -> Tensor");
 export const tanh = op("aten::tanh(Tensor self) -> Tensor");
+export const relu = op("aten::relu(Tensor self) -> Tensor");
 export const where = op("aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor");
 export const minimum = op("aten::minimum(Tensor self, Tensor other) -> Tensor");
 
 // Linear algebra and attention
 export const linear = op("aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor");
 export const matmul = op("aten::matmul(Tensor self, Tensor other) -> Tensor");
+export const linalgEigh = op(
+  'aten::linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)',
+);
 export const softmax = op("aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor");
 export const scaledDotProductAttention = op(
   "aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor",
@@ -31,12 +35,18 @@ export const layerNorm = op(
 export const dropout = op("aten::dropout(Tensor input, float p, bool train) -> Tensor");
 
 // Reductions
+export const crossEntropyLoss = op(
+  "aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100, float label_smoothing=0.0) -> Tensor",
+);
 export const sum = op(
   "aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
 );
 export const mean = op("aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor");
 export const amax = op("aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor");
 export const dot = op("aten::dot(Tensor self, Tensor tensor) -> Tensor");
+export const topk = op(
+  "aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)",
+);
 
 // Shapes and types
 export const view = op("aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)");
@@ -45,6 +55,7 @@ export const transpose = op("aten::transpose.int(Tensor(a) self, int dim0, int d
 export const narrow = op("aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)");
 export const cat = op("aten::cat(Tensor[] tensors, int dim=0) -> Tensor");
 export const stack = op("aten::stack(Tensor[] tensors, int dim=0) -> Tensor");
+export const indexSelect = op("aten::index_select(Tensor self, int dim, Tensor index) -> Tensor");
 export const split = op(
   "aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]",
 );

@@ -8,7 +8,7 @@ import { type Dataset, lightCurvesOf, openDataset, type Subset } from "./data/da
 import { datasetOf, type LightCurve } from "./data/light_curves.ts";
 import { type Masking, maskPoints, noMasking } from "./data/masking.ts";
 import { sequentialWindows, type Window } from "./data/windows.ts";
-import { layersOf, type Pooling } from "./embed/pooling.ts";
+import { type Pooling, vectorsOf } from "./embed/pooling.ts";
 import { batchesByLength, embedWindows, LightCurveEmbedding } from "./embed/stream.ts";
 import { InputError } from "./errors.ts";
 import { attentionWeights } from "./evaluate/attention.ts";
@@ -210,7 +210,7 @@ export class Astromer implements Disposable {
   ): Float32Array[] {
     using dataset = datasetOf(lightCurves);
     const windows = this.#windowsOf(dataset);
-    const size = layersOf(this.network, pooling) * this.width;
+    const size = vectorsOf(this.network, pooling) * this.width;
     const embeddings = lightCurves.map(() => new LightCurveEmbedding(size, pooling));
     const options = { windowSize: this.config.window_size, batchSize };
     for (const { places, paddedTo } of batchesByLength(windows, options, this.network.seesPadding)) {

@@ -59,6 +59,15 @@ export class Fixture {
     return this.entry(name).data as Float32Array<ArrayBuffer>;
   }
 
+  /** Numbers of any dtype, such as counts and float64 times. */
+  numbers(name: string): Int32Array | Float64Array | Float32Array {
+    return this.entry(name).data as Float64Array;
+  }
+
+  has(name: string): boolean {
+    return this.tensors.has(name);
+  }
+
   entry(name: string): TensorData {
     const entry = this.tensors.get(name);
     if (!entry) throw new Error(`the fixture has no tensor "${name}"`);

@@ -63,7 +63,8 @@ export async function openDataset(folder: string): Promise<Dataset> {
   const wanted = { mjd: "F64", mag: "F32", err: "F32" } as const;
   for (const [name, dtype] of Object.entries(wanted)) {
     const entry = header.tensors.get(name);
-    if (!entry || entry.dtype !== dtype || entry.shape.join() !== String(info.observations)) {
+    const aligned = entry && entry.start % (dtype === "F64" ? 8 : 4) === 0; // it is read in place
+    if (!aligned || entry.dtype !== dtype || entry.shape.join() !== String(info.observations)) {
       throw new InputError(
         `${folder}/observations.safetensors has no tensor "${name}" of dtype ${dtype} and shape [${info.observations}]: ` +
           "was it made by another version? Run preprocess again",

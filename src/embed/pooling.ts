@@ -11,28 +11,32 @@ import type { AstromerNetwork } from "../model/network.ts";
  *
  * - `mean`, `max`: of the last block's output, over the observed points.
  * - `layers`: the means of the input embedding and of every block's output.
+ * - `features`: those, then the maximum of the last block's output: what the heads of a classifier read.
  * - `points`: none; every point keeps its own.
  */
-export type Pooling = "mean" | "max" | "layers" | "points";
+export type Pooling = "mean" | "max" | "layers" | "features" | "points";
 
-/** Vectors of an embedding: one, or with `layers` that of the input embedding and one a block. */
-export function layersOf(network: Pick<AstromerNetwork, "architecture">, pooling: Pooling): number {
-  return pooling === "layers" ? network.architecture.blocks + 1 : 1;
+/** Vectors of an embedding: one, or with `layers` that of the input embedding and one a block, with `features` one more. */
+export function vectorsOf(network: Pick<AstromerNetwork, "architecture">, pooling: Pooling): number {
+  const { blocks } = network.architecture;
+  return pooling === "layers" ? blocks + 1 : pooling === "features" ? blocks + 2 : 1;
 }
 
 /**
  * Embeds the windows of a batch that was filled without masking. Padding is never pooled.
- * @returns for every window its vectors end to end: `layersOf` x d, or with `points` n x d in order of time
+ * @returns for every window its vectors end to end: `vectorsOf` x d, or with `points` n x d in order of time
  */
 export function embedBatch(network: AstromerNetwork, batch: Batch, pooling: Pooling): Float32Array[] {
   return noGrad(() =>
     scope(() => {
       const input = toTensors(batch, network.device);
       if (pooling === "points") return pointsOf(batch, network.encode(input));
-      const pool = pooling === "max" ? maximum(batch, network) : mean(batch, network);
       const pooled: Tensor[] = [];
-      if (pooling === "layers") network.encode(input, { onLayer: (x) => void pooled.push(pool(x)) });
-      else pooled.push(pool(network.encode(input)));
+      if (pooling === "layers" || pooling === "features") {
+        const pool = mean(batch, network);
+        const last = network.encode(input, { onLayer: (x) => void pooled.push(pool(x)) });
+        if (pooling === "features") pooled.push(maximum(batch, network)(last));
+      } else pooled.push((pooling === "max" ? maximum : mean)(batch, network)(network.encode(input)));
       const rows = stack(pooled, 1).toArray() as Float32Array; // (B, layers, d)
       const size = pooled.length * widthOf(network.architecture);
       return batch.windows.map((_, b) => rows.slice(b * size, (b + 1) * size));

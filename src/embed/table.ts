@@ -3,7 +3,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { ColumnType, Row } from "../files/parquet.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { type Join, lightCurvesIn, perObject } from "./objects.ts";
-import { layersOf, type Pooling } from "./pooling.ts";
+import { type Pooling, vectorsOf } from "./pooling.ts";
 import { eachEmbeddedWindow, perLightCurve, windowsOf } from "./stream.ts";
 
 /** What a row is. */
@@ -50,7 +50,7 @@ export function embeddingTable(
   { onBatch, onIncomplete = () => {} }: TableEvents = {},
 ): EmbeddingTable {
   const { pooling, bands, windowSize } = options;
-  const layers = layersOf(network, pooling);
+  const layers = vectorsOf(network, pooling);
   const chosen = bands ? lightCurvesIn(dataset, lightCurves, bands) : lightCurves;
   const vectors = layers === 1 ? ["embedding"] : Array.from({ length: layers }, (_, i) => `embedding_${i}`);
   const classed = dataset.classes.some((name) => name !== null);

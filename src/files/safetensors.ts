@@ -2,6 +2,7 @@
  * The safetensors format: 8 bytes of header size, a JSON header, the tensors' bytes end to end (little-endian,
  * row-major). Written so that every tensor starts at a multiple of 8 bytes, hence a mapped file can be read in place.
  */
+import { crc32 } from "node:zlib";
 import { InputError, messageOf } from "../errors.ts";
 import { writeAtomically } from "./atomic.ts";
 
@@ -53,16 +54,19 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
   using _ = file;
   const { size: fileLength, isFile } = await file.stat();
   if (!isFile) throw new InputError(`${path} is not a file`);
-  if (fileLength < 8) {
-    throw new InputError(`${path} is not a safetensors file: it has only ${fileLength} bytes`);
-  }
-  const size = Number(new DataView((await readExactly(file, 8)).buffer).getBigUint64(0, true));
-  if (size < 2 || size > largestHeader || size > fileLength - 8) {
-    throw new InputError(
-      `${path} is not a safetensors file: its header claims ${size} of ${fileLength} bytes`,
-    );
-  }
+  if (fileLength < 8) throw tooShort(path, fileLength);
+  const size = headerSize(path, await readExactly(file, 8), fileLength);
   return parseHeader(path, await readExactly(file, size), fileLength);
+}
+
+function tooShort(path: string, fileLength: number): InputError {
+  return new InputError(`${path} is not a safetensors file: it has only ${fileLength} bytes`);
+}
+
+function headerSize(path: string, { buffer }: Uint8Array<ArrayBuffer>, fileLength: number): number {
+  const size = Number(new DataView(buffer).getBigUint64(0, true));
+  if (size >= 2 && size <= largestHeader && size <= fileLength - 8) return size;
+  throw new InputError(`${path} is not a safetensors file: its header claims ${size} of ${fileLength} bytes`);
 }
 
 function parseHeader(path: string, bytes: Uint8Array, fileLength: number): SafetensorsHeader {
@@ -162,20 +166,61 @@ export interface Safetensors {
   metadata: Record<string, string>;
 }
 
+/** The entry of the metadata that holds each tensor's CRC-32, as JSON: {name: eight hexadecimal digits}. */
+const checksumsKey = "crc32";
+
 /**
- * Reads a whole file.
- * @throws {InputError} as {@link readSafetensorsHeader}
+ * Reads a whole file. Tensors are checked against the checksums that {@link writeSafetensors} leaves; files of others have none.
+ * @throws {InputError} as {@link readSafetensorsHeader}, and when a tensor is not what was written
  */
 export async function readSafetensors(path: string): Promise<Safetensors> {
-  const { tensors, metadata } = await readSafetensorsHeader(path);
-  const { buffer } = await Deno.readFile(path);
-  return {
-    metadata,
-    tensors: new Map([...tensors].map(([name, { dtype, shape, start, byteLength }]) => {
-      // Foreign files need not be aligned, so the bytes are copied to where a typed array may start.
-      return [name, { dtype, shape, data: typedArray(dtype, buffer.slice(start, start + byteLength)) }];
-    })),
-  };
+  await readSafetensorsHeader(path); // a file of any size, so its header first
+  return parseSafetensors(path, await Deno.readFile(path));
+}
+
+/**
+ * As {@link readSafetensors}, of bytes in memory.
+ * @param path where they come from, for messages
+ */
+export function parseSafetensors(path: string, bytes: Uint8Array<ArrayBuffer>): Safetensors {
+  if (bytes.length < 8) throw tooShort(path, bytes.length);
+  const size = headerSize(path, bytes.slice(0, 8), bytes.length);
+  const { tensors, metadata } = parseHeader(path, bytes.subarray(8, 8 + size), bytes.length);
+  const { [checksumsKey]: checksums, ...rest } = metadata;
+  const read = new Map([...tensors].map(([name, { dtype, shape, start, byteLength }]) => [
+    name,
+    // Foreign files need not be aligned, so the bytes are copied to where a typed array may start.
+    { dtype, shape, data: typedArray(dtype, bytes.slice(start, start + byteLength).buffer) },
+  ]));
+  if (checksums !== undefined) verify(path, read, checksums);
+  return { tensors: read, metadata: rest };
+}
+
+/** CRC-32 of the dtype and shape as text ("F32 [2,3]"), then the elements. */
+function checksumOf({ dtype, shape, data }: TensorData): string {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return crc32(bytes, crc32(`${dtype} [${shape}]`)).toString(16).padStart(8, "0");
+}
+
+function verify(path: string, tensors: ReadonlyMap<string, TensorData>, checksums: string): void {
+  let expected: Record<string, unknown> | null;
+  try {
+    expected = JSON.parse(checksums);
+  } catch (error) {
+    throw new InputError(`${path}: the checksums in its metadata are not JSON: ${messageOf(error)}`);
+  }
+  const names = new Set([...Object.keys(expected ?? {}), ...tensors.keys()]);
+  for (const name of names) {
+    const tensor = tensors.get(name), said = expected?.[name];
+    if (!tensor) throw new InputError(`${path}: tensor "${name}" has a checksum but is not there`);
+    const found = checksumOf(tensor);
+    if (said === found) continue;
+    throw new InputError(
+      `${path}: tensor "${name}" has been altered: its checksum is ${found}, its file says ${
+        said ?? "nothing"
+      }`,
+    );
+  }
 }
 
 /** A typed array over bytes of a dtype; BF16 and F16 as raw 16-bit words, I64 as BigInt64Array. */
@@ -236,13 +281,17 @@ export function layOut(
   return { head, tensors: offsets, fileLength: head.length + offset };
 }
 
-/** Writes tensors as one file, atomically. */
+/** Writes tensors as one file, atomically, with a checksum of each in the metadata. */
 export function writeSafetensors(
   path: string,
   tensors: Readonly<Record<string, TensorData>>,
   metadata: Record<string, string> = {},
 ): Promise<void> {
-  const { head, tensors: entries, fileLength } = layOut(tensors, metadata);
+  const checksums = Object.entries(tensors).map(([name, tensor]) => [name, checksumOf(tensor)]);
+  const { head, tensors: entries, fileLength } = layOut(tensors, {
+    ...metadata,
+    [checksumsKey]: JSON.stringify(Object.fromEntries(checksums)),
+  });
   const bytes = new Uint8Array(fileLength);
   bytes.set(head);
   for (const [name, entry] of entries) {

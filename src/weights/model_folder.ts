@@ -5,7 +5,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { shortestLightCurve } from "../data/windows.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { writeFolderAtomically, writeJson, writeText } from "../files/atomic.ts";
-import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
+import { parseSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
 import { type Architecture, architectureSchema } from "../model/architecture.ts";
 import { AstromerNetwork } from "../model/network.ts";
 import type { Parameters } from "../model/parameters.ts";
@@ -130,7 +130,7 @@ export async function loadModel(
   const folder = String(location).replace(/\/+$/, "");
   const config = parseConfig(`${folder}/config.json`, await fileOf(folder, "config.json"));
   const path = `${folder}/model.safetensors`;
-  const { tensors } = await readSafetensors(path);
+  const { tensors } = parseSafetensors(path, await fileOf(folder, "model.safetensors"));
   const state = stateDictOf(path, tensors);
   try {
     return { model: new AstromerNetwork(config.architecture, { device, dtype, state }), config };

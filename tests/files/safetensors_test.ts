@@ -56,11 +56,16 @@ testIn("every tensor is aligned to its elements, the first to 8 bytes", async (f
     const { head, tensors: entries, fileLength } = layOut(tensors, { text: "x".repeat(extra) });
     assertEquals(head.length % 8, 0);
     for (const [name, { dtype, start }] of entries) assertEquals(start % size[dtype], 0, name);
-    await writeSafetensors(`${folder}/a`, tensors, { text: "x".repeat(extra) });
+    const file = new Uint8Array(fileLength);
+    file.set(head);
+    await Deno.writeFile(`${folder}/a`, file);
     const header = await readSafetensorsHeader(`${folder}/a`);
     assertEquals(header.tensors, entries, "layOut says where the tensors are");
     assertEquals(header.fileLength, fileLength);
-    assertEquals((await Deno.stat(`${folder}/a`)).size, fileLength);
+    await writeSafetensors(`${folder}/a`, tensors, { text: "x".repeat(extra) });
+    for (const [name, { dtype, start }] of (await readSafetensorsHeader(`${folder}/a`)).tensors) {
+      assertEquals(start % size[dtype], 0, name);
+    }
   }
 });
 

@@ -1,0 +1,122 @@
+/** Heads of a classifier: from the pooled vectors of a window to the logits of its classes. */
+import type { Device } from "../../ffi/device.ts";
+import { layerNorm, linear, matmul, mul, narrow, relu, reshape, softmax, view } from "../../ffi/ops.ts";
+import { Tensor, unscoped } from "../../ffi/tensor.ts";
+import { glorot } from "../model/initialization.ts";
+import {
+  linearGroup,
+  type LinearParameters,
+  normSpec,
+  Parameters,
+  type ParameterSpec,
+  type StateDict,
+  zeros,
+} from "../model/parameters.ts";
+
+/**
+ * What a head reads of a window's vectors.
+ *
+ * - `gamma`: the means of input embedding and every block, weighted by trainable gammas (section 5.2 of the paper).
+ * - `mean`: the last block's mean (Astromer 1). `max`: the last block's maximum.
+ * - `all`: the means of input embedding and every block, end to end.
+ * - `linear`: the last block's mean, and no hidden layer: a linear probe.
+ */
+export const headKinds = ["gamma", "mean", "max", "all", "linear"] as const;
+export type HeadKind = typeof headKinds[number];
+
+/** Sizes of a head. */
+export interface HeadShape {
+  kind: HeadKind;
+  /** Vectors of a window: pooled means of input embedding and blocks, then the last block's maximum. */
+  vectors: number;
+  /** Length d of a vector. */
+  width: number;
+  classes: number;
+}
+
+/** Widths of the hidden layers, all ReLU. */
+export const hiddenSizes = [1024, 512, 256] as const;
+
+/** Epsilon of the normalisation before the last layer: Keras' default, which the reference left. */
+const normEpsilon = 1e-3;
+
+function specsOf({ kind, vectors, width, classes }: HeadShape): ParameterSpec[] {
+  const layer = (name: string, input: number, output: number) =>
+    linearGroup({ name, input, output, weight: glorot(input, output), bias: zeros });
+  const layers = vectors - 1;
+  const input = kind === "all" ? layers * width : width;
+  if (kind === "linear") return layer("output", input, classes);
+  const sizes = [input, ...hiddenSizes];
+  return [
+    ...kind === "gamma"
+      ? [{
+        name: "gamma",
+        shape: [layers],
+        initialise: (values: Float32Array) => void values.fill(1 / layers),
+      }]
+      : [],
+    ...hiddenSizes.flatMap((size, i) => layer(`hidden.${i}`, sizes[i], size)),
+    ...normSpec("norm", hiddenSizes[2]),
+    ...layer("output", hiddenSizes[2], classes),
+  ];
+}
+
+/** A head with its parameters. */
+export class Head implements Disposable {
+  readonly shape: HeadShape;
+  readonly parameters: Parameters;
+  readonly #gamma: Tensor | undefined;
+  readonly #hidden: LinearParameters[];
+  readonly #norm: LinearParameters | undefined;
+  readonly #output: LinearParameters;
+  readonly #share: Tensor;
+
+  /** @param options device, and where the parameters come from: a seed, or a state dict */
+  constructor(
+    shape: HeadShape,
+    { device = "cpu", seed = 0, state }: { device?: Device; seed?: number; state?: StateDict } = {},
+  ) {
+    this.shape = shape;
+    this.parameters = new Parameters(specsOf(shape), { device, seed, state });
+    const hidden = shape.kind === "linear" ? [] : hiddenSizes;
+    this.#gamma = shape.kind === "gamma" ? this.parameters.leaf("gamma") : undefined;
+    this.#hidden = hidden.map((_, i) => this.parameters.linear(`hidden.${i}`));
+    this.#norm = hidden.length
+      ? { weight: this.parameters.leaf("norm.weight"), bias: this.parameters.leaf("norm.bias") }
+      : undefined;
+    this.#output = this.parameters.linear("output");
+    this.#share = unscoped(() => Tensor.scalar(1 / (shape.vectors - 1), { device }));
+  }
+
+  /**
+   * @param x (N, vectors, d) float32
+   * @returns (N, classes) logits
+   */
+  forward(x: Tensor): Tensor {
+    const { kind, vectors, width } = this.shape, size = x.shape[0], layers = vectors - 1;
+    let y: Tensor;
+    if (kind === "gamma") {
+      // The reference takes the mean over the weighted layers, hence the share of each.
+      const weights = mul(softmax(this.#gamma!, 0), this.#share);
+      y = view(matmul(view(weights, [1, layers]), narrow(x, 1, 0, layers)), [size, width]);
+    } else if (kind === "all") y = reshape(narrow(x, 1, 0, layers), [size, layers * width]);
+    else y = reshape(narrow(x, 1, kind === "max" ? layers : layers - 1, 1), [size, width]);
+    for (const { weight, bias } of this.#hidden) y = relu(linear(y, weight, bias));
+    if (this.#norm) y = layerNorm(y, [hiddenSizes[2]], this.#norm.weight, this.#norm.bias, normEpsilon);
+    return linear(y, this.#output.weight, this.#output.bias);
+  }
+
+  /** The weight of each layer, softmax(gamma); undefined for other heads. */
+  get gammas(): Float32Array | undefined {
+    if (!this.#gamma) return undefined;
+    const gamma = this.#gamma.toArray() as Float32Array,
+      total = gamma.reduce((sum, g) => sum + Math.exp(g), 0);
+    return gamma.map((g) => Math.exp(g) / total);
+  }
+
+  /** Gives the native memory back. */
+  [Symbol.dispose](): void {
+    this.parameters[Symbol.dispose]();
+    this.#share.dispose();
+  }
+}

@@ -1,0 +1,209 @@
+/** Training a head on pooled vectors that were computed once: the encoder is frozen. */
+import { backward, noGrad } from "../../ffi/autograd.ts";
+import { crossEntropyLoss, indexSelect, softmax } from "../../ffi/ops.ts";
+import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
+import { Failure } from "../errors.ts";
+import { ClassificationMetrics } from "../evaluate/classification.ts";
+import { type Random, seeded } from "../random.ts";
+import { letSignalsIn } from "../run.ts";
+import { Adam } from "../train/adam.ts";
+import type { Head } from "./head.ts";
+
+/** One light curve with its class. */
+export interface Sample {
+  /** Rows of the table of vectors: its windows. */
+  rows: readonly number[];
+  /** Index of its class. */
+  label: number;
+}
+
+/** How classes of unequal size are treated: not at all, each as often in a batch, or each with the same weight in the loss. */
+export type Balance = "none" | "batches" | "loss";
+
+/** How a head is trained. */
+export interface HeadTraining {
+  learningRate: number;
+  /** Light curves of a step. */
+  batchSize: number;
+  /** Epochs at most; in each, one window of every light curve, drawn at random. */
+  epochs: number;
+  /** Epochs without a better validation loss before the training ends. */
+  patience: number;
+  balance: Balance;
+  seed: number;
+}
+
+/** How a training went. */
+export interface HeadResult {
+  epochs: number;
+  bestEpoch: number;
+  /** Cross-entropy of the light curves' mean probabilities, nat. */
+  validationLoss: number;
+}
+
+/**
+ * Trains a head, and leaves it as it was in its best epoch.
+ * @param vectors (rows, V, d) float32
+ * @throws {Failure} when the loss is not a number
+ */
+export async function trainHead(
+  head: Head,
+  vectors: Tensor,
+  { train, validation }: { train: readonly Sample[]; validation: readonly Sample[] },
+  { learningRate, batchSize, epochs, patience, balance, seed }: HeadTraining,
+  onEpoch: (epoch: number, trainLoss: number, validationLoss: number) => void = () => {},
+): Promise<HeadResult> {
+  using adam = new Adam(head.parameters, { beta2: 0.999, epsilon: 1e-7 });
+  const { device } = vectors, { classes } = head.shape;
+  using weights = balance === "loss"
+    ? unscoped(() => Tensor.from(classWeights(train, classes), undefined, { device }))
+    : undefined;
+  let best = head.parameters.stateDict(), bestLoss = Infinity, bestEpoch = 0, epoch = 0;
+  while (epoch < epochs && epoch - bestEpoch < patience) {
+    epoch++;
+    const random = seeded(seed, 0xc1a5, epoch);
+    const drawn = balance === "batches" ? balanced(train, classes, random) : random.shuffle([...train]);
+    let sum = 0;
+    for (let i = 0; i < drawn.length; i += batchSize) {
+      const batch = drawn.slice(i, i + batchSize);
+      const rows = batch.map(({ rows }) => rows[random.integer(rows.length)]);
+      sum += batch.length * scope(() => {
+        const logits = head.forward(rowsOf(vectors, rows));
+        const labels = Tensor.from(BigInt64Array.from(batch, ({ label }) => BigInt(label)), undefined, {
+          device,
+        });
+        const loss = crossEntropyLoss(logits, labels, weights ?? null, 1, -100, 0), value = loss.item();
+        if (!Number.isFinite(value)) {
+          throw new Failure(
+            `the classifier's loss became ${value} in epoch ${epoch}: try a lower --learning-rate`,
+          );
+        }
+        head.parameters.zeroGradient();
+        backward(loss);
+        adam.update(learningRate);
+        return value;
+      });
+    }
+    const validated = crossEntropy(probabilitiesOf(head, vectors, validation), validation, classes);
+    onEpoch(epoch, sum / drawn.length, validated);
+    if (validated < bestLoss) {
+      bestLoss = validated;
+      bestEpoch = epoch;
+      best = head.parameters.stateDict();
+    }
+    await letSignalsIn();
+  }
+  head.parameters.loadStateDict(best);
+  return { epochs: epoch, bestEpoch, validationLoss: bestLoss };
+}
+
+function rowsOf(vectors: Tensor, rows: readonly number[]): Tensor {
+  const index = Tensor.from(BigInt64Array.from(rows, BigInt), undefined, { device: vectors.device });
+  return indexSelect(vectors, 0, index);
+}
+
+/** N / (C n_c): light curves of rare classes weigh more. */
+function classWeights(samples: readonly Sample[], classes: number): Float32Array<ArrayBuffer> {
+  const counts = new Float32Array(classes);
+  for (const { label } of samples) counts[label]++;
+  return counts.map((count) => count ? samples.length / (classes * count) : 0);
+}
+
+/** As many samples, each class as often; drawn with replacement where a class has too few. */
+function balanced(samples: readonly Sample[], classes: number, random: Random): Sample[] {
+  const byClass = Array.from({ length: classes }, (_, of) => samples.filter(({ label }) => label === of))
+    .filter((members) => members.length);
+  const each = Math.ceil(samples.length / byClass.length);
+  return random.shuffle(byClass.flatMap((members) => {
+    const order = random.shuffle([...members]);
+    return Array.from({ length: each }, (_, i) => order[i % order.length]);
+  }));
+}
+
+/** Rows of a forward pass. */
+const rowsAtOnce = 4096;
+
+/**
+ * Class probabilities of light curves: the mean over their windows.
+ * @returns (N, C), row after row
+ */
+export function probabilitiesOf(head: Head, vectors: Tensor, samples: readonly Sample[]): Float32Array {
+  const { classes } = head.shape;
+  const probabilities = new Float32Array(samples.length * classes);
+  const owners = samples.flatMap(({ rows }, i) => rows.map((row) => ({ row, i, share: 1 / rows.length })));
+  for (let start = 0; start < owners.length; start += rowsAtOnce) {
+    const some = owners.slice(start, start + rowsAtOnce);
+    const found = noGrad(() =>
+      scope(() => softmax(head.forward(rowsOf(vectors, some.map(({ row }) => row))), -1).toArray())
+    ) as Float32Array;
+    for (const [k, { i, share }] of some.entries()) {
+      for (let c = 0; c < classes; c++) probabilities[i * classes + c] += share * found[k * classes + c];
+    }
+  }
+  return probabilities;
+}
+
+/** The class of highest probability in each row of (N, C). */
+export function mostLikely(probabilities: Float32Array, classes: number): Int32Array {
+  return Int32Array.from({ length: probabilities.length / classes }, (_, i) => {
+    const row = probabilities.subarray(i * classes, (i + 1) * classes);
+    return row.reduce((best, p, c) => p > row[best] ? c : best, 0);
+  });
+}
+
+/** Mean negative logarithm of the true class's probability, nat. */
+export function crossEntropy(
+  probabilities: Float32Array,
+  samples: readonly Sample[],
+  classes: number,
+): number {
+  const sum = samples.reduce(
+    (sum, { label }, i) => sum - Math.log(Math.max(probabilities[i * classes + label], 1e-12)),
+    0,
+  );
+  return sum / samples.length;
+}
+
+/** Scores of predictions. */
+export function scored(
+  probabilities: Float32Array,
+  samples: readonly Sample[],
+  classes: readonly string[],
+): ClassificationMetrics {
+  const metrics = new ClassificationMetrics(classes);
+  const predicted = mostLikely(probabilities, classes.length);
+  for (const [i, { label }] of samples.entries()) metrics.add(label, predicted[i]);
+  return metrics;
+}
+
+/**
+ * The temperature T that fits validation best (Guo et al. 2017): probabilities become softmax(log p / T).
+ * @returns between 0.05 and 20, by golden section in log T
+ */
+export function temperatureOf(
+  probabilities: Float32Array,
+  samples: readonly Sample[],
+  classes: number,
+): number {
+  const lossAt = (logT: number) =>
+    crossEntropy(scaled(probabilities, classes, Math.exp(logT)), samples, classes);
+  const golden = (Math.sqrt(5) - 1) / 2;
+  let low = Math.log(0.05), high = Math.log(20);
+  while (high - low > 1e-3) {
+    const [a, b] = [high - golden * (high - low), low + golden * (high - low)];
+    if (lossAt(a) < lossAt(b)) high = b;
+    else low = a;
+  }
+  return Math.exp((low + high) / 2);
+}
+
+/** Probabilities (N, C) at a temperature: p^(1/T), normalised. */
+export function scaled(probabilities: Float32Array, classes: number, temperature: number): Float32Array {
+  const result = new Float32Array(probabilities.length);
+  for (let i = 0; i < result.length; i += classes) {
+    let sum = 0;
+    for (let c = i; c < i + classes; c++) sum += result[c] = probabilities[c] ** (1 / temperature);
+    for (let c = i; c < i + classes; c++) result[c] /= sum;
+  }
+  return result;
+}
