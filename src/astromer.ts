@@ -171,14 +171,20 @@ export class Astromer implements Disposable {
     try {
       using adam = new Adam(model.network.parameters, { clipNorm: resolved.clip_norm || Infinity });
       let best = model.network.parameters.stateDict(), metrics: Record<string, number> | undefined;
-      await pretrain(model.network, adam, dataset, pretrainOptions(resolved), {
-        onMetrics,
-        onBest(found) {
-          best = model.network.parameters.stateDict();
-          metrics = found;
-          return Promise.resolve();
+      await pretrain(
+        model.network,
+        adam,
+        dataset,
+        pretrainOptions(resolved, model.width, resolved.window_size),
+        {
+          onMetrics,
+          onBest(found) {
+            best = model.network.parameters.stateDict();
+            metrics = found;
+            return Promise.resolve();
+          },
         },
-      });
+      );
       model.network.parameters.loadStateDict(best);
       return new Astromer(model.network, {
         ...model.config,

@@ -27,19 +27,8 @@ export const runShape = {
   ),
 } as const;
 
-/** All settings of `pretrain`. */
-export const pretrainShape = {
-  data: setting(z.string(), "dataset folder, as preprocess writes it"),
-  output: setting(z.string(), "run folder to make: settings, metrics.jsonl, best/ and last/ model"),
-  config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
-  preset: setting(
-    z.enum(Object.keys(presets) as [keyof typeof presets]).default("astromer2"),
-    "architecture to start from",
-  ),
-  recipe: setting(
-    z.enum(["fast", "paper"]).default("fast"),
-    "how to train: what learns fastest in measured short runs, or what the paper did",
-  ),
+/** Settings of the training loop, for pretraining and finetuning alike. */
+export const loopShape = {
   epochs: setting(
     z.int().min(1).default(100),
     "epochs at most; in each, one random window of every light curve",
@@ -72,11 +61,29 @@ export const pretrainShape = {
     "epochs without a better validation loss before the run ends",
     "epochs",
   ),
-  window_size: setting(z.int().min(5).default(200), "observations of a window"),
   validation_windows: setting(z.int().min(1).default(2048), "windows that validation looks at, at most"),
   log_steps: setting(z.int().min(1).default(50), "steps between two lines of metrics.jsonl", "steps"),
   seed: setting(z.int().min(0).default(0), "names the initial values, windows, masks and dropout"),
   ...runShape,
+  ...maskingShape,
+  ...energyShape,
+} as const;
+
+/** All settings of `pretrain`. */
+export const pretrainShape = {
+  data: setting(z.string(), "dataset folder, as preprocess writes it"),
+  output: setting(z.string(), "run folder to make: settings, metrics.jsonl, best/ and last/ model"),
+  config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
+  preset: setting(
+    z.enum(Object.keys(presets) as [keyof typeof presets]).default("astromer2"),
+    "architecture to start from",
+  ),
+  recipe: setting(
+    z.enum(["fast", "paper"]).default("fast"),
+    "how to train: what learns fastest in measured short runs, or what the paper did",
+  ),
+  ...loopShape,
+  window_size: setting(z.int().min(5).default(200), "observations of a window"),
   ...architectureShape,
   // The fast recipe's encoding differs from the architecture's own default.
   encoding: setting(
@@ -84,8 +91,6 @@ export const pretrainShape = {
     architectureShape.encoding.meta()!.help as string,
   ),
   initialization: initializationSetting,
-  ...maskingShape,
-  ...energyShape,
 } as const;
 
 /** The schema of all settings of pretraining: default, unit and help of each. */
@@ -131,8 +136,11 @@ export function resolve(settings: PretrainSettings, given: Given): PretrainSetti
   return resolved;
 }
 
-/** Refuses settings that are possible alone but not together. */
-function checkTogether(settings: PretrainSettings): void {
+/**
+ * Refuses settings of the loop that are possible alone but not together.
+ * @throws {InputError} naming them
+ */
+export function checkLoop(settings: LoopSettings): void {
   const { probed_fraction: probed, masked_fraction: masked, replaced_fraction: replaced } = settings;
   if (masked + replaced > probed + 1e-9) {
     throw new InputError(
@@ -146,6 +154,11 @@ function checkTogether(settings: PretrainSettings): void {
         "schedule sets its own rate and is asked for with --learning-rate schedule",
     );
   }
+}
+
+/** Refuses settings that are possible alone but not together. */
+function checkTogether(settings: PretrainSettings): void {
+  checkLoop(settings);
   if (settings.attention_mask !== "keys" || settings.attention_mask_value > -1e9) {
     throw new InputError(
       `--attention-mask ${settings.attention_mask} with --attention-mask-value ${settings.attention_mask_value} lets ` +
@@ -162,14 +175,17 @@ function checkTogether(settings: PretrainSettings): void {
   }
 }
 
-/** What the training loop is told by the settings. */
-export function pretrainOptions(settings: PretrainSettings): PretrainOptions {
+/** Settings of the training loop, with defaults filled in. */
+export type LoopSettings = z.output<z.ZodObject<typeof loopShape>>;
+
+/** What the training loop is told by the settings, for a network of a width and windows of a size. */
+export function pretrainOptions(settings: LoopSettings, width: number, windowSize: number): PretrainOptions {
   return {
-    windowSize: settings.window_size,
+    windowSize,
     batchSize: settings.batch_size,
     masking: settings,
     weights: settings.loss_weights,
-    schedule: scheduleOf(settings),
+    schedule: scheduleOf(settings, width),
     epochs: settings.epochs,
     maxMinutes: settings.max_minutes ?? Infinity,
     patience: settings.patience,
@@ -179,8 +195,8 @@ export function pretrainOptions(settings: PretrainSettings): PretrainOptions {
   };
 }
 
-function scheduleOf(settings: PretrainSettings): Schedule {
+function scheduleOf(settings: LoopSettings, width: number): Schedule {
   const { learning_rate: rate, schedule, warmup_steps: warmup } = settings;
-  if (rate === "schedule") return transformer(widthOf(settings), warmup);
+  if (rate === "schedule") return transformer(width, warmup);
   return schedule === "cosine" ? cosine(rate, warmup) : constant(rate, warmup);
 }

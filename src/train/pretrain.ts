@@ -33,6 +33,10 @@ export interface PretrainOptions {
   /** Steps between two lines of metrics. */
   logSteps: number;
   seed: number;
+  /** Light curves to train on, of which one may stand more than once. Default: the dataset's train subset. */
+  train?: readonly number[];
+  /** Light curves to validate with. Default: the dataset's validation subset. */
+  validation?: readonly number[];
 }
 
 /** A line of `metrics.jsonl`. */
@@ -78,9 +82,13 @@ export function epochBatches(
   { seed, windowSize, batchSize }: Pick<PretrainOptions, "seed" | "windowSize" | "batchSize">,
   epoch: number,
 ): Window[][] {
-  const windows = lightCurves.map((i) =>
-    randomWindow(i, dataset.lengths[i], seeded(seed, 0x11d0, epoch, i), windowSize)
-  );
+  const seen = new Map<number, number>(); // a light curve that stands here again has another window
+  const windows = lightCurves.map((i) => {
+    const time = seen.get(i) ?? 0;
+    seen.set(i, time + 1);
+    const random = time === 0 ? seeded(seed, 0x11d0, epoch, i) : seeded(seed, 0x11d0, epoch, i, time);
+    return randomWindow(i, dataset.lengths[i], random, windowSize);
+  });
   return batchesOf(seeded(seed, 0x54f1, epoch).shuffle(windows), batchSize, [seed, 0xba7c, epoch]);
 }
 
@@ -106,8 +114,12 @@ export async function pretrain(
   events: PretrainEvents,
 ): Promise<PretrainResult> {
   const { masking, weights, batchSize, seed } = options;
-  const train = lightCurvesOf(dataset, "train");
-  const validation = validationSample(dataset, lightCurvesOf(dataset, "validation"), options);
+  const train = options.train ?? lightCurvesOf(dataset, "train");
+  const validation = validationSample(
+    dataset,
+    options.validation ?? lightCurvesOf(dataset, "validation"),
+    options,
+  );
   const paddedTo = model.seesPadding ? options.windowSize : undefined;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
   const start = performance.now();
