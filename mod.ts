@@ -15,6 +15,7 @@
  * @module
  */
 export * from "./src/astromer.ts";
+export * from "./src/classifier.ts";
 export { Failure, InputError } from "./src/errors.ts";
 
 export type { LightCurve } from "./src/data/light_curves.ts";
@@ -23,6 +24,8 @@ export { type Masking, paperMasking } from "./src/data/masking.ts";
 
 export type { Random } from "./src/random.ts";
 export type { Energy, EnergyAssumptions, Usage } from "./src/train/energy.ts";
+export type { ClassifierKind } from "./src/classify/fitted_classifier.ts";
+export type { Balance } from "./src/classify/train_head.ts";
 export type { Pooling } from "./src/embed/pooling.ts";
 export type { ReconstructionMetrics } from "./src/evaluate/metrics.ts";
 export type { MetricsLine } from "./src/train/pretrain.ts";

@@ -105,7 +105,7 @@ export interface WindowAttention {
  *
  * @example Embed light curves
  * ```ts
- * import { Astromer } from "./mod.ts";
+ * import { Astromer } from "../mod.ts";
  *
  * const mjd = Array.from({ length: 60 }, (_, i) => 59_000 + 1.7 * i);
  * const lightCurve = { mjd, magnitude: mjd.map((t) => 15 + 0.3 * Math.sin(t / 4)), error: mjd.map(() => 0.02) };

@@ -5,7 +5,7 @@ import { lightCurvesOf } from "../src/data/dataset.ts";
 import { embeddingTable } from "../src/embed/table.ts";
 import { Failure, InputError } from "../src/errors.ts";
 import { writeAtomically } from "../src/files/atomic.ts";
-import { openParquet, type Row } from "../src/files/parquet.ts";
+import { groupsOf, openParquet } from "../src/files/parquet.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
 import { listenForStop, prepareRun } from "../src/run.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
@@ -126,18 +126,3 @@ export default command({
     }
   },
 });
-
-/** Rows of a row group. */
-const groupSize = 4096;
-
-async function* groupsOf(rows: AsyncIterable<Row>): AsyncGenerator<Row[]> {
-  let group: Row[] = [];
-  for await (const row of rows) {
-    group.push(row);
-    if (group.length === groupSize) {
-      yield group;
-      group = [];
-    }
-  }
-  if (group.length) yield group;
-}

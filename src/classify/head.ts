@@ -1,6 +1,6 @@
 /** Heads of a classifier: from the pooled vectors of a window to the logits of its classes. */
 import type { Device } from "../../ffi/device.ts";
-import { layerNorm, linear, matmul, mul, narrow, relu, reshape, softmax, view } from "../../ffi/ops.ts";
+import { layerNorm, linear, matmul, mul, narrow, relu, reshape, softmax, sub, view } from "../../ffi/ops.ts";
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
 import { glorot } from "../model/initialization.ts";
 import {
@@ -61,22 +61,41 @@ function specsOf({ kind, vectors, width, classes }: HeadShape): ParameterSpec[] 
   ];
 }
 
+/** Means and inverse standard deviations (V, d) of the vectors that were trained on. */
+export interface Standardization {
+  mean: Float32Array<ArrayBuffer>;
+  scale: Float32Array<ArrayBuffer>;
+}
+
 /** A head with its parameters. */
 export class Head implements Disposable {
   readonly shape: HeadShape;
+  /** How vectors are standardized before anything else; undefined = not. */
+  readonly standardization: Standardization | undefined;
   readonly parameters: Parameters;
   readonly #gamma: Tensor | undefined;
   readonly #hidden: LinearParameters[];
   readonly #norm: LinearParameters | undefined;
   readonly #output: LinearParameters;
   readonly #share: Tensor;
+  readonly #standardization: { mean: Tensor; scale: Tensor } | undefined;
 
-  /** @param options device, and where the parameters come from: a seed, or a state dict */
+  /** @param options device, standardization, and where the parameters come from: a seed, or a state dict */
   constructor(
     shape: HeadShape,
-    { device = "cpu", seed = 0, state }: { device?: Device; seed?: number; state?: StateDict } = {},
+    { device = "cpu", seed = 0, state, standardization }: {
+      device?: Device;
+      seed?: number;
+      state?: StateDict;
+      standardization?: Standardization;
+    } = {},
   ) {
     this.shape = shape;
+    this.standardization = standardization;
+    this.#standardization = standardization && unscoped(() => {
+      const { mean, scale } = standardization, size = [shape.vectors, shape.width];
+      return { mean: Tensor.from(mean, size, { device }), scale: Tensor.from(scale, size, { device }) };
+    });
     this.parameters = new Parameters(specsOf(shape), { device, seed, state });
     const hidden = shape.kind === "linear" ? [] : hiddenSizes;
     this.#gamma = shape.kind === "gamma" ? this.parameters.leaf("gamma") : undefined;
@@ -93,6 +112,7 @@ export class Head implements Disposable {
    * @returns (N, classes) logits
    */
   forward(x: Tensor): Tensor {
+    if (this.#standardization) x = mul(sub(x, this.#standardization.mean), this.#standardization.scale);
     const { kind, vectors, width } = this.shape, size = x.shape[0], layers = vectors - 1;
     let y: Tensor;
     if (kind === "gamma") {
@@ -118,5 +138,7 @@ export class Head implements Disposable {
   [Symbol.dispose](): void {
     this.parameters[Symbol.dispose]();
     this.#share.dispose();
+    this.#standardization?.mean.dispose();
+    this.#standardization?.scale.dispose();
   }
 }

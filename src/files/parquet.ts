@@ -89,3 +89,19 @@ export async function openParquet(
     [Symbol.dispose]: () => file.close(),
   };
 }
+
+/** Rows of a row group. */
+const groupSize = 4096;
+
+/** Rows in groups, as they are written. */
+export async function* groupsOf(rows: AsyncIterable<Row>): AsyncGenerator<Row[]> {
+  let group: Row[] = [];
+  for await (const row of rows) {
+    group.push(row);
+    if (group.length === groupSize) {
+      yield group;
+      group = [];
+    }
+  }
+  if (group.length) yield group;
+}

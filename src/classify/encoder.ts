@@ -1,0 +1,70 @@
+/** What makes vectors of light curves: a model, models finetuned for each scenario, or classical features. */
+import { createHash } from "node:crypto";
+import { InputError } from "../errors.ts";
+import { exists } from "../files/atomic.ts";
+
+/** An encoder by name. */
+export interface Encoder {
+  /** Short and unique, for tables and folders. */
+  name: string;
+  kind: "model" | "finetuned" | "classical";
+  /** The model folder, or the folder that `finetune` made; empty for classical features. */
+  folder: string;
+}
+
+/** Names each folder by its last part, or by more parts where two would have the same name. */
+function namesOf(folders: readonly string[]): string[] {
+  const parts = folders.map((folder) => folder.replace(/\/+$/, "").split("/").filter((part) => part !== "."));
+  return parts.map((mine, i) => {
+    for (let count = /^(best|last)$/.test(mine.at(-1)!) ? 2 : 1; count < mine.length; count++) {
+      const name = mine.slice(-count).join("/");
+      if (parts.every((other, k) => k === i || other.slice(-count).join("/") !== name)) return name;
+    }
+    return mine.join("/");
+  }).map((name) => name.replace(/[^\w.-]+/g, "-"));
+}
+
+/**
+ * The encoders that a list names.
+ * @throws {InputError} when a folder is neither a model nor made by `finetune`, or stands twice
+ */
+export async function encodersOf(models: readonly string[]): Promise<Encoder[]> {
+  const names = namesOf(models);
+  return await Promise.all(models.map(async (folder, i): Promise<Encoder> => {
+    if (models.indexOf(folder) !== i) throw new InputError(`--models names ${folder} twice`);
+    if (folder === "classical") return { name: "classical", kind: "classical", folder: "" };
+    if (await exists(`${folder}/model.safetensors`)) return { name: names[i], kind: "model", folder };
+    const inside = await exists(folder)
+      ? (await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) => /^\d+-\d+$/.test(name))
+      : [];
+    if (inside.length) return { name: names[i], kind: "finetuned", folder };
+    throw new InputError(
+      `--models ${folder} is neither a model folder, nor a folder of models that finetune made of scenarios, nor the word classical`,
+    );
+  }));
+}
+
+/**
+ * The model folder of an encoder for a scenario.
+ * @throws {InputError} when it was not finetuned for that scenario
+ */
+export async function modelFolderOf(
+  { kind, folder }: Encoder,
+  { samplesPerClass, fold }: { samplesPerClass: number; fold: number },
+): Promise<string> {
+  if (kind === "model") return folder;
+  const best = `${folder}/${samplesPerClass}-${fold}/best`;
+  if (await exists(best)) return best;
+  throw new InputError(
+    `${folder} has no model for ${samplesPerClass} samples per class, fold ${fold} (${best}): run finetune for it`,
+  );
+}
+
+/** SHA-256 of a model folder's weights and configuration, in hexadecimal. */
+export async function fingerprintOf(modelFolder: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const name of ["config.json", "model.safetensors"]) {
+    hash.update(await Deno.readFile(`${modelFolder}/${name}`));
+  }
+  return hash.digest("hex");
+}

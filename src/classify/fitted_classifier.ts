@@ -1,0 +1,391 @@
+/** A fitted classifier of light curves: from windows' vectors to probabilities and novelty; and as a folder. */
+import type { Device } from "../../ffi/device.ts";
+import { indexSelect } from "../../ffi/ops.ts";
+import { scope, Tensor } from "../../ffi/tensor.ts";
+import { z } from "../command.ts";
+import { InputError, messageOf } from "../errors.ts";
+import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
+import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
+import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
+import { version } from "../version.ts";
+import { Head, headKinds, type Standardization } from "./head.ts";
+import {
+  crossEntropy,
+  type HeadTraining,
+  probabilitiesOf,
+  type Sample,
+  scaled,
+  scored,
+  temperatureOf,
+  trainHead,
+} from "./train_head.ts";
+
+/** Heads of a classifier: see `HeadKind`; `knn`: the nearest training light curves vote, weighted by nearness. */
+export type ClassifierKind = "gamma" | "mean" | "max" | "all" | "linear" | "knn";
+export const classifierKinds = [...headKinds, "knn"] as const satisfies readonly ClassifierKind[];
+
+/** Light curves that were trained on, as points: the mean of their windows' last means, standardized. */
+interface Reference {
+  /** (n, d) row after row. */
+  points: Float32Array<ArrayBuffer>;
+  /** (n,) classes. */
+  labels: Int32Array<ArrayBuffer>;
+  /** Median distance of one of them to its nearest others. */
+  spacing: number;
+}
+
+/** Neighbors whose mean distance is the novelty of a light curve. */
+const noveltyNeighbors = 5;
+/** Numbers of neighbors that a knn chooses among, by its validation. */
+const neighborChoices = [1, 3, 5, 10, 20, 40];
+
+/** What a classifier says of light curves. */
+export interface Predictions {
+  /** (N, C) row after row, temperature-scaled on the validation. */
+  probabilities: Float32Array;
+  /**
+   * (N,) distance to the nearest training light curves in units of how far those lie from each other: about 1 for what was
+   * trained on, large for what is unlike all of it.
+   */
+  novelty: Float32Array;
+}
+
+const configSchema = z.object({
+  classifier_type: z.literal("astromer-classifier"),
+  classes: z.array(z.string()).min(2),
+  kind: z.enum(classifierKinds),
+  /** Vectors of a window, as `HeadShape` counts them, and their length. */
+  vectors: z.int().min(2),
+  width: z.int().min(1),
+  temperature: z.number().gt(0),
+  neighbors: z.int().min(0),
+  spacing: z.number().min(0),
+  /** The encoder: a model folder with the SHA-256 of its weights, or classical features by name. */
+  encoder: z.record(z.string(), z.unknown()),
+  training: z.record(z.string(), z.unknown()),
+  metrics: z.record(z.string(), z.number()),
+  astromer_version: z.string(),
+});
+type ClassifierConfig = z.output<typeof configSchema>;
+
+/** What a classifier's folder says of where it comes from. */
+export type ClassifierDetails = Pick<ClassifierConfig, "encoder" | "training" | "metrics">;
+
+/** A classifier that was fitted. */
+export class FittedClassifier implements Disposable {
+  constructor(
+    readonly classes: readonly string[],
+    readonly kind: ClassifierKind,
+    private readonly shape: { vectors: number; width: number },
+    private readonly standardization: Standardization,
+    private readonly reference: Reference,
+    readonly head: Head | null,
+    readonly neighbors: number,
+    readonly temperature: number,
+  ) {}
+
+  /** Vectors of a window, and their length. */
+  get vectorShape(): [vectors: number, width: number] {
+    return [this.shape.vectors, this.shape.width];
+  }
+
+  /**
+   * Classifies light curves by the vectors of their windows.
+   * @param vectors (rows, V, d) float32
+   * @param samples which rows are each light curve's
+   */
+  async predict(vectors: Tensor, samples: readonly Pick<Sample, "rows">[]): Promise<Predictions> {
+    const { width } = this.shape, { points, labels, spacing } = this.reference;
+    const mine = pointsOf(vectors, samples, this.standardization);
+    const plain = this.head
+      ? probabilitiesOf(this.head, vectors, samples.map(({ rows }) => ({ rows, label: 0 })))
+      : await votes(mine, points, labels, width, this.neighbors, this.classes.length);
+    const k = Math.min(noveltyNeighbors, labels.length);
+    const { distances } = await nearestNeighbors(mine, points, width, k);
+    return {
+      probabilities: scaled(plain, this.classes.length, this.temperature),
+      novelty: meanDistances(distances, k).map((distance) => distance / spacing),
+    };
+  }
+
+  /** Writes a classifier folder, atomically. */
+  save(folder: string, details: ClassifierDetails): Promise<void> {
+    const { vectors, width } = this.shape, { points, labels, spacing } = this.reference;
+    const config: ClassifierConfig = {
+      classifier_type: "astromer-classifier",
+      classes: [...this.classes],
+      kind: this.kind,
+      vectors,
+      width,
+      temperature: this.temperature,
+      neighbors: this.neighbors,
+      spacing,
+      ...details,
+      astromer_version: version,
+    };
+    const floats = (data: Float32Array<ArrayBuffer>, shape: readonly number[]): TensorData => ({
+      dtype: "F32",
+      shape,
+      data,
+    });
+    const head = [...this.head?.parameters.stateDict() ?? []].map(([name, { shape, data }]) =>
+      [`head.${name}`, floats(data, shape)] as const
+    );
+    return writeFolderAtomically(folder, async (temporary) => {
+      await writeSafetensors(`${temporary}/classifier.safetensors`, {
+        ...Object.fromEntries(head),
+        "standardization.mean": floats(this.standardization.mean, [vectors, width]),
+        "standardization.scale": floats(this.standardization.scale, [vectors, width]),
+        "reference.points": floats(points, [labels.length, width]),
+        "reference.labels": { dtype: "I32", shape: [labels.length], data: labels },
+      }, { format: "pt" });
+      await writeJson(`${temporary}/config.json`, config);
+    });
+  }
+
+  /**
+   * Reads a classifier folder.
+   * @throws {InputError} naming the file and what is wrong with it
+   */
+  static async load(
+    folder: string,
+    device: Device = "cpu",
+  ): Promise<{ classifier: FittedClassifier; details: ClassifierDetails }> {
+    let json: unknown;
+    try {
+      json = JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
+    } catch (error) {
+      throw new InputError(
+        `${folder} is not a classifier folder (make one with classify): ${messageOf(error)}`,
+      );
+    }
+    const parsed = configSchema.safeParse(json);
+    if (!parsed.success) {
+      const [{ path, message }] = parsed.error.issues;
+      throw new InputError(`${folder}/config.json: ${path.length ? `${path.join(".")}: ` : ""}${message}`);
+    }
+    const { classes, kind, vectors, width, temperature, neighbors, spacing, ...details } = parsed.data;
+    const path = `${folder}/classifier.safetensors`, { tensors } = await readSafetensors(path);
+    const take = (name: string, dtype: "F32" | "I32", shape: readonly (number | null)[]) => {
+      const found = tensors.get(name);
+      const fits = found && found.dtype === dtype && found.shape.length === shape.length &&
+        shape.every((size, i) => size === null || size === found.shape[i]);
+      if (!fits) throw new InputError(`${path} has no tensor "${name}" that fits ${folder}/config.json`);
+      return found.data;
+    };
+    const labels = take("reference.labels", "I32", [null]) as Int32Array<ArrayBuffer>;
+    const points = take("reference.points", "F32", [labels.length, width]) as Float32Array<ArrayBuffer>;
+    const standardization = {
+      mean: take("standardization.mean", "F32", [vectors, width]) as Float32Array<ArrayBuffer>,
+      scale: take("standardization.scale", "F32", [vectors, width]) as Float32Array<ArrayBuffer>,
+    };
+    const state = new Map(
+      [...tensors].filter(([name]) => name.startsWith("head.")).map(([name, { shape, data }]) => [
+        name.slice(5),
+        { shape, data: data as Float32Array<ArrayBuffer> },
+      ]),
+    );
+    let head: Head | null = null;
+    try {
+      const shape = { kind: kind as Exclude<ClassifierKind, "knn">, vectors, width, classes: classes.length };
+      if (kind !== "knn") head = new Head(shape, { device, state, standardization });
+    } catch (error) {
+      throw new InputError(`${path} does not fit ${folder}/config.json: ${messageOf(error)}`);
+    }
+    const reference = { points, labels, spacing };
+    return {
+      classifier: new FittedClassifier(
+        classes,
+        kind,
+        { vectors, width },
+        standardization,
+        reference,
+        head,
+        neighbors,
+        temperature,
+      ),
+      details,
+    };
+  }
+
+  /** Gives the native memory back. */
+  [Symbol.dispose](): void {
+    this.head?.[Symbol.dispose]();
+  }
+}
+
+/** How a fit went. */
+export interface Fit {
+  classifier: FittedClassifier;
+  epochs: number;
+  /** Cross-entropy of the validation, nat. */
+  validationLoss: number;
+}
+
+/**
+ * Fits a classifier.
+ * @param vectors (rows, V, d) float32
+ * @throws {InputError} when a class has no light curve to train on
+ */
+export async function fitClassifier(
+  vectors: Tensor,
+  { train, validation }: { train: readonly Sample[]; validation: readonly Sample[] },
+  classes: readonly string[],
+  kind: ClassifierKind,
+  training: HeadTraining,
+  onEpoch?: (epoch: number, trainLoss: number, validationLoss: number) => void,
+): Promise<Fit> {
+  if (classes.length < 2) {
+    throw new InputError(`a classifier needs two classes, not ${classes.join() || "none"}`);
+  }
+  const empty = classes.filter((_, of) => !train.some(({ label }) => label === of));
+  if (empty.length) {
+    throw new InputError(`there is no light curve to train on of the classes ${empty.join(", ")}`);
+  }
+  const [, count, width] = vectors.shape;
+  const standardization = standardizationOf(vectors, train);
+  const points = pointsOf(vectors, train, standardization);
+  const labels = Int32Array.from(train, ({ label }) => label);
+  const reference = { points, labels, spacing: await spacingOf(points, width) };
+
+  let head: Head | null = null, neighbors = 0, epochs = 0, plain: Float32Array;
+  if (kind === "knn") {
+    const queries = pointsOf(vectors, validation, standardization);
+    let best = -1;
+    plain = new Float32Array();
+    for (const k of neighborChoices.filter((k) => k <= train.length)) {
+      const found = await votes(queries, points, labels, width, k, classes.length);
+      const { f1 } = scored(found, validation, classes).scores;
+      if (f1 > best) [best, neighbors, plain] = [f1, k, found];
+    }
+  } else {
+    head = new Head({ kind, vectors: count, width, classes: classes.length }, {
+      device: vectors.device,
+      seed: training.seed,
+      standardization,
+    });
+    ({ epochs } = await trainHead(head, vectors, { train, validation }, training, onEpoch));
+    plain = probabilitiesOf(head, vectors, validation);
+  }
+  const temperature = temperatureOf(plain, validation, classes.length);
+  const shape = { vectors: count, width };
+  return {
+    classifier: new FittedClassifier(
+      classes,
+      kind,
+      shape,
+      standardization,
+      reference,
+      head,
+      neighbors,
+      temperature,
+    ),
+    epochs,
+    validationLoss: crossEntropy(scaled(plain, classes.length, temperature), validation, classes.length),
+  };
+}
+
+/** Rows of the table, (n, V, d), in pieces. */
+function* blocksOf(
+  vectors: Tensor,
+  rows: readonly number[],
+): Generator<{ from: number; values: Float32Array }> {
+  for (let from = 0; from < rows.length; from += 4096) {
+    const some = BigInt64Array.from(rows.slice(from, from + 4096), BigInt);
+    const values = scope(() =>
+      indexSelect(vectors, 0, Tensor.from(some, undefined, { device: vectors.device })).toArray()
+    ) as Float32Array;
+    yield { from, values };
+  }
+}
+
+/** Of the windows that are trained on, each once; an element that never changes is left as it is. */
+function standardizationOf(vectors: Tensor, train: readonly Sample[]): Standardization {
+  const [, count, width] = vectors.shape, size = count * width;
+  const rows = [...new Set(train.flatMap((sample) => sample.rows))];
+  const sum = new Float64Array(size), squares = new Float64Array(size);
+  for (const { values } of blocksOf(vectors, rows)) {
+    for (let i = 0; i < values.length; i++) {
+      sum[i % size] += values[i];
+      squares[i % size] += values[i] ** 2;
+    }
+  }
+  const mean = Float32Array.from(sum, (total) => total / rows.length);
+  const scale = Float32Array.from(squares, (total, i) => {
+    const variance = total / rows.length - (sum[i] / rows.length) ** 2;
+    return variance > 1e-12 ? 1 / Math.sqrt(variance) : 1;
+  });
+  return { mean, scale };
+}
+
+/** Each light curve's point: the mean over its windows of the last block's mean, standardized. (N, d) */
+function pointsOf(
+  vectors: Tensor,
+  samples: readonly Pick<Sample, "rows">[],
+  { mean, scale }: Standardization,
+): Float32Array<ArrayBuffer> {
+  const [, count, width] = vectors.shape, last = (count - 2) * width;
+  const owners = samples.flatMap(({ rows }, i) => rows.map((row) => ({ row, i, share: 1 / rows.length })));
+  const points = new Float32Array(samples.length * width);
+  for (const { from, values } of blocksOf(vectors, owners.map(({ row }) => row))) {
+    for (let k = 0; k < values.length / (count * width); k++) {
+      const { i, share } = owners[from + k];
+      for (let j = 0; j < width; j++) {
+        const value = values[k * count * width + last + j];
+        points[i * width + j] += share * (value - mean[last + j]) * scale[last + j];
+      }
+    }
+  }
+  return points;
+}
+
+/** Probabilities (N, C): neighbors vote with the inverse of their distance, and every class with a little. */
+async function votes(
+  queries: Float32Array<ArrayBuffer>,
+  points: Float32Array<ArrayBuffer>,
+  labels: Int32Array,
+  width: number,
+  k: number,
+  classes: number,
+): Promise<Float32Array> {
+  const { indices, distances } = await nearestNeighbors(queries, points, width, k);
+  const probabilities = new Float32Array(queries.length / width * classes);
+  for (let i = 0; i < probabilities.length / classes; i++) {
+    const row = probabilities.subarray(i * classes, (i + 1) * classes);
+    // Without a prior vote, a class without a neighbor would be impossible.
+    let total = 0.5 * classes / k;
+    row.fill(0.5 / k);
+    const nearest = Math.max(distances[i * k], 1e-12);
+    for (let r = i * k; r < (i + 1) * k; r++) {
+      const weight = nearest / Math.max(distances[r], 1e-12);
+      row[labels[indices[r]]] += weight;
+      total += weight;
+    }
+    for (let c = 0; c < classes; c++) row[c] /= total;
+  }
+  return probabilities;
+}
+
+function meanDistances(distances: Float32Array, k: number): Float32Array {
+  return Float32Array.from({ length: distances.length / k }, (_, i) => {
+    let sum = 0;
+    for (let r = i * k; r < (i + 1) * k; r++) sum += distances[r];
+    return sum / k;
+  });
+}
+
+/** The median over training points of their mean distance to their nearest others (repeats of one object left out). */
+async function spacingOf(points: Float32Array<ArrayBuffer>, width: number): Promise<number> {
+  const distinct = new Map<string, Float32Array>();
+  for (let i = 0; i < points.length; i += width) {
+    const point = points.subarray(i, i + width);
+    distinct.set(point.join(), point);
+  }
+  const own = new Float32Array(distinct.size * width);
+  for (const [i, point] of [...distinct.values()].entries()) own.set(point, i * width);
+  const k = Math.min(noveltyNeighbors, distinct.size - 1);
+  if (k < 1) return 1;
+  const { distances } = await nearestNeighbors(own, own, width, k, { excludeSelf: true });
+  const means = meanDistances(distances, k).sort();
+  return means[means.length >> 1] || 1;
+}

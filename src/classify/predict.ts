@@ -1,0 +1,114 @@
+/** Classifies the objects of a dataset, in its order and in bounded memory. */
+import { Tensor } from "../../ffi/tensor.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { eachEmbeddedWindow, windowsOf } from "../embed/stream.ts";
+import type { AstromerNetwork } from "../model/network.ts";
+import { classicalFeatures } from "./classical_features.ts";
+import type { FittedClassifier } from "./fitted_classifier.ts";
+import { mostLikely } from "./train_head.ts";
+
+/** What is said of one object. */
+export interface ObjectPrediction {
+  /** One of its light curves. */
+  lightCurve: number;
+  /** Index of its most likely class. */
+  predicted: number;
+  /** (C,) */
+  probabilities: Float32Array;
+  novelty: number;
+}
+
+/** The vectors of an object's windows, end to end. */
+interface ObjectVectors {
+  lightCurve: number;
+  vectors: Float32Array[];
+}
+
+/** Objects whose vectors are held at once. */
+const heldObjects = 1024;
+
+/** The windows of every object, in the order of the dataset, in which an object's light curves follow each other. */
+export async function* modelVectors(
+  network: AstromerNetwork,
+  dataset: Dataset,
+  lightCurves: readonly number[],
+  options: { windowSize: number; batchSize: number },
+  onBatch?: (windows: number) => void,
+): AsyncGenerator<ObjectVectors> {
+  const windows = windowsOf(dataset, lightCurves, options.windowSize);
+  let object: ObjectVectors | undefined;
+  const embedded = eachEmbeddedWindow(
+    network,
+    dataset,
+    windows,
+    { ...options, pooling: "features" },
+    onBatch,
+  );
+  for await (const { window: { lightCurve }, embedding } of embedded) {
+    if (object && dataset.ids[object.lightCurve] !== dataset.ids[lightCurve]) {
+      yield object;
+      object = undefined;
+    }
+    object ??= { lightCurve, vectors: [] };
+    object.vectors.push(embedding);
+  }
+  if (object) yield object;
+}
+
+/** The classical features of every object's light curves, as modelVectors has windows. */
+export async function* classicalVectors(
+  dataset: Dataset,
+  lightCurves: readonly number[],
+  onProgress?: (lightCurves: number) => void,
+): AsyncGenerator<ObjectVectors> {
+  let object: ObjectVectors | undefined;
+  for (let from = 0; from < lightCurves.length; from += heldObjects) {
+    const some = lightCurves.slice(from, from + heldObjects);
+    const { names, values } = await classicalFeatures(dataset, some, (done) => onProgress?.(from + done));
+    for (const [row, lightCurve] of some.entries()) {
+      if (object && dataset.ids[object.lightCurve] !== dataset.ids[lightCurve]) {
+        yield object;
+        object = undefined;
+      }
+      const features = values.subarray(row * names.length, (row + 1) * names.length);
+      object ??= { lightCurve, vectors: [] };
+      object.vectors.push(Float32Array.of(...features, ...features));
+    }
+  }
+  if (object) yield object;
+}
+
+/** Classifies objects by their vectors. */
+export async function* predictObjects(
+  classifier: FittedClassifier,
+  objects: AsyncIterable<ObjectVectors>,
+  shape: readonly [vectors: number, width: number],
+): AsyncGenerator<ObjectPrediction> {
+  let held: ObjectVectors[] = [];
+  async function classified(): Promise<ObjectPrediction[]> {
+    let rows = 0;
+    const samples = held.map(({ vectors }) => ({ rows: vectors.map(() => rows++) }));
+    const size = shape[0] * shape[1], table = new Float32Array(rows * size);
+    for (const [row, vector] of held.flatMap(({ vectors }) => vectors).entries()) {
+      table.set(vector, row * size);
+    }
+    using vectors = Tensor.from(table, [rows, ...shape], {
+      device: classifier.head?.parameters.master.device,
+    });
+    const { probabilities, novelty } = await classifier.predict(vectors, samples);
+    const count = classifier.classes.length, best = mostLikely(probabilities, count);
+    return held.map(({ lightCurve }, i) => ({
+      lightCurve,
+      predicted: best[i],
+      probabilities: probabilities.slice(i * count, (i + 1) * count),
+      novelty: novelty[i],
+    }));
+  }
+  for await (const object of objects) {
+    held.push(object);
+    if (held.length < heldObjects) continue;
+    yield* await classified();
+    held = [];
+  }
+  if (held.length) yield* await classified();
+}

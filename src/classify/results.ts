@@ -1,0 +1,104 @@
+/** Results of classifiers by model, head, scenario and fold; their means as a table. */
+import type { Scores } from "../evaluate/classification.ts";
+import { meanAndDeviation } from "../evaluate/classification.ts";
+import { stringifyCsv } from "../std.ts";
+
+/** One classifier on the test set. */
+export interface Result {
+  model: string;
+  head: string;
+  samples_per_class: number;
+  fold: number;
+  classes: string[];
+  scores: Scores;
+  /** By class. */
+  f1: number[];
+  /** (C, C) row after row: true class, predicted class. */
+  confusion: number[];
+  /** Of the layers, for the head gamma. */
+  gammas?: number[];
+  validation_loss: number;
+  epochs: number;
+  /** Seconds of fitting, without the encoder. */
+  seconds: number;
+  light_curves: { train: number; validation: number; test: number };
+}
+
+const scoreNames = ["f1", "precision", "recall", "accuracy", "balanced_accuracy"] as const;
+
+/** Means over folds of one model, head and scenario. */
+export interface Summary {
+  model: string;
+  head: string;
+  samples_per_class: number;
+  folds: number;
+  scores: Record<keyof Scores, { mean: number; deviation: number }>;
+}
+
+/** Means and standard deviations over folds; scenarios ascending, models and heads as they come. */
+export function summariesOf(results: readonly Result[]): Summary[] {
+  const groups = Map.groupBy(
+    results,
+    ({ model, head, samples_per_class }) => JSON.stringify([samples_per_class, model, head]),
+  );
+  return [...groups.values()].map(([first, ...rest]): Summary => ({
+    model: first.model,
+    head: first.head,
+    samples_per_class: first.samples_per_class,
+    folds: 1 + rest.length,
+    scores: Object.fromEntries(
+      scoreNames.map((name) => [name, meanAndDeviation([first, ...rest].map(({ scores }) => scores[name]))]),
+    ) as Summary["scores"],
+  })).sort((a, b) => a.samples_per_class - b.samples_per_class);
+}
+
+/** Cells of the table of means; `best` is asked for the text of the best in its scenario. */
+export function tableRows(summaries: readonly Summary[], best: (text: string) => string): string[][] {
+  const head = [
+    "samples per class",
+    "model",
+    "head",
+    "macro F1",
+    "precision",
+    "recall",
+    "accuracy",
+    "balanced accuracy",
+    "folds",
+  ];
+  return [
+    head,
+    ...summaries.map(({ model, head, samples_per_class, folds, scores }) => [
+      String(samples_per_class),
+      model,
+      head,
+      ...scoreNames.map((name) => {
+        const { mean, deviation } = scores[name];
+        const rivals = summaries.filter((other) => other.samples_per_class === samples_per_class);
+        const text = `${mean.toFixed(3)} ± ${deviation.toFixed(3)}`;
+        return rivals.every((other) => other.scores[name].mean <= mean) ? best(text) : text;
+      }),
+      String(folds),
+    ]),
+  ];
+}
+
+/** Every single result, for other tools. */
+export function resultsCsv(results: readonly Result[]): string {
+  const columns = [
+    "model",
+    "head",
+    "samples_per_class",
+    "fold",
+    ...scoreNames,
+    "validation_loss",
+    "epochs",
+    "seconds",
+  ];
+  return stringifyCsv(
+    results.map(({ scores, ...result }) => ({ ...result, ...scores })) as unknown as Record<
+      string,
+      unknown
+    >[],
+    { columns },
+  );
+}

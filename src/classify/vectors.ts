@@ -1,0 +1,143 @@
+/** The vectors of windows that heads read, computed once by a frozen encoder and kept on disk. */
+import { createHash } from "node:crypto";
+import type { Device } from "../../ffi/device.ts";
+import { fromFile } from "../../ffi/ops.ts";
+import { Tensor, unscoped } from "../../ffi/tensor.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { randomWindow, sequentialWindows, type Window } from "../data/windows.ts";
+import { vectorsOf } from "../embed/pooling.ts";
+import { eachEmbeddedWindow } from "../embed/stream.ts";
+import { exists, writeAtomically } from "../files/atomic.ts";
+import { layOut, readSafetensorsHeader } from "../files/safetensors.ts";
+import { widthOf } from "../model/architecture.ts";
+import type { AstromerNetwork } from "../model/network.ts";
+import { seeded } from "../random.ts";
+
+/** Vectors by light curve. */
+export interface VectorTable extends Disposable {
+  /** (rows, V, d) float32. */
+  vectors: Tensor;
+  /** Rows of a light curve's windows to train on. */
+  trainRows(lightCurve: number): number[];
+  /** Rows of its windows to judge by: all of them, one after the other. */
+  rows(lightCurve: number): number[];
+}
+
+/** What of which windows. */
+export interface VectorOptions {
+  /** Light curves that are trained on. */
+  train: readonly number[];
+  /** Light curves that are judged. */
+  judged: readonly number[];
+  /** Random windows of each light curve to train on; shorter light curves have one. */
+  windows: number;
+  windowSize: number;
+  batchSize: number;
+  seed: number;
+  /** Folder of the cache. */
+  cache: string;
+  /** Names the weights. */
+  fingerprint: string;
+}
+
+/** Shape of the vectors of a window: their number (see the pooling `features`), and their length. */
+export function shapeOf(network: AstromerNetwork): [vectors: number, width: number] {
+  return [vectorsOf(network, "features"), widthOf(network.architecture)];
+}
+
+/** Which windows a table holds, each once. */
+export function plannedWindows(
+  { lengths }: Pick<Dataset, "lengths">,
+  { train, judged, windows: count, windowSize, seed }: Omit<
+    VectorOptions,
+    "cache" | "fingerprint" | "batchSize"
+  >,
+): { windows: Window[]; trainRows: Map<number, number[]>; rows: Map<number, number[]> } {
+  const windows: Window[] = [], places = new Map<string, number>();
+  const place = (window: Window) => {
+    const key = `${window.lightCurve}:${window.start}`;
+    let row = places.get(key);
+    if (row === undefined) {
+      places.set(key, row = windows.length);
+      windows.push(window);
+    }
+    return row;
+  };
+  const distinct = (lightCurves: readonly number[]) => [...new Set(lightCurves)].sort((a, b) => a - b);
+  const trainRows = new Map(
+    distinct(train).map((i) => {
+      const drawn = Array.from(
+        { length: lengths[i] <= windowSize ? 1 : count },
+        (_, k) => randomWindow(i, lengths[i], seeded(seed, 0x7ab1, i, k), windowSize),
+      );
+      return [i, [...new Set(drawn.map(place))]];
+    }),
+  );
+  const rows = new Map(
+    distinct(judged).map((i) => [i, sequentialWindows(i, lengths[i], windowSize).map(place)]),
+  );
+  return { windows, trainRows, rows };
+}
+
+/**
+ * Opens the table of an encoder's vectors, from the cache if it was made before.
+ * @param onBatch called after each batch with the windows done and their number
+ */
+export async function openVectors(
+  network: AstromerNetwork,
+  dataset: Dataset,
+  options: VectorOptions,
+  onBatch: (done: number, of: number) => void = () => {},
+): Promise<VectorTable> {
+  const { windows, trainRows, rows } = plannedWindows(dataset, options);
+  const { windowSize, batchSize, cache, fingerprint } = options;
+  const shape = [windows.length, ...shapeOf(network)];
+  const key = createHash("sha256").update(JSON.stringify([
+    [fingerprint, network.dtype, windowSize, dataset.fingerprint],
+    windows.map(({ lightCurve, start }) => [lightCurve, start]),
+  ])).digest("hex").slice(0, 16);
+  const path = `${cache}/${key}.safetensors`;
+  if (!await exists(path)) {
+    await writeAtomically(path, async (temporary) => {
+      const { head } = layOut({ vectors: { dtype: "F32", shape } });
+      using file = await Deno.open(temporary, { create: true, write: true });
+      await writeAll(file, head);
+      const embedded = eachEmbeddedWindow(
+        network,
+        dataset,
+        windows,
+        { pooling: "features", windowSize, batchSize },
+        (done) => onBatch(done, windows.length),
+      );
+      for await (const { embedding } of embedded) {
+        await writeAll(file, new Uint8Array(embedding.buffer, embedding.byteOffset, embedding.byteLength));
+      }
+    });
+  }
+  const vectors = await mapped(path, shape, network.device);
+  const of = (by: ReadonlyMap<number, number[]>) => (lightCurve: number) => {
+    const found = by.get(lightCurve);
+    if (!found) throw new RangeError(`light curve ${lightCurve} is not in this table`);
+    return found;
+  };
+  return { vectors, trainRows: of(trainRows), rows: of(rows), [Symbol.dispose]: () => vectors.dispose() };
+}
+
+/** The file's one tensor, mapped; on a GPU a copy. */
+async function mapped(path: string, shape: number[], device: Device): Promise<Tensor> {
+  const { tensors, fileLength } = await readSafetensorsHeader(path);
+  const { start } = tensors.get("vectors")!;
+  return unscoped(() => {
+    using file = fromFile(path, false, fileLength / 4, { dtype: "float32" });
+    const vectors = file.viewAt(shape, start / 4);
+    if (device === "cpu") return vectors;
+    using _ = vectors;
+    const copy = Tensor.empty(shape, { device });
+    copy.copyFrom(vectors);
+    return copy;
+  });
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+}
