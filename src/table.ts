@@ -1,10 +1,15 @@
 /** Numbers and tables as plain text. */
+import { stripVTControlCharacters } from "node:util";
 
 /** Columns of texts, the first flush left, the others flush right. */
 export function plainTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  const wide = (cell: string) => stripVTControlCharacters(cell).length; // bold takes no room
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => wide(row[i]))));
   return rows.map((row) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ").trimEnd()
+    row.map((cell, i) => {
+      const blanks = " ".repeat(widths[i] - wide(cell));
+      return i === 0 ? cell + blanks : blanks + cell;
+    }).join("  ").trimEnd()
   ).join("\n");
 }
 

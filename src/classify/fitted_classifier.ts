@@ -222,19 +222,17 @@ export interface Fit {
   validationLoss: number;
 }
 
+/** Light curves to train on, and those that stop the training and scale its probabilities. */
+export interface Samples {
+  train: readonly Sample[];
+  validation: readonly Sample[];
+}
+
 /**
- * Fits a classifier.
- * @param vectors (rows, V, d) float32
- * @throws {InputError} when a class has no light curve to train on
+ * Refuses what cannot be learned.
+ * @throws {InputError} unless there are two classes, each with light curves to train on
  */
-export async function fitClassifier(
-  vectors: Tensor,
-  { train, validation }: { train: readonly Sample[]; validation: readonly Sample[] },
-  classes: readonly string[],
-  kind: ClassifierKind,
-  training: HeadTraining,
-  onEpoch?: (epoch: number, trainLoss: number, validationLoss: number) => void,
-): Promise<Fit> {
+export function checkClasses(classes: readonly string[], train: readonly Pick<Sample, "label">[]): void {
   if (classes.length < 2) {
     throw new InputError(`a classifier needs two classes, not ${classes.join() || "none"}`);
   }
@@ -242,37 +240,63 @@ export async function fitClassifier(
   if (empty.length) {
     throw new InputError(`there is no light curve to train on of the classes ${empty.join(", ")}`);
   }
+}
+
+/**
+ * Fits a classifier.
+ * @param vectors (rows, V, d) float32
+ * @throws {InputError} as {@link checkClasses}
+ */
+export async function fitClassifier(
+  vectors: Tensor,
+  samples: Samples,
+  classes: readonly string[],
+  kind: ClassifierKind,
+  training: HeadTraining,
+  onEpoch?: (epoch: number, trainLoss: number, validationLoss: number) => void,
+): Promise<Fit> {
+  checkClasses(classes, samples.train);
+  const standardization = standardizationOf(vectors, samples.train);
+  if (kind === "knn") return await finishFit(vectors, samples, classes, standardization, null, 0);
   const [, count, width] = vectors.shape;
-  const standardization = standardizationOf(vectors, train);
+  const head = new Head({ kind, vectors: count, width, classes: classes.length }, {
+    device: vectors.device,
+    seed: training.seed,
+    standardization,
+  });
+  const { epochs } = await trainHead(head, vectors, samples, training, onEpoch);
+  return await finishFit(vectors, samples, classes, standardization, head, epochs);
+}
+
+/** What a classifier has beside its head, if it has one: training light curves, neighbors, temperature. */
+export async function finishFit(
+  vectors: Tensor,
+  { train, validation }: Samples,
+  classes: readonly string[],
+  standardization: Standardization,
+  head: Head | null,
+  epochs: number,
+): Promise<Fit> {
+  const [, count, width] = vectors.shape, shape = { vectors: count, width };
   const points = pointsOf(vectors, train, standardization);
   const labels = Int32Array.from(train, ({ label }) => label);
   const reference = { points, labels, spacing: await spacingOf(points, width) };
-
-  let head: Head | null = null, neighbors = 0, epochs = 0, plain: Float32Array;
-  if (kind === "knn") {
+  let neighbors = 0, plain: Float32Array = new Float32Array();
+  if (head) plain = probabilitiesOf(head, vectors, validation);
+  else {
     const queries = pointsOf(vectors, validation, standardization);
     let best = -1;
-    plain = new Float32Array();
     for (const k of neighborChoices.filter((k) => k <= train.length)) {
       const found = await votes(queries, points, labels, width, k, classes.length);
       const { f1 } = scored(found, validation, classes).scores;
       if (f1 > best) [best, neighbors, plain] = [f1, k, found];
     }
-  } else {
-    head = new Head({ kind, vectors: count, width, classes: classes.length }, {
-      device: vectors.device,
-      seed: training.seed,
-      standardization,
-    });
-    ({ epochs } = await trainHead(head, vectors, { train, validation }, training, onEpoch));
-    plain = probabilitiesOf(head, vectors, validation);
   }
   const temperature = temperatureOf(plain, validation, classes.length);
-  const shape = { vectors: count, width };
   return {
     classifier: new FittedClassifier(
       classes,
-      kind,
+      head?.shape.kind ?? "knn",
       shape,
       standardization,
       reference,
@@ -300,7 +324,7 @@ function* blocksOf(
 }
 
 /** Of the windows that are trained on, each once; an element that never changes is left as it is. */
-function standardizationOf(vectors: Tensor, train: readonly Sample[]): Standardization {
+export function standardizationOf(vectors: Tensor, train: readonly Sample[]): Standardization {
   const [, count, width] = vectors.shape, size = count * width;
   const rows = [...new Set(train.flatMap((sample) => sample.rows))];
   const sum = new Float64Array(size), squares = new Float64Array(size);

@@ -4,7 +4,7 @@ import { amax, matmul, narrow, stack, to, view, where } from "../../ffi/ops.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
 import { type Batch, toTensors } from "../data/batch.ts";
 import { widthOf } from "../model/architecture.ts";
-import type { AstromerNetwork } from "../model/network.ts";
+import type { AstromerNetwork, Watch } from "../model/network.ts";
 
 /**
  * How the embeddings of a window's points become one.
@@ -29,19 +29,31 @@ export function vectorsOf(network: Pick<AstromerNetwork, "architecture">, poolin
 export function embedBatch(network: AstromerNetwork, batch: Batch, pooling: Pooling): Float32Array[] {
   return noGrad(() =>
     scope(() => {
-      const input = toTensors(batch, network.device);
-      if (pooling === "points") return pointsOf(batch, network.encode(input));
-      const pooled: Tensor[] = [];
-      if (pooling === "layers" || pooling === "features") {
-        const pool = mean(batch, network);
-        const last = network.encode(input, { onLayer: (x) => void pooled.push(pool(x)) });
-        if (pooling === "features") pooled.push(maximum(batch, network)(last));
-      } else pooled.push((pooling === "max" ? maximum : mean)(batch, network)(network.encode(input)));
-      const rows = stack(pooled, 1).toArray() as Float32Array; // (B, layers, d)
-      const size = pooled.length * widthOf(network.architecture);
+      if (pooling === "points") return pointsOf(batch, network.encode(toTensors(batch, network.device)));
+      const rows = pool(network, batch, pooling).toArray() as Float32Array;
+      const size = vectorsOf(network, pooling) * widthOf(network.architecture);
       return batch.windows.map((_, b) => rows.slice(b * size, (b + 1) * size));
     })
   );
+}
+
+/**
+ * The pooled vectors of a batch, with their graph.
+ * @returns (B, `vectorsOf`, d) float32
+ */
+export function pool(
+  network: AstromerNetwork,
+  batch: Batch,
+  pooling: Exclude<Pooling, "points">,
+  watch: Pick<Watch, "training"> = {},
+): Tensor {
+  const input = toTensors(batch, network.device), pooled: Tensor[] = [];
+  if (pooling === "layers" || pooling === "features") {
+    const meanOf = mean(batch, network);
+    const last = network.encode(input, { ...watch, onLayer: (x) => void pooled.push(meanOf(x)) });
+    if (pooling === "features") pooled.push(maximum(batch, network)(last));
+  } else pooled.push((pooling === "max" ? maximum : mean)(batch, network)(network.encode(input, watch)));
+  return stack(pooled, 1);
 }
 
 /** The mean over observed points of (B, L, d), as (B, d). */

@@ -1,0 +1,149 @@
+/** Training head and encoder together: the frozen protocol's opposite, with the same heads and the same judgement. */
+import { backward } from "../../ffi/autograd.ts";
+import { crossEntropyLoss } from "../../ffi/ops.ts";
+import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
+import { type Batch, fillBatch } from "../data/batch.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { noMasking } from "../data/masking.ts";
+import type { Window } from "../data/windows.ts";
+import { pool } from "../embed/pooling.ts";
+import { eachEmbeddedWindow } from "../embed/stream.ts";
+import { Failure } from "../errors.ts";
+import type { AstromerNetwork } from "../model/network.ts";
+import { seeded } from "../random.ts";
+import { letSignalsIn } from "../run.ts";
+import { Adam } from "../train/adam.ts";
+import {
+  checkClasses,
+  type ClassifierKind,
+  finishFit,
+  type Fit,
+  standardizationOf,
+} from "./fitted_classifier.ts";
+import { Head } from "./head.ts";
+import { crossEntropy, type HeadTraining, probabilitiesOf, type Sample } from "./train_head.ts";
+import { shapeOf } from "./vectors.ts";
+
+/** Settings beside those of the head. */
+export interface EndToEndTraining extends HeadTraining {
+  encoderLearningRate: number;
+  windowSize: number;
+  /** Windows of the encoder's forward passes without gradients. */
+  encoderBatchSize: number;
+}
+
+/**
+ * Fits a classifier whose encoder learns, too; leaves both as they were in their best epoch.
+ * @param windows all windows, to which the samples' rows refer
+ * @throws {InputError} as `checkClasses`
+ * @throws {Failure} when the loss is not a number
+ */
+export async function fitEndToEnd(
+  network: AstromerNetwork,
+  dataset: Dataset,
+  windows: readonly Window[],
+  samples: { train: readonly Sample[]; validation: readonly Sample[] },
+  classes: readonly string[],
+  kind: Exclude<ClassifierKind, "knn">,
+  training: EndToEndTraining,
+  onEpoch: (epoch: number, trainLoss: number, validationLoss: number) => void = () => {},
+): Promise<Fit> {
+  checkClasses(classes, samples.train);
+  const { train, validation } = samples, { learningRate, encoderLearningRate, seed, windowSize } = training;
+  const { device } = network, [count, width] = shapeOf(network);
+  const judged = new Set(validation.flatMap(({ rows }) => rows));
+  const before = await vectorsOfRows(
+    network,
+    dataset,
+    windows,
+    new Set(train.flatMap(({ rows }) => rows)),
+    training,
+  );
+  const standardization = standardizationOf(before, train);
+  before.dispose();
+  const head = new Head({ kind, vectors: count, width, classes: classes.length }, {
+    device,
+    seed,
+    standardization,
+  });
+  using headAdam = new Adam(head.parameters, { beta2: 0.999, epsilon: 1e-7 });
+  using encoderAdam = new Adam(network.parameters, { clipNorm: 1 });
+  const paddedTo = network.seesPadding ? windowSize : undefined;
+  let best = { head: head.parameters.stateDict(), encoder: network.parameters.stateDict() };
+  let bestLoss = Infinity, bestEpoch = 0, epoch = 0;
+  while (epoch < training.epochs && epoch - bestEpoch < training.patience) {
+    epoch++;
+    const random = seeded(seed, 0xe2e0, epoch), drawn = random.shuffle([...train]);
+    let sum = 0;
+    for (let i = 0; i < drawn.length; i += training.batchSize) {
+      const some = drawn.slice(i, i + training.batchSize);
+      const chosen = some.map(({ rows }) => windows[rows[random.integer(rows.length)]]);
+      const batch = fillBatch(dataset, chosen, { masking: noMasking, weights: "none", key: [], paddedTo });
+      const loss = step(network, head, batch, some);
+      if (!Number.isFinite(loss)) {
+        throw new Failure(
+          `the classifier's loss became ${loss} in epoch ${epoch}: try a lower --encoder-learning-rate`,
+        );
+      }
+      headAdam.update(learningRate);
+      encoderAdam.update(encoderLearningRate);
+      sum += some.length * loss;
+      await letSignalsIn();
+    }
+    using vectors = await vectorsOfRows(network, dataset, windows, judged, training);
+    const probabilities = probabilitiesOf(head, vectors, validation);
+    const validated = crossEntropy(probabilities, validation, classes.length);
+    onEpoch(epoch, sum / drawn.length, validated);
+    if (validated < bestLoss) {
+      [bestLoss, bestEpoch] = [validated, epoch];
+      best = { head: head.parameters.stateDict(), encoder: network.parameters.stateDict() };
+    }
+  }
+  head.parameters.loadStateDict(best.head);
+  network.parameters.loadStateDict(best.encoder);
+  const rows = new Set([...judged, ...train.flatMap(({ rows }) => rows)]);
+  using vectors = await vectorsOfRows(network, dataset, windows, rows, training);
+  return await finishFit(vectors, samples, classes, standardization, head, epoch);
+}
+
+/** Forward and backward of one batch: gradients of both, and the loss. */
+function step(network: AstromerNetwork, head: Head, batch: Batch, samples: readonly Sample[]): number {
+  return scope(() => {
+    const { device } = network;
+    const labels = Tensor.from(BigInt64Array.from(samples, ({ label }) => BigInt(label)), undefined, {
+      device,
+    });
+    const loss = crossEntropyLoss(head.forward(pool(network, batch, "features", { training: true })), labels);
+    const value = loss.item();
+    if (!Number.isFinite(value)) return value;
+    network.parameters.zeroGradient();
+    head.parameters.zeroGradient();
+    backward(loss);
+    return value;
+  });
+}
+
+/** The vectors of some rows, at their places; the others are zeros. */
+export async function vectorsOfRows(
+  network: AstromerNetwork,
+  dataset: Dataset,
+  windows: readonly Window[],
+  rows: ReadonlySet<number>,
+  { windowSize, encoderBatchSize: batchSize }: Pick<EndToEndTraining, "windowSize" | "encoderBatchSize">,
+): Promise<Tensor> {
+  const shape = shapeOf(network), size = shape[0] * shape[1];
+  const table = new Float32Array(windows.length * size), order = [...rows];
+  const options = { pooling: "features", windowSize, batchSize } as const;
+  let done = 0;
+  for await (
+    const { embedding } of eachEmbeddedWindow(
+      network,
+      dataset,
+      order.map((row) => windows[row]),
+      options,
+    )
+  ) {
+    table.set(embedding, order[done++] * size);
+  }
+  return unscoped(() => Tensor.from(table, [windows.length, ...shape], { device: network.device }));
+}

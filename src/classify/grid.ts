@@ -1,0 +1,369 @@
+/** Classifiers of every model, head, scenario and fold: fitted one by one, kept in a folder, not done twice. */
+import { Tensor, unscoped } from "../../ffi/tensor.ts";
+import { setting, z } from "../command.ts";
+import { runShape } from "../config.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { Failure, InputError } from "../errors.ts";
+import type { ClassificationMetrics } from "../evaluate/classification.ts";
+import { exists, writeJson } from "../files/atomic.ts";
+import { duration, ProgressLine } from "../progress.ts";
+import type { Runtime } from "../run.ts";
+import { grouped } from "../table.ts";
+import { loadModel, saveModel } from "../weights/model_folder.ts";
+import { classicalFeatures } from "./classical_features.ts";
+import { type Encoder, fingerprintOf, modelFolderOf } from "./encoder.ts";
+import { fitEndToEnd, vectorsOfRows } from "./end_to_end.ts";
+import { type ClassifierKind, classifierKinds, type Fit, fitClassifier } from "./fitted_classifier.ts";
+import type { Result } from "./results.ts";
+import type { OpenedScenarios, ScenarioSample } from "./scenarios.ts";
+import { type HeadTraining, type Sample, scored } from "./train_head.ts";
+import { openVectors, plannedWindows, type VectorTable } from "./vectors.ts";
+
+const numbers = z.array(z.coerce.number().int().min(0)).min(1);
+
+/** Settings of `classify`. */
+export const gridSchema = z.object({
+  models: setting(
+    z.array(z.string()).min(1),
+    "model folders, folders that finetune made of scenarios, or the word classical (features of the unfolded light curve)",
+  ),
+  data: setting(z.string(), "dataset folder"),
+  scenarios: setting(z.string(), "folder of scenarios, as the command scenarios writes it"),
+  output: setting(z.string(), "run folder; what is there already is not done again"),
+  heads: setting(
+    z.array(z.enum(classifierKinds)).min(1).default(["gamma"]),
+    `any of ${
+      classifierKinds.join(", ")
+    }: layers weighted by trainable gammas; the last block's mean or maximum; all layers end to ` +
+      "end; no hidden layer; nearest neighbors",
+  ),
+  samples_per_class: setting(numbers.optional(), "which scenarios (all, if not given)"),
+  folds: setting(numbers.optional(), "which folds (all, if not given)"),
+  config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
+  windows: setting(z.int().min(1).default(4), "random windows of a light curve to train on"),
+  learning_rate: setting(z.number().gt(0).default(1e-3), "learning rate of the head"),
+  batch_size: setting(z.int().min(1).default(512), "light curves of a step"),
+  epochs: setting(z.int().min(1).default(500), "epochs at most", "epochs"),
+  patience: setting(
+    z.int().min(1).default(40),
+    "epochs without a better validation loss before training ends",
+    "epochs",
+  ),
+  balance: setting(
+    z.enum(["none", "batches", "loss"]).default("none"),
+    "classes of unequal size: as they are, each as often in a batch, or each with the same weight in the loss",
+  ),
+  train_encoder: setting(
+    z.boolean().default(false),
+    "train the encoder, too, end to end (heads with gradients, not classical features); steps are of --encoder-batch-size windows",
+  ),
+  encoder_learning_rate: setting(
+    z.number().gt(0).default(1e-5),
+    "learning rate of the encoder, where it is trained",
+  ),
+  encoder_batch_size: setting(
+    z.int().min(1).default(16),
+    "full windows of a batch of the encoder",
+    "windows",
+  ),
+  seed: setting(z.int().min(0).default(0), "names the windows, initial values and order"),
+  ...runShape,
+});
+export type GridSettings = z.output<typeof gridSchema>;
+
+export type Run = OpenedScenarios["runs"][number];
+
+export function chosenRuns(
+  { samples_per_class, folds, scenarios }: GridSettings,
+  opened: OpenedScenarios,
+): Run[] {
+  const runs = opened.runs.filter(({ samplesPerClass, fold }) =>
+    (samples_per_class ?? [samplesPerClass]).includes(samplesPerClass) && (folds ?? [fold]).includes(fold)
+  );
+  if (runs.length) return runs;
+  throw new InputError(
+    `${scenarios} has no such scenario: --samples-per-class is one of ${
+      opened.samplesPerClass.join(", ")
+    }, --folds of ` +
+      opened.folds.join(", "),
+  );
+}
+
+/** Results of other settings must not stand in one table with these. */
+export async function refuseOtherSettings(
+  output: string,
+  {
+    models: _,
+    heads: __,
+    samples_per_class: ___,
+    folds: ____,
+    config: _____,
+    output: ______,
+    threads: _______,
+    ...rest
+  }: GridSettings,
+  dataset: Dataset,
+  { classes }: OpenedScenarios,
+): Promise<void> {
+  const mine = { ...rest, classes, fingerprint: dataset.fingerprint }, path = `${output}/config.json`;
+  if (!await exists(path)) return await writeJson(path, mine);
+  const before = JSON.parse(await Deno.readTextFile(path));
+  const other = Object.keys(mine).find((name) =>
+    JSON.stringify(before[name]) !== JSON.stringify(mine[name as keyof typeof mine])
+  );
+  if (other) {
+    throw new InputError(
+      `${output} was begun with ${other} = ${JSON.stringify(before[other])}, now it is ` +
+        `${JSON.stringify(mine[other as keyof typeof mine])}: choose another --output`,
+    );
+  }
+}
+
+/** All classifiers of a run folder. */
+export class Grid {
+  constructor(
+    readonly settings: GridSettings,
+    readonly dataset: Dataset,
+    readonly scenarios: OpenedScenarios,
+    readonly runtime: Runtime,
+    readonly output: string,
+  ) {}
+
+  /** Heads that differ: classical features have one vector, which makes all with hidden layers the same. */
+  #headsOf({ kind }: Encoder): ClassifierKind[] {
+    const { heads, train_encoder } = this.settings;
+    if (kind !== "classical") return train_encoder ? heads.filter((head) => head !== "knn") : heads;
+    return [...new Set(heads.map((head) => head === "linear" || head === "knn" ? head : "mean"))];
+  }
+
+  #pathOf({ name }: Encoder, head: ClassifierKind, { samplesPerClass, fold }: Run, folder: string): string {
+    return `${this.output}/${folder}/${name}/${head}/${samplesPerClass}-${fold}`;
+  }
+
+  /** The results that are there, in order. */
+  async results(encoders: readonly Encoder[], runs: readonly Run[]): Promise<Result[]> {
+    const found: Result[] = [];
+    for (const run of runs) {
+      for (const encoder of encoders) {
+        for (const head of this.#headsOf(encoder)) {
+          const path = `${this.#pathOf(encoder, head, run, "results")}.json`;
+          if (await exists(path)) found.push(JSON.parse(await Deno.readTextFile(path)));
+        }
+      }
+    }
+    return found;
+  }
+
+  /** Fits what is missing of one encoder. */
+  async run(encoder: Encoder, runs: readonly Run[], stopRequested: () => boolean): Promise<void> {
+    const missing: Run[] = [];
+    for (const run of runs) {
+      const there = await Promise.all(
+        this.#headsOf(encoder).map((head) => exists(`${this.#pathOf(encoder, head, run, "results")}.json`)),
+      );
+      if (!there.every(Boolean)) missing.push(run);
+    }
+    // A finetuned encoder is another one for each scenario; others make their vectors once for all.
+    if (this.settings.train_encoder && encoder.kind !== "classical") {
+      for (const run of missing) {
+        for (const head of this.#headsOf(encoder)) {
+          if (stopRequested()) throw new Failure("stopped by a signal; the same command goes on");
+          if (!await exists(`${this.#pathOf(encoder, head, run, "results")}.json`)) {
+            await this.#fitEndToEnd(encoder, head as Exclude<ClassifierKind, "knn">, run);
+          }
+        }
+      }
+      return;
+    }
+    const groups = encoder.kind === "finetuned"
+      ? missing.map((run) => [run])
+      : missing.length
+      ? [missing]
+      : [];
+    for (const group of groups) {
+      using table = await this.#vectors(encoder, group);
+      for (const run of group) {
+        for (const head of this.#headsOf(encoder)) {
+          if (stopRequested()) throw new Failure("stopped by a signal; the same command goes on");
+          if (!await exists(`${this.#pathOf(encoder, head, run, "results")}.json`)) {
+            await this.#fit(encoder, head, run, table);
+          }
+        }
+      }
+    }
+  }
+
+  async #vectors(encoder: Encoder, runs: readonly Run[]): Promise<VectorTable> {
+    const indices = (samples: readonly ScenarioSample[]) => samples.map(({ lightCurve }) => lightCurve);
+    const train = runs.flatMap((run) => indices(run.train));
+    const judged = [...indices(this.scenarios.test), ...runs.flatMap((run) => indices(run.validation))];
+    const line = new ProgressLine(), started = performance.now();
+    const progress = (done: number, of: number, what: string) =>
+      line.update(() => {
+        const seconds = (performance.now() - started) / 1000, rate = done / seconds;
+        return `${encoder.name}: ${grouped(done)} of ${grouped(of)} ${what}  ${rate.toFixed(1)}/s  ` +
+          `${duration(seconds)}, ${duration((of - done) / rate)} left`;
+      });
+    try {
+      if (encoder.kind === "classical") {
+        return await classicalTable(
+          this.dataset,
+          [...new Set([...train, ...judged])],
+          (done, of) => progress(done, of, "light curves"),
+        );
+      }
+      const folder = await modelFolderOf(encoder, runs[0]);
+      const { model, config } = await loadModel(folder, this.runtime);
+      using _ = model;
+      const { windows, encoder_batch_size: batchSize, seed } = this.settings;
+      return await openVectors(model, this.dataset, {
+        train,
+        judged,
+        windows,
+        windowSize: config.window_size,
+        batchSize,
+        seed,
+        cache: `${this.output}/cache`,
+        fingerprint: await fingerprintOf(folder),
+      }, (done, of) => progress(done, of, "windows"));
+    } finally {
+      line.clear();
+    }
+  }
+
+  get #training(): HeadTraining {
+    const { learning_rate: learningRate, batch_size: batchSize, epochs, patience, balance, seed } =
+      this.settings;
+    return { learningRate, batchSize, epochs, patience, balance, seed };
+  }
+
+  async #fit(encoder: Encoder, kind: ClassifierKind, run: Run, table: VectorTable): Promise<void> {
+    const started = performance.now(), { classes, test } = this.scenarios;
+    const samples = { train: trainSamples(run, table), validation: judgedSamples(run.validation, table) };
+    const fit = await fitClassifier(table.vectors, samples, classes, kind, this.#training);
+    using classifier = fit.classifier;
+    const tested = judgedSamples(test, table);
+    const { probabilities } = await classifier.predict(table.vectors, tested);
+    const folder = encoder.kind === "classical" ? undefined : await modelFolderOf(encoder, run);
+    await this.#report(encoder, kind, run, fit, scored(probabilities, tested, classes), started, folder);
+  }
+
+  async #fitEndToEnd(encoder: Encoder, kind: Exclude<ClassifierKind, "knn">, run: Run): Promise<void> {
+    const started = performance.now(), { classes, test } = this.scenarios;
+    const { windows: count, seed, encoder_batch_size: encoderBatchSize } = this.settings;
+    const { model, config } = await loadModel(await modelFolderOf(encoder, run), this.runtime);
+    using _ = model;
+    const windowSize = config.window_size,
+      indices = (all: readonly ScenarioSample[]) => all.map((s) => s.lightCurve);
+    const { windows, trainRows, rows } = plannedWindows(this.dataset, {
+      train: indices(run.train),
+      judged: indices([...test, ...run.validation]),
+      windows: count,
+      windowSize,
+      seed,
+    });
+    const table = { trainRows: (i: number) => trainRows.get(i)!, rows: (i: number) => rows.get(i)! };
+    const samples = { train: trainSamples(run, table), validation: judgedSamples(run.validation, table) };
+    const training = {
+      ...this.#training,
+      batchSize: encoderBatchSize,
+      encoderLearningRate: this.settings.encoder_learning_rate,
+      windowSize,
+      encoderBatchSize,
+    };
+    const line = new ProgressLine();
+    const onEpoch = (epoch: number, train: number, validation: number) =>
+      line.update(() =>
+        `${encoder.name}: epoch ${epoch}  loss ${train.toFixed(4)}  validation ${validation.toFixed(4)}`
+      );
+    const fit = await fitEndToEnd(model, this.dataset, windows, samples, classes, kind, training, onEpoch);
+    line.clear();
+    using classifier = fit.classifier;
+    const tested = judgedSamples(test, table), needed = new Set(tested.flatMap((sample) => sample.rows));
+    using vectors = await vectorsOfRows(model, this.dataset, windows, needed, training);
+    const { probabilities } = await classifier.predict(vectors, tested);
+    const folder = `${this.#pathOf(encoder, kind, run, "classifiers")}-encoder`;
+    await saveModel(folder, model, { ...config, training: { ...config.training, end_to_end: training } });
+    await this.#report(encoder, kind, run, fit, scored(probabilities, tested, classes), started, folder);
+  }
+
+  /** Saves a classifier, then its result: what has a result is done. */
+  async #report(
+    encoder: Encoder,
+    kind: ClassifierKind,
+    run: Run,
+    fit: Fit,
+    metrics: ClassificationMetrics,
+    started: number,
+    encoderFolder: string | undefined,
+  ): Promise<void> {
+    const { classifier } = fit, { classes, test } = this.scenarios, { samplesPerClass, fold } = run;
+    const head = encoder.kind === "classical" && kind === "mean" ? "mlp" : kind;
+    const result: Result = {
+      model: encoder.name,
+      head,
+      samples_per_class: samplesPerClass,
+      fold,
+      classes: [...classes],
+      scores: metrics.scores,
+      f1: classes.map((_, of) => metrics.f1(of)),
+      confusion: [...metrics.confusion],
+      ...classifier.head?.gammas ? { gammas: [...classifier.head.gammas] } : {},
+      validation_loss: fit.validationLoss,
+      epochs: fit.epochs,
+      seconds: (performance.now() - started) / 1000,
+      light_curves: { train: run.train.length, validation: run.validation.length, test: test.length },
+    };
+    await classifier.save(this.#pathOf(encoder, kind, run, "classifiers"), {
+      encoder: encoderFolder === undefined ? { kind: "classical" } : {
+        kind: "model",
+        folder: await Deno.realPath(encoderFolder),
+        fingerprint: await fingerprintOf(encoderFolder),
+      },
+      training: { samples_per_class: samplesPerClass, fold, ...this.#training },
+      metrics: { ...result.scores },
+    });
+    await writeJson(`${this.#pathOf(encoder, kind, run, "results")}.json`, result);
+    console.log(
+      `${encoder.name}, ${head}, ${samplesPerClass} samples per class, fold ${fold}: macro F1 ${
+        result.scores.f1.toFixed(3)
+      }, ` +
+        `accuracy ${result.scores.accuracy.toFixed(3)}, ${fit.epochs} epochs, ${result.seconds.toFixed(1)} s`,
+    );
+  }
+}
+
+type Rows = Pick<VectorTable, "rows" | "trainRows">;
+
+function trainSamples({ train }: Run, table: Rows): Sample[] {
+  return train.flatMap(({ lightCurve, label, count }) =>
+    Array.from({ length: count }, () => ({ rows: table.trainRows(lightCurve), label }))
+  );
+}
+
+function judgedSamples(samples: readonly ScenarioSample[], table: Rows): Sample[] {
+  return samples.map(({ lightCurve, label }) => ({ rows: table.rows(lightCurve), label }));
+}
+
+/** Classical features as a table: one row a light curve; the features stand for mean and maximum alike. */
+async function classicalTable(
+  dataset: Dataset,
+  lightCurves: readonly number[],
+  onProgress: (done: number, of: number) => void,
+): Promise<VectorTable> {
+  const { names, values } = await classicalFeatures(
+    dataset,
+    lightCurves,
+    (done) => onProgress(done, lightCurves.length),
+  );
+  const width = names.length, rows = new Map(lightCurves.map((i, row) => [i, [row]]));
+  const doubled = new Float32Array(2 * values.length);
+  for (let row = 0; row < lightCurves.length; row++) {
+    const features = values.subarray(row * width, (row + 1) * width);
+    doubled.set(features, 2 * row * width);
+    doubled.set(features, (2 * row + 1) * width);
+  }
+  const vectors = unscoped(() => Tensor.from(doubled, [lightCurves.length, 2, width]));
+  const of = (lightCurve: number) => rows.get(lightCurve)!;
+  return { vectors, rows: of, trainRows: of, [Symbol.dispose]: () => vectors.dispose() };
+}

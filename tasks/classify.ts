@@ -1,0 +1,52 @@
+/** Trains and scores classifiers on few-shot scenarios: every model with every head, scenario and fold. */
+import { encodersOf, modelFolderOf } from "../src/classify/encoder.ts";
+import { chosenRuns, Grid, gridSchema, refuseOtherSettings } from "../src/classify/grid.ts";
+import { resultsCsv, summariesOf, tableRows } from "../src/classify/results.ts";
+import { openScenarios } from "../src/classify/scenarios.ts";
+import { command } from "../src/command.ts";
+import { openDataset } from "../src/data/dataset.ts";
+import { writeJson, writeText } from "../src/files/atomic.ts";
+import { listenForStop, prepareRun } from "../src/run.ts";
+import { plainTable } from "../src/table.ts";
+
+export default command({
+  name: "classify",
+  summary:
+    "Trains classifiers on few-shot scenarios with frozen encoders, whose vectors are computed once, and scores them on the shared " +
+    "test set: every model with every head, scenario and fold, in one table.",
+  settings: gridSchema,
+  examples: [
+    "deno task classify --models runs/asas/best,classical --data data/asas --scenarios data/asas-scenarios --output runs/classify",
+    "deno task classify --models models/astromer1-macho,runs/finetuned,classical --heads gamma,mean,knn --data data/asas --scenarios data/asas-scenarios --output runs/classify",
+  ],
+  async run(settings) {
+    using dataset = await openDataset(settings.data);
+    const scenarios = await openScenarios(settings.scenarios, dataset);
+    const runs = chosenRuns(settings, scenarios);
+    const encoders = await encodersOf(settings.models);
+    for (const encoder of encoders.filter(({ kind }) => kind === "finetuned")) {
+      for (const run of runs) await modelFolderOf(encoder, run);
+    }
+    const runtime = prepareRun(settings), output = settings.output.replace(/\/+$/, "");
+    await refuseOtherSettings(output, settings, dataset, scenarios);
+    const grid = new Grid(settings, dataset, scenarios, runtime, output);
+    using stop = listenForStop(() =>
+      console.error("stopping after this classifier; once more to stop at once")
+    );
+    for (const encoder of encoders) await grid.run(encoder, runs, stop.requested);
+
+    const results = await grid.results(encoders, runs);
+    await writeJson(`${output}/results.json`, results);
+    await writeText(`${output}/results.csv`, resultsCsv(results));
+    const bold = Deno.stdout.isTerminal() && !Deno.noColor;
+    console.log(
+      "\n" +
+        plainTable(tableRows(summariesOf(results), (text) => bold ? `\x1b[1m${text}\x1b[0m` : `${text} *`)),
+    );
+    console.log(
+      `\n${
+        bold ? "bold" : "*"
+      } = best of its scenario; mean ± standard deviation over folds; ${output}/results.csv`,
+    );
+  },
+});
