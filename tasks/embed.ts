@@ -2,11 +2,14 @@
 import { command, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
 import { lightCurvesOf } from "../src/data/dataset.ts";
+import { projected, type ProjectedTable } from "../src/embed/projected.ts";
 import { embeddingTable } from "../src/embed/table.ts";
 import { Failure, InputError } from "../src/errors.ts";
 import { writeAtomically } from "../src/files/atomic.ts";
 import { groupsOf, openParquet } from "../src/files/parquet.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
+import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
+import { type ProjectedPoint, projectionFigure } from "../src/report/projection_figure.ts";
 import { listenForStop, prepareRun } from "../src/run.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
 import { grouped } from "../src/table.ts";
@@ -38,7 +41,22 @@ const settings = z.object({
     z.enum(["concat", "mean"]).default("concat"),
     "how bands become one: end to end (objects that lack one are left out), or the mean of those there are",
   ),
-  batch_size: setting(z.int().min(1).default(64), "full windows of a batch", "windows"),
+  project: setting(
+    z.enum(["tsne", "umap"]).optional(),
+    "add coordinates in the plane, and draw them by class; holds all embeddings in memory",
+  ),
+  perplexity: setting(
+    z.number().min(1).default(30),
+    "of t-SNE: effective neighbors of a point, as in the paper",
+  ),
+  projection_rate: setting(
+    z.number().gt(0).optional(),
+    "of t-SNE: its learning rate (if not given 1000, as in the paper, or the number of rows if that is less)",
+  ),
+  neighbors: setting(z.int().min(2).default(15), "of UMAP: neighbors of a point"),
+  figure: setting(z.string().optional(), "the .svg to draw (beside the output, if not given)"),
+  seed: setting(z.int().min(0).default(0), "of the projection"),
+  batch_size: setting(z.int().min(1).default(16), "full windows of a batch", "windows"),
   ...runShape,
 });
 
@@ -51,7 +69,7 @@ export default command({
     "deno task embed --model runs/asas/best --data data/asas --output embeddings.parquet",
     "deno task embed --model runs/asas/best --input 'survey/*.csv' --output embeddings.parquet",
     "deno task embed --model runs/asas/best --data data/ztf --bands g,r --join concat --output objects.parquet",
-    "deno task embed --model runs/asas/best --data data/asas --pooling layers --output layers.parquet",
+    "deno task embed --model runs/asas/best --data data/asas --pooling layers --project tsne --output layers.parquet",
   ],
   async run(settings, given) {
     const { output, pooling, bands, per_window } = settings;
@@ -63,6 +81,10 @@ export default command({
         "--bands makes a row an object: it does not go with --per-window or --pooling points",
       );
     }
+    if (settings.figure !== undefined) {
+      if (!settings.project) throw new InputError("--figure draws what --project makes, which is not given");
+      checkFigurePath(settings.figure);
+    }
     const { device, dtype } = prepareRun(settings);
     const { model, config } = await loadModel(settings.model, { device, dtype });
     using _ = model;
@@ -72,7 +94,7 @@ export default command({
     const line = new ProgressLine(), started = performance.now();
     const seconds = () => (performance.now() - started) / 1000;
     using stop = listenForStop(() => line.clear());
-    let incomplete = 0;
+    let incomplete = 0, embedded = 0;
     const table = embeddingTable(model, dataset, lightCurvesOf(dataset, settings.subset), {
       pooling,
       perWindow: per_window,
@@ -82,6 +104,7 @@ export default command({
       batchSize: settings.batch_size,
     }, {
       onBatch(done) {
+        embedded = seconds();
         if (stop.requested()) throw new Failure(`stopped by a signal: ${output} was not written`);
         line.update(() => {
           const rate = done / seconds();
@@ -91,9 +114,21 @@ export default command({
       },
       onIncomplete: () => void incomplete++,
     });
+    const { project: method } = settings;
+    const plane = method && await projected(table, {
+      method,
+      perplexity: settings.perplexity,
+      learningRate: settings.projection_rate,
+      neighbors: settings.neighbors,
+      seed: settings.seed,
+      onProgress(stage, done, of) {
+        if (stop.requested()) throw new Failure(`stopped by a signal: ${output} was not written`);
+        line.update(() => `${method}, ${stage}: ${grouped(done)} of ${grouped(of)}`);
+      },
+    });
     let rows = 0;
     await writeAtomically(output, async (temporary) => {
-      using file = await openParquet(temporary, table.columns, {
+      using file = await openParquet(temporary, (plane ?? table).columns, {
         astromer: JSON.stringify({
           version,
           model: settings.model,
@@ -104,7 +139,7 @@ export default command({
           precision: dtype,
         }),
       });
-      for await (const group of groupsOf(table.rows)) {
+      for await (const group of groupsOf((plane ?? table).rows)) {
         file.write(group);
         rows += group.length;
       }
@@ -115,8 +150,16 @@ export default command({
       `${output}: ${grouped(rows)} rows of ${grouped(table.lightCurves)} light curves, ${
         grouped(table.windows)
       } windows, ` +
-        `${dtype} on ${device}; ${duration(seconds())}, ${(table.windows / seconds()).toFixed(1)} windows/s`,
+        `${dtype} on ${device}; ${duration(seconds())}, ${(table.windows / embedded).toFixed(1)} windows/s`,
     );
+    if (plane) {
+      const figure = settings.figure ?? output.replace(/\.parquet$/, ".svg");
+      await writeFigure(
+        figure,
+        projectionFigure(pointsOf(plane), { axes: method === "tsne" ? "t-SNE" : "UMAP" }),
+      );
+      console.log(figure);
+    }
     if (incomplete) {
       console.log(
         `${grouped(incomplete)} objects lack one of the bands ${
@@ -126,3 +169,16 @@ export default command({
     }
   },
 });
+
+/** A point for every row; with several vectors a panel for each, from the input embedding on. */
+function pointsOf({ rows, coordinates }: ProjectedTable): ProjectedPoint[] {
+  return coordinates.flatMap(({ x, y }, i) => {
+    const panel = coordinates.length === 1 ? {} : { panel: i === 0 ? "input embedding" : `block ${i}` };
+    return rows.map((row) => ({
+      x: row[x] as number,
+      y: row[y] as number,
+      class: row.class as string | null ?? null,
+      ...panel,
+    }));
+  });
+}

@@ -94,7 +94,7 @@ export async function openParquet(
 const groupSize = 4096;
 
 /** Rows in groups, as they are written. */
-export async function* groupsOf(rows: AsyncIterable<Row>): AsyncGenerator<Row[]> {
+export async function* groupsOf(rows: AsyncIterable<Row> | Iterable<Row>): AsyncGenerator<Row[]> {
   let group: Row[] = [];
   for await (const row of rows) {
     group.push(row);

@@ -1,0 +1,60 @@
+/** Vectors of windows, computed once and found again. */
+import { liveTensors } from "../../ffi/tensor.ts";
+import { openVectors, plannedWindows } from "../../src/classify/vectors.ts";
+import { sequentialWindows } from "../../src/data/windows.ts";
+import { AstromerNetwork } from "../../src/model/network.ts";
+import { assertEquals, assertTrue } from "../../src/std.ts";
+import { sinusoidDataset } from "../data/support.ts";
+import { scramble, tiny } from "../model/support.ts";
+import { namesIn } from "../survey/support.ts";
+import { testIn } from "../shared.ts";
+
+const dataset = sinusoidDataset([20, 5, 47, 60, 33]);
+const plan = { train: [2, 3, 1, 2], judged: [0, 3, 4], windows: 3, windowSize: 20, seed: 4 };
+
+Deno.test("random windows to train on, all windows to judge by, each once", () => {
+  const { windows, trainRows, rows } = plannedWindows(dataset, plan);
+  assertEquals([...trainRows.keys()], [1, 2, 3]);
+  assertEquals(trainRows.get(1)!.map((row) => windows[row]), [{ lightCurve: 1, start: 0, length: 5 }]);
+  for (const i of [2, 3]) {
+    const drawn = trainRows.get(i)!.map((row) => windows[row]);
+    assertTrue(drawn.length >= 1 && drawn.length <= 3);
+    assertTrue(
+      drawn.every(({ lightCurve, start, length }) =>
+        lightCurve === i && length === 20 && start + 20 <= dataset.lengths[i]
+      ),
+    );
+  }
+  for (const i of [0, 3, 4]) {
+    assertEquals(rows.get(i)!.map((row) => windows[row]), sequentialWindows(i, dataset.lengths[i], 20));
+  }
+  assertEquals(
+    new Set(windows.map(({ lightCurve, start }) => `${lightCurve}:${start}`)).size,
+    windows.length,
+  );
+  assertEquals(plannedWindows(dataset, plan), { windows, trainRows, rows });
+});
+
+testIn(
+  "the cache is used again for the same weights, windows and data, and for nothing else",
+  async (folder) => {
+    using network = scramble(new AstromerNetwork(tiny()));
+    const before = liveTensors();
+    let batches = 0;
+    const open = async (changes = {}) => {
+      batches = 0;
+      const options = { ...plan, batchSize: 4, cache: folder, fingerprint: "a", ...changes };
+      using table = await openVectors(network, dataset, options, () => void batches++);
+      assertEquals(table.vectors.shape.slice(1), [4, 8]);
+      return { values: table.vectors.toArray(), rows: table.rows(3), computed: batches > 0 };
+    };
+    const first = await open(), second = await open();
+    assertEquals([first.computed, second.computed], [true, false]);
+    assertEquals(second, { ...first, computed: false });
+    for (const changes of [{ fingerprint: "b" }, { seed: 5 }, { judged: [0] }].slice(0, 2)) {
+      assertTrue((await open(changes)).computed, JSON.stringify(changes));
+    }
+    assertEquals((await namesIn(folder)).length, 3);
+    assertEquals(liveTensors(), before);
+  },
+);

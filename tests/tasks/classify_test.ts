@@ -1,0 +1,201 @@
+/** Few-shot classification end to end on a simulated survey: scenarios, finetune, classify, predict. */
+import { Astromer } from "../../src/astromer.ts";
+import type { Result } from "../../src/classify/results.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { testIn } from "../shared.ts";
+import { namesIn, readParquet } from "../survey/support.ts";
+import { run, succeed } from "./support.ts";
+
+testIn(
+  "a labelled survey to scenarios, finetuned models, a grid of classifiers, predictions",
+  async (folder) => {
+    const survey = `${folder}/survey`,
+      data = `${folder}/data`,
+      model = `${folder}/model`,
+      scenarios = `${folder}/scenarios`;
+    await succeed(...["simulate", "--light-curves", "240", "--mean-length", "60", "--output", survey]);
+    await succeed(...["preprocess", "--preset", "reference", "--input", survey, "--output", data]);
+    {
+      using untrained = Astromer.untrained({ preset: "small" });
+      await untrained.save(model);
+    }
+    const drawn = ["--samples-per-class", "10,15", "--folds", "2", "--test-per-class", "5"];
+    await succeed("scenarios", "--data", data, ...drawn, "--output", scenarios);
+
+    const finetune = [
+      "finetune",
+      "--model",
+      model,
+      "--data",
+      data,
+      "--scenarios",
+      scenarios,
+      "--output",
+      `${folder}/finetuned`,
+    ];
+    const short = [
+      "--epochs",
+      "2",
+      "--batch-size",
+      "32",
+      "--learning-rate",
+      "1e-3",
+      "--samples-per-class",
+      "10",
+    ];
+    const finetuned = await succeed(...finetune, ...short);
+    assertStringIncludes(finetuned.stdout, "RMSE before");
+    const { before, after, epochs } = JSON.parse(
+      await Deno.readTextFile(`${folder}/finetuned/10-1/finetuned.json`),
+    );
+    assertEquals(epochs, 2);
+    assertTrue(after < before, `${after} after, ${before} before`);
+    assertStringIncludes((await succeed(...finetune, ...short)).stdout, "10-0 is there already");
+
+    const grid = ["classify", "--data", data, "--scenarios", scenarios, "--epochs", "20", "--windows", "2"];
+    const models = [
+      "--models",
+      `${model},${folder}/finetuned,classical`,
+      "--heads",
+      "gamma,linear,knn",
+      "--samples-per-class",
+      "10",
+    ];
+    const output = ["--output", `${folder}/grid`];
+    const first = await succeed(...grid, ...models, ...output);
+    const results: Result[] = JSON.parse(await Deno.readTextFile(`${folder}/grid/results.json`));
+    assertEquals(results.length, 3 * 3 * 2);
+    assertEquals([...new Set(results.map(({ model, head }) => `${model} ${head}`))].sort(), [
+      "classical knn",
+      "classical linear",
+      "classical mlp",
+      "finetuned gamma",
+      "finetuned knn",
+      "finetuned linear",
+      "model gamma",
+      "model knn",
+      "model linear",
+    ]);
+    for (const { scores, confusion, light_curves, classes } of results) {
+      assertTrue(Object.values(scores).every((score) => score >= 0 && score <= 1));
+      assertEquals(confusion.reduce((a, b) => a + b), light_curves.test);
+      assertEquals(light_curves.test, 5 * classes.length);
+    }
+    const chance = 1 / results[0].classes.length;
+    const mean = results.reduce((sum, { scores }) => sum + scores.accuracy, 0) / results.length;
+    assertTrue(mean > 1.3 * chance, `accuracy ${mean}: better than guessing (${chance})`);
+    assertTrue(results.filter(({ head }) => head === "gamma").every(({ gammas }) => gammas!.length === 3));
+    assertStringIncludes(first.stdout, "mean ± standard deviation over folds");
+
+    // Again: nothing is done twice; one result that is gone is made again, the same.
+    const kept = results.map(({ seconds: _, ...rest }) => rest);
+    await Deno.remove(`${folder}/grid/results/model/gamma/10-1.json`);
+    const second = await succeed(...grid, ...models, ...output);
+    assertEquals(second.stdout.match(/samples per class, fold/g)?.length, 1);
+    const again: Result[] = JSON.parse(await Deno.readTextFile(`${folder}/grid/results.json`));
+    assertEquals(again.map(({ seconds: _, ...rest }) => rest), kept);
+    const other = await run(...grid, ...models, ...output, "--learning-rate", "0.1");
+    assertEquals(other.code, 2);
+    assertStringIncludes(other.stderr, "was begun with learning_rate = 0.001, now it is 0.1");
+
+    for (const [classifier, file] of [["model/gamma", "a.parquet"], ["classical/mean", "b.csv"]]) {
+      const predicted = `${folder}/${file}`;
+      const path = `${folder}/grid/classifiers/${classifier}/10-0`;
+      const { stdout } = await succeed(
+        "predict",
+        "--classifier",
+        path,
+        "--data",
+        data,
+        "--output",
+        predicted,
+      );
+      assertStringIncludes(stdout, "objects");
+      if (file.endsWith("csv")) {
+        const lines = (await Deno.readTextFile(predicted)).trim().split("\r\n");
+        assertEquals(lines.length, 1 + 240);
+        assertStringIncludes(lines[0], "id,known_class,class,probability_");
+        continue;
+      }
+      const rows = await readParquet(predicted);
+      assertEquals(rows.length, 240);
+      for (const row of rows) {
+        const probabilities = Object.entries(row).filter(([name]) => name.startsWith("probability_"));
+        const sum = probabilities.reduce((total, [, p]) => total + (p as number), 0);
+        assertTrue(Math.abs(sum - 1) < 1e-4 && (row.novelty as number) > 0);
+        const [best] = probabilities.sort(([, a], [, b]) => (b as number) - (a as number));
+        assertEquals(best[0], `probability_${row.class}`);
+      }
+    }
+    // An encoder that is another one is refused.
+    const moved = await run(
+      ...["predict", "--classifier", `${folder}/grid/classifiers/model/gamma/10-0`, "--data", data],
+      ...["--model", `${folder}/finetuned/10-0/best`, "--output", `${folder}/c.csv`],
+    );
+    assertEquals(moved.code, 2);
+    assertStringIncludes(moved.stderr, "is not the encoder that");
+
+    const endToEnd = await succeed(
+      ...[
+        "classify",
+        "--data",
+        data,
+        "--scenarios",
+        scenarios,
+        "--models",
+        model,
+        "--train-encoder",
+        "--epochs",
+        "2",
+      ],
+      ...["--samples-per-class", "10", "--folds", "0", "--output", `${folder}/end`],
+    );
+    assertStringIncludes(endToEnd.stdout, "model, gamma, 10 samples per class, fold 0");
+    assertEquals((await namesIn(`${folder}/end/classifiers/model/gamma`)).sort(), ["10-0", "10-0-encoder"]);
+    await succeed(
+      ...[
+        "predict",
+        "--classifier",
+        `${folder}/end/classifiers/model/gamma/10-0`,
+        "--input",
+        survey,
+        "--preset",
+        "reference",
+      ],
+      ...["--output", `${folder}/d.parquet`],
+    );
+  },
+);
+
+testIn("wrong use is a sentence and exit code 2", async (folder) => {
+  const rows: [string[], string][] = [
+    [
+      ["classify", "--models", "a", "--data", `${folder}/no`, "--scenarios", "s", "--output", "o"],
+      "is not a dataset folder",
+    ],
+    [[
+      "classify",
+      "--models",
+      "a",
+      "--data",
+      "d",
+      "--scenarios",
+      "s",
+      "--output",
+      "o",
+      "--heads",
+      "transformer",
+    ], "--heads"],
+    [
+      ["predict", "--classifier", folder, "--data", "d", "--output", "o.txt"],
+      "--output o.txt: predictions are written as",
+    ],
+    [["predict", "--classifier", folder, "--data", "d", "--output", "o.csv"], "is not a classifier folder"],
+    [["finetune", "--model", "m", "--data", `${folder}/no`, "--output", "o"], "is not a dataset folder"],
+  ];
+  for (const [args, sentence] of rows) {
+    const { code, stderr } = await run(...args);
+    assertEquals(code, 2, stderr);
+    assertStringIncludes(stderr, sentence);
+  }
+});
