@@ -14,6 +14,11 @@ const commands: Record<string, { summary: string; load: () => Promise<{ default:
   evaluate: { summary: "RMSE and R2 of a model on a dataset", load: () => import("./tasks/evaluate.ts") },
   import: { summary: "the authors' TensorFlow weights to a model", load: () => import("./tasks/import.ts") },
   embed: { summary: "embeddings of light curves as Parquet", load: () => import("./tasks/embed.ts") },
+  reconstruct: {
+    summary: "draw a light curve, its hidden points, predictions",
+    load: () => import("./tasks/reconstruct.ts"),
+  },
+  attention: { summary: "draw where a model looks in a light curve", load: () => import("./tasks/attention.ts") },
   scenarios: { summary: "few-shot scenarios of a labelled dataset", load: () => import("./tasks/scenarios.ts") },
   finetune: { summary: "go on training, on scenarios or a survey", load: () => import("./tasks/finetune.ts") },
   classify: { summary: "classifiers on scenarios, scored", load: () => import("./tasks/classify.ts") },

@@ -14,6 +14,7 @@ export const sqrt = op("aten::sqrt(Tensor self) -> Tensor");
 export const square = op("aten::square(Tensor self) -> Tensor");
 export const sin = op("aten::sin(Tensor self) -> Tensor");
 export const cos = op("aten::cos(Tensor self) -> Tensor");
+export const frac = op("aten::frac(Tensor self) -> Tensor");
 export const tanh = op("aten::tanh(Tensor self) -> Tensor");
 export const relu = op("aten::relu(Tensor self) -> Tensor");
 export const where = op("aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor");

@@ -81,7 +81,8 @@ interface Curve {
 function prepare(mjd: Float64Array, mag: Float32Array, err: Float32Array): Curve {
   // Of the same time, by magnitude: so that the order in a file does not matter.
   const order = Array.from(mjd.keys()).sort((i, j) => mjd[i] - mjd[j] || mag[i] - mag[j] || err[i] - err[j]);
-  const mean = average(mag), smallest = Math.min(...err.filter((e) => e > 0));
+  const mean = average(mag),
+    smallest = err.reduce((least, e) => e > 0 ? Math.min(least, e) : least, Infinity);
   const magnitude = Float64Array.from(order, (i) => mag[i] - mean);
   const error = Float64Array.from(order, (i) => smallest < Infinity ? Math.max(err[i], smallest) : 1);
   const total = error.reduce((sum, e) => sum + e ** -2, 0), weights = error.map((e) => e ** -2 / total);
@@ -205,7 +206,8 @@ const shapeFeatures: Record<string, (curve: Curve) => number> = {
     return Math.asinh(365.25 * sumOf(days.map((t, i) => t * magnitude[i])) / powers(days, 2));
   },
   /** log of the largest |slope| between neighbours, mag / day (Richards: max_slope). */
-  log_max_slope: ({ mjd, magnitude }) => log(Math.max(...slopesOf(mjd, magnitude).map(Math.abs))),
+  log_max_slope: ({ mjd, magnitude }) =>
+    log(slopesOf(mjd, magnitude).reduce((most, slope) => Math.max(most, Math.abs(slope)), 0)),
   /** log of the mean (m_i - m_j)^2 / 2 sigma^2 of pairs under half a day apart, and so on: 0 for white noise. */
   structure_function_half_a_day: (curve) => structureFunction(curve, 0, 0.5),
   structure_function_2_days: (curve) => structureFunction(curve, 0.5, 2),

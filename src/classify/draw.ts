@@ -102,11 +102,15 @@ export function overlapsOf({ test, runs }: Drawing): string[] {
   const spent = [...drawn].filter(({ subset }) => subset === "test").length;
   return [
     ...seen === 0 ? [] : [
-      `${grouped(seen)} of the ${grouped(test.length)} test objects are in the dataset's subsets train and validation: ` +
+      `${grouped(seen)} of the ${
+        grouped(test.length)
+      } test objects are in the dataset's subsets train and validation: ` +
       "a model pretrained on it has seen their light curves, though not their classes",
     ],
     ...spent === 0 ? [] : [
-      `${grouped(spent)} of the ${grouped(drawn.size)} objects that train and validate are in the dataset's test subset: ` +
+      `${grouped(spent)} of the ${
+        grouped(drawn.size)
+      } objects that train and validate are in the dataset's test subset: ` +
       "a model finetuned on them cannot be evaluated on that subset, only on the scenarios' own test set",
     ],
   ];
@@ -136,8 +140,10 @@ function refuseSmall(
   const others = classes.filter((_, label) => !isSmall(label));
   const leaveOut = others.length > 1 ? `, or leave out: --classes '${writeClasses(others)}'` : "";
   throw new InputError(
-    small.map((label) => `class "${classes[label].name}" has ${counts[label]} objects`).join(", ") +
-      `: ${testPerClass} for the test set and ${fewest} to train and validate on are needed; ` +
+    `too few objects of class ${
+      small.map((label) => `"${classes[label].name}" (${counts[label]})`).join(", ")
+    }: ` +
+      `${testPerClass} for the test set and ${fewest} to train and validate on are needed; ` +
       `lower --test-per-class${leaveOut}`,
   );
 }

@@ -242,7 +242,9 @@ function missing(
   const twice = new Set(contradictory);
   const sentence = (ids: string[], what: string) =>
     ids.length
-      ? [`${grouped(ids.length)} of the ${grouped(named.length)} objects of ${path} ${what}, e.g. "${ids[0]}"`]
+      ? [
+        `${grouped(ids.length)} of the ${grouped(named.length)} objects of ${path} ${what}, e.g. "${ids[0]}"`,
+      ]
       : [];
   return [
     ...sentence(absent, "are not in the dataset (filtered out, too short, or of another survey)"),

@@ -36,11 +36,11 @@ export function labelledObjects(
   const objects: LabelledObject[] = [], contradictory: string[] = [];
   for (const lightCurves of members.values()) {
     const labelled = lightCurves.filter((i) => dataset.classes[i] !== null);
-    // Classes that are left out count here by their names: they contradict, too.
-    const found = new Set(labelled.map((i) => labels.get(dataset.classes[i]!) ?? dataset.classes[i]!));
+    // Undefined stands for the classes that are left out: to be one of them contradicts being one of the chosen.
+    const found = new Set(labelled.map((i) => labels.get(dataset.classes[i]!)));
     const [label] = found;
     if (found.size > 1) contradictory.push(dataset.ids[labelled[0]]);
-    else if (typeof label === "number") {
+    else if (label !== undefined) {
       const id = dataset.ids[labelled[0]], subsets = lightCurves.map((i) => dataset.subsets[i]);
       objects.push({
         id,

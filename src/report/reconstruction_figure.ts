@@ -48,9 +48,26 @@ export function drawnPoints(
   return drawn;
 }
 
+const kinds = ["seen", "hidden", "predicted"];
+
+/** How kinds of points are told apart, in grey print too. */
+export const kindEncoding = {
+  color: {
+    field: "kind",
+    type: "nominal",
+    title: null,
+    sort: kinds,
+    scale: { domain: kinds, range: ["#b8b8b8", "#1f4e9c", "#e4572e"] },
+  },
+  shape: {
+    field: "kind",
+    type: "nominal",
+    scale: { domain: kinds, range: ["circle", "circle", "cross"] },
+  },
+};
+
 /** Magnitude against time, brighter up, one panel a window. */
 export function reconstructionFigure(points: readonly DrawnPoint[], columns = 2): FigureSpec {
-  const kinds = ["seen", "hidden", "predicted"];
   return {
     data: { values: points },
     facet: {
@@ -74,18 +91,7 @@ export function reconstructionFigure(points: readonly DrawnPoint[], columns = 2)
           title: "magnitude",
           scale: { reverse: true, zero: false },
         },
-        color: {
-          field: "kind",
-          type: "nominal",
-          title: null,
-          sort: kinds,
-          scale: { domain: kinds, range: ["#b8b8b8", "#1f4e9c", "#e4572e"] },
-        },
-        shape: {
-          field: "kind",
-          type: "nominal",
-          scale: { domain: kinds, range: ["circle", "circle", "cross"] },
-        },
+        ...kindEncoding,
       },
     },
   };

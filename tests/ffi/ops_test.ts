@@ -36,6 +36,7 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
   square: (x) => [ops.square(x), [1, 4, 9, 16]],
   sin: (x) => [ops.sin(x), a.map(Math.sin)],
   cos: (x) => [ops.cos(x), a.map(Math.cos)],
+  frac: (_, y) => [ops.frac(y), [0, 0.5, 0, 0]],
   tanh: (x) => [ops.tanh(x), a.map(Math.tanh)],
   where: (
     x,
@@ -62,6 +63,24 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
 
   sum: (x) => [[ops.sum(x, [0]), ops.sum(x, null)], [4, 6, 10]],
   mean: (x) => [ops.mean(x), [2.5]],
+  relu: (_, y) => [ops.relu(y), [4, 0.5, 0, 8]],
+  linalgEigh: (x) => [
+    ops.linalgEigh(ops.matmul(x, ops.transpose(x, 0, 1)))[0],
+    [15 - Math.sqrt(221), 15 + Math.sqrt(221)],
+  ],
+  topk: (x) => [ops.topk(x, 1, 0), [3, 4, 1, 1]],
+  indexSelect: (x) => [ops.indexSelect(x, 0, Tensor.from(BigInt64Array.of(1n, 0n, 1n))), [3, 4, 1, 2, 3, 4]],
+  crossEntropyLoss: (x, y) => [
+    // Of the classes 1 and 0: mean, then weighted by class.
+    [
+      ops.crossEntropyLoss(y, Tensor.from(BigInt64Array.of(1n, 0n))),
+      ops.crossEntropyLoss(x, Tensor.from(BigInt64Array.of(1n, 0n)), Tensor.from([3, 1])),
+    ],
+    [
+      -(Math.log(fraction(0.5, 4)) + Math.log(fraction(-2, 8))) / 2,
+      -(Math.log(fraction(2, 1)) + 3 * Math.log(fraction(3, 4))) / 4,
+    ],
+  ],
   amax: (x) => [[ops.amax(x, [0]), ops.amax(x, [1], true)], [3, 4, 2, 4]],
   dot: (x, y) => [ops.dot(ops.view(x, [4]), ops.view(y, [4])), [4 + 1 - 6 + 32]],
 

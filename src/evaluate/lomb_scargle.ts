@@ -1,0 +1,302 @@
+/**
+ * The generalised Lomb-Scargle periodogram (Zechmeister & Kürster 2009, A&A 496, 577): at every frequency the weighted
+ * least-squares fit of a sinusoid with a floating mean, many light curves at once.
+ *
+ * Its sums over observations are matrix products: frequencies are some coarse ones a, plus and minus small
+ * steps b, and cos(a ± b) = cos a cos b ∓ sin a sin b, so that a few hundred cosines of an observation serve tens of
+ * thousands of frequencies.
+ */
+import { noGrad } from "../../ffi/autograd.ts";
+import type { Device } from "../../ffi/device.ts";
+import { add, cos, frac, matmul, mul, to, transpose, view } from "../../ffi/ops.ts";
+import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
+import type { LightCurve } from "../data/light_curves.ts";
+import { letSignalsIn } from "../run.ts";
+
+/** What a periodogram reads of a light curve. */
+export type Observed = Pick<LightCurve, "mjd" | "magnitude" | "error">;
+
+/** Which frequencies are tried: for each light curve in steps of 1 / (oversampling x days from first to last). */
+export interface FrequencyGrid {
+  /** 1/day. Default: 0.001 (a period of 1000 days). */
+  minimumFrequency?: number;
+  /** 1/day. Default: 10 (a period of 0.1 days). */
+  maximumFrequency?: number;
+  /** Frequencies within the width of a peak, which is one over the light curve's duration. Default: 5. */
+  oversampling?: number;
+  /** Where the sums are computed. Default: the CPU. */
+  device?: Device;
+}
+
+/** The highest peak of a periodogram. */
+export interface Peak {
+  /** Days; NaN where a light curve has no duration or does not vary. */
+  period: number;
+  /** 0 (the sinusoid explains nothing) to 1 (all of the variance). */
+  power: number;
+}
+
+/** A whole periodogram. */
+export interface Periodogram {
+  /** 1/day, ascending. */
+  frequencies: Float64Array;
+  /** 0 … 1, see {@link Peak}. */
+  power: Float64Array;
+}
+
+/** Frequencies about a middle, on the grid and when a maximum is refined. */
+const gridSteps = 256, zoomSteps = 32;
+/** Frequencies whose sums are in memory at once, over all light curves of a batch. */
+const frequenciesAtOnce = 1 << 18;
+/** Grid maxima that are refined. */
+const candidates = 5;
+/** Smallest determinant D (eq. 6; 1/4 where phases are spread evenly) that is divided by. */
+const smallestDeterminant = 1e-3;
+
+/**
+ * The best period of each light curve: the highest of the grid's maxima, refined to 1/256 of the grid's step.
+ * Observations that cover less than about a fifth of a cycle do not determine a sinusoid: such frequencies get too
+ * little power, by design. An error of 0, which stands for an unknown one, counts as the smallest that is known.
+ * @param onBatch is told how many are done, when signals have been let in
+ * @throws {RangeError} when the grid is empty
+ */
+export async function lombScargle(
+  lightCurves: readonly Observed[],
+  { onBatch, ...grid }: FrequencyGrid & { onBatch?: (done: number) => void } = {},
+): Promise<Peak[]> {
+  const peaks: Peak[] = lightCurves.map(() => ({ period: NaN, power: 0 }));
+  // Of a similar length, so that little padding is computed.
+  const order = [...lightCurves.keys()].sort((i, j) => lightCurves[i].mjd.length - lightCurves[j].mjd.length);
+  let places: number[] = [], batch: Prepared[] = [], frequencies = 0;
+  for (const [place, i] of order.entries()) {
+    const curve = prepare(lightCurves[i], grid);
+    if (curve.count > 0) {
+      places.push(i);
+      batch.push(curve);
+      frequencies += curve.count;
+    }
+    if (frequencies < frequenciesAtOnce && place < order.length - 1) continue;
+    if (batch.length) highestPeaks(batch, grid.device).forEach((peak, k) => peaks[places[k]] = peak);
+    [places, batch, frequencies] = [[], [], 0];
+    await letSignalsIn();
+    onBatch?.(place + 1);
+  }
+  return peaks;
+}
+
+/**
+ * The periodogram of one light curve on its whole grid, in float64.
+ * @throws {RangeError} when the grid is empty
+ */
+export function periodogram(lightCurve: Observed, grid: FrequencyGrid = {}): Periodogram {
+  const prepared = prepare(lightCurve, grid);
+  const { from, step, count } = prepared;
+  const [power] = gridPower([prepared], "float64", grid.device);
+  return { frequencies: Float64Array.from({ length: count }, (_, k) => from + k * step), power };
+}
+
+/** A light curve as the sums want it, and its grid. */
+interface Prepared {
+  /** Days from the first observation. */
+  times: Float64Array;
+  /** w, in sum 1. */
+  weights: Float64Array;
+  /** y, of weighted mean 0 and weighted variance YY = 1 (all 0 where the light curve does not vary). */
+  values: Float64Array;
+  /** Lowest and highest frequency, and the grid's step, 1/day. */
+  from: number;
+  to: number;
+  step: number;
+  /** Frequencies of the grid; 0 where there is nothing to look for. */
+  count: number;
+}
+
+function prepare(
+  { mjd, magnitude, error = [] }: Observed,
+  { minimumFrequency = 0.001, maximumFrequency = 10, oversampling = 5 }: FrequencyGrid,
+): Prepared {
+  if (!(minimumFrequency > 0 && minimumFrequency < maximumFrequency && oversampling > 0)) {
+    throw new RangeError(
+      `a grid needs 0 < minimumFrequency < maximumFrequency and oversampling > 0, not ${minimumFrequency}, ` +
+        `${maximumFrequency} and ${oversampling}`,
+    );
+  }
+  const n = mjd.length;
+  let first = Infinity, last = -Infinity, smallest = Infinity;
+  for (let i = 0; i < n; i++) {
+    first = Math.min(first, mjd[i]);
+    last = Math.max(last, mjd[i]);
+    if (error[i] > 0) smallest = Math.min(smallest, error[i]);
+  }
+  const weights = new Float64Array(n).fill(1);
+  if (smallest < Infinity) {
+    for (let i = 0; i < n; i++) weights[i] = Math.max(error[i], smallest) ** -2;
+  }
+  const total = weights.reduce((sum, w) => sum + w, 0);
+  let mean = 0, variance = 0;
+  for (let i = 0; i < n; i++) mean += (weights[i] /= total) * magnitude[i];
+  for (let i = 0; i < n; i++) variance += weights[i] * (magnitude[i] - mean) ** 2;
+  const duration = last - first, varies = variance > 1e-20 && duration > 0;
+  const scale = varies ? 1 / Math.sqrt(variance) : 0, step = 1 / (oversampling * duration);
+  return {
+    times: Float64Array.from(mjd, (t) => t - first),
+    weights,
+    values: Float64Array.from(magnitude, (m) => (m - mean) * scale),
+    from: minimumFrequency,
+    to: maximumFrequency,
+    step,
+    count: varies ? Math.floor((maximumFrequency - minimumFrequency) / step) + 1 : 0,
+  };
+}
+
+/** Power on each light curve's whole grid. */
+function gridPower(
+  batch: readonly Prepared[],
+  dtype: "float32" | "float64",
+  device?: Device,
+): Float64Array[] {
+  const most = Math.max(...batch.map(({ count }) => count)), steps = batch.map(({ step }) => step);
+  const rows = Math.max(1, Math.floor(frequenciesAtOnce / batch.length / gridSteps));
+  const powers = batch.map(({ count }) => new Float64Array(count));
+  using observations = new Observations(batch, dtype, device);
+  for (let start = 0; start < most; start += rows * gridSteps) {
+    const length = Math.min(rows, Math.ceil((most - start) / gridSteps));
+    const middles = batch.map(({ from, step }) =>
+      Array.from({ length }, (_, a) => from + (start + (a + 0.5) * gridSteps - 0.5) * step)
+    );
+    for (const [i, part] of observations.power(middles, steps, gridSteps).entries()) {
+      const missing = powers[i].length - start;
+      if (missing > 0) powers[i].set(part.subarray(0, missing), start);
+    }
+  }
+  return powers;
+}
+
+/** The best of the grid's highest maxima, after two finer grids about them. */
+function highestPeaks(batch: readonly Prepared[], device?: Device): Peak[] {
+  // Sums in float32 find the maxima, in float64 they measure them.
+  const powers = gridPower(batch, "float32", device);
+  let middles = batch.map(({ from, step }, i) => highestMaxima(powers[i]).map((k) => from + k * step));
+  let peaks: Peak[] = [];
+  using observations = new Observations(batch, "float64", device);
+  for (const finer of [16, 256]) {
+    const steps = batch.map(({ step }) => step / finer);
+    peaks = observations.power(middles, steps, zoomSteps).map((power, i) => {
+      const { from, to } = batch[i];
+      let best: Peak = { period: NaN, power: -1 };
+      for (const [k, value] of power.entries()) {
+        const middle = middles[i][Math.floor(k / zoomSteps)];
+        const frequency = middle + (k % zoomSteps + 0.5 - zoomSteps / 2) * steps[i];
+        if (value > best.power && frequency >= from && frequency <= to) {
+          best = { period: 1 / frequency, power: value };
+        }
+      }
+      return best;
+    });
+    middles = peaks.map(({ period }) => [1 / period]);
+  }
+  return peaks;
+}
+
+/** Places of the highest local maxima, always as many (the last is repeated). */
+function highestMaxima(power: Float64Array): number[] {
+  const highest: number[] = [];
+  for (let k = 0; k < power.length; k++) {
+    if (power[k] < power[k - 1] || power[k] <= power[k + 1]) continue;
+    if (highest.length === candidates && power[k] <= power[highest[candidates - 1]]) continue;
+    const at = highest.findIndex((other) => power[k] > power[other]);
+    highest.splice(at < 0 ? highest.length : at, 0, k);
+    if (highest.length > candidates) highest.pop();
+  }
+  return Array.from({ length: candidates }, (_, i) => highest[Math.min(i, highest.length - 1)]);
+}
+
+/** Light curves side by side, padded with observations of weight 0. */
+class Observations implements Disposable {
+  readonly #times: Tensor; // (L, 1, 1, n) float64, days
+  readonly #weights: Tensor; // (L, 1, n) w
+  readonly #weighted: Tensor; // (L, 1, n) w y
+  readonly #quarters: Tensor; // (2, 1) 0 and -pi / 2: the cosine of an angle less a quarter is its sine
+
+  constructor(
+    readonly batch: readonly Prepared[],
+    readonly dtype: "float32" | "float64",
+    readonly device: Device = "cpu",
+  ) {
+    const size = batch.length, n = Math.max(...batch.map(({ times }) => times.length));
+    const padded = (values: (curve: Prepared, i: number) => number) => {
+      const array = new Float64Array(size * n);
+      for (const [l, curve] of batch.entries()) {
+        for (let i = 0; i < curve.times.length; i++) array[l * n + i] = values(curve, i);
+      }
+      return array;
+    };
+    const tensor = (values: Float64Array<ArrayBuffer>, shape: number[], type = dtype) =>
+      unscoped(() => Tensor.from(values, shape, { dtype: type, device }));
+    this.#times = tensor(padded(({ times }, i) => times[i]), [size, 1, 1, n], "float64");
+    this.#weights = tensor(padded(({ weights }, i) => weights[i]), [size, 1, n]);
+    this.#weighted = tensor(padded(({ weights, values }, i) => weights[i] * values[i]), [size, 1, n]);
+    this.#quarters = tensor(Float64Array.of(0, -Math.PI / 2), [2, 1]);
+  }
+
+  /**
+   * Power about some frequencies.
+   * @param middles for each light curve A frequencies a, 1/day
+   * @param steps for each light curve the distance of neighbours, 1/day
+   * @param count how many about each middle: half of them below, half above
+   * @returns for each light curve (A, count)
+   */
+  power(middles: readonly number[][], steps: readonly number[], count: number): Float64Array[] {
+    const A = middles[0].length, B = count / 2;
+    const [once, weighted, twice] = noGrad(() =>
+      scope(() => {
+        const a = this.#cycles(middles);
+        const b = this.#cycles(steps.map((step) => Array.from({ length: B }, (_, k) => (k + 0.5) * step)));
+        const products = (weights: Tensor, harmonic: number) => {
+          const left = mul(weights, this.#cosSin(a, harmonic)), right = this.#cosSin(b, harmonic);
+          return matmul(left, transpose(right, 1, 2)).toArray() as Float64Array; // (L, 2A, 2B)
+        };
+        return [products(this.#weights, 1), products(this.#weighted, 1), products(this.#weights, 2)];
+      })
+    );
+    return this.batch.map((_, l) => {
+      const power = new Float64Array(A * count);
+      for (let a = 0; a < A; a++) {
+        for (let b = 0; b < B; b++) {
+          // The sums of cos a cos b, cos a sin b, sin a cos b, sin a sin b.
+          const cc = (l * 2 * A + 2 * a) * 2 * B + 2 * b, cs = cc + 1, sc = cc + 2 * B, ss = sc + 1;
+          for (let sign = -1; sign <= 1; sign += 2) {
+            const C = once[cc] - sign * once[ss], S = once[sc] + sign * once[cs];
+            const YC = weighted[cc] - sign * weighted[ss], YS = weighted[sc] + sign * weighted[cs];
+            const C2 = twice[cc] - sign * twice[ss], S2 = twice[sc] + sign * twice[cs];
+            // Eqs. 5, 6 and 13 to 15, with Y = 0 and YY = 1.
+            const CC = (1 + C2) / 2 - C * C, SS = (1 - C2) / 2 - S * S, CS = S2 / 2 - C * S;
+            const D = Math.max(CC * SS - CS * CS, smallestDeterminant);
+            power[a * count + (sign < 0 ? B - 1 - b : B + b)] =
+              (SS * YC * YC + CC * YS * YS - 2 * CS * YC * YS) / D;
+          }
+        }
+      }
+      return power;
+    });
+  }
+
+  /** f t modulo 1 of K frequencies of each light curve: (L, K, 1, n). */
+  #cycles(frequencies: readonly number[][]): Tensor {
+    const shape = [frequencies.length, frequencies[0].length, 1, 1];
+    const f = Tensor.from(Float64Array.from(frequencies.flat()), shape, { device: this.device });
+    // In float64: of the tens of thousands of cycles of a survey float32 would leave a phase of two digits.
+    const cycles = frac(mul(f, this.#times));
+    return this.dtype === "float64" ? cycles : to(cycles, this.dtype);
+  }
+
+  /** Cosines and sines in turn: (L, 2K, n). */
+  #cosSin(cycles: Tensor, harmonic: number): Tensor {
+    const [size, count, , n] = cycles.shape;
+    return view(cos(add(this.#quarters, cycles, 2 * Math.PI * harmonic)), [size, 2 * count, n]);
+  }
+
+  [Symbol.dispose](): void {
+    for (const tensor of [this.#times, this.#weights, this.#weighted, this.#quarters]) tensor.dispose();
+  }
+}

@@ -1,0 +1,97 @@
+/** Draws where a model looks in one light curve. */
+import { command, setting, z } from "../src/command.ts";
+import { runShape } from "../src/config.ts";
+import { openDataset } from "../src/data/dataset.ts";
+import { lightCurveById } from "../src/data/light_curve_by_id.ts";
+import { sequentialWindows } from "../src/data/windows.ts";
+import { InputError } from "../src/errors.ts";
+import { attentionWeights } from "../src/evaluate/attention.ts";
+import { lombScargle } from "../src/evaluate/lomb_scargle.ts";
+import { writeText } from "../src/files/atomic.ts";
+import { attendedObservations, attentionFigure, attentionTable } from "../src/report/attention_figure.ts";
+import { fileNameFor } from "../src/report/column.ts";
+import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
+import { csvOf } from "../src/report/table.ts";
+import { prepareRun } from "../src/run.ts";
+import { loadModel } from "../src/weights/model_folder.ts";
+
+export default command({
+  name: "attention",
+  summary:
+    "Draws the attention that each observation of a light curve receives in a block, by head, on the folded light curve.",
+  settings: z.object({
+    model: setting(z.string(), "model folder"),
+    data: setting(z.string(), "dataset folder"),
+    id: setting(z.string(), "the object"),
+    band: setting(z.string().optional(), "its band, where it has light curves in several"),
+    period: setting(
+      z.number().gt(0).optional(),
+      "period to fold on (that of the highest Lomb-Scargle peak of the whole light curve, if not given)",
+      "days",
+    ),
+    block: setting(z.int().min(1).default(1), "attention block, counted from 1"),
+    window: setting(z.int().min(0).default(0), "which window of the light curve, counted from 0"),
+    output: setting(z.string().optional(), "the .svg to draw (named after the object, if not given)"),
+    csv: setting(
+      z.string().regex(/\.csv$/, "a path that ends in .csv is needed").optional(),
+      "a .csv of the observations and their attention to write",
+    ),
+    ...runShape,
+  }),
+  examples: [
+    "deno task attention --model runs/asas/best --data data/asas --id 150216",
+    "deno task attention --model runs/asas/best --data data/asas --id 150216 --period 0.6312 --block 2 --csv attention.csv",
+  ],
+  async run(settings) {
+    if (settings.output !== undefined) checkFigurePath(settings.output);
+    using dataset = await openDataset(settings.data);
+    const lightCurve = lightCurveById(dataset, settings.id, settings.band);
+    const { device, dtype } = prepareRun(settings);
+    const { model, config } = await loadModel(settings.model, { device, dtype });
+    using _ = model;
+    const { blocks } = model.architecture;
+    if (settings.block > blocks) {
+      throw new InputError(`--block ${settings.block}: ${settings.model} has blocks 1 to ${blocks}`);
+    }
+    const windows = sequentialWindows(lightCurve, dataset.lengths[lightCurve], config.window_size);
+    if (settings.window >= windows.length) {
+      throw new InputError(
+        `--window ${settings.window}: ${settings.id} has windows 0 to ${windows.length - 1}`,
+      );
+    }
+
+    let { period } = settings, source = "as given";
+    if (period === undefined) {
+      const from = dataset.offsets[lightCurve], to = from + dataset.lengths[lightCurve];
+      const [peak] = await lombScargle([{
+        mjd: dataset.mjd.subarray(from, to),
+        magnitude: dataset.mag.subarray(from, to),
+        error: dataset.err.subarray(from, to),
+      }], { device });
+      if (Number.isNaN(peak.period)) {
+        throw new InputError(`${settings.id} does not vary, so it has no period: give one with --period`);
+      }
+      period = Number(peak.period.toPrecision(7));
+      source = `Lomb-Scargle, power ${peak.power.toFixed(2)}`;
+    }
+    const window = windows[settings.window];
+    const weights = attentionWeights(model, dataset, window, settings.block, config.window_size);
+    const observations = attendedObservations(dataset, window, weights);
+
+    const band = dataset.bands[lightCurve], of = dataset.classes[lightCurve];
+    const title = band === null ? settings.id : `${settings.id}, ${band} band`;
+    const output = settings.output ?? `${fileNameFor("attention", settings.id, band)}.svg`;
+    const remarks = [
+      ...of === null ? [] : [of],
+      `block ${settings.block}; window ${settings.window}: ${window.length} observations`,
+      `period ${period} days (${source})`,
+    ];
+    await writeFigure(output, attentionFigure(observations, { title, remarks, period }));
+    if (settings.csv !== undefined) {
+      await writeText(settings.csv, csvOf(attentionTable(observations, period)));
+    }
+    console.log([title, ...remarks].join("\n"));
+    console.log(`\nfigure: ${output}`);
+    if (settings.csv !== undefined) console.log(`table: ${settings.csv}`);
+  },
+});

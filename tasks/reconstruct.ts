@@ -1,0 +1,105 @@
+/** Draws how a model reconstructs one light curve. */
+import { command, setting, z } from "../src/command.ts";
+import { runShape } from "../src/config.ts";
+import { openDataset } from "../src/data/dataset.ts";
+import { lightCurveById } from "../src/data/light_curve_by_id.ts";
+import { sequentialWindows } from "../src/data/windows.ts";
+import { InputError } from "../src/errors.ts";
+import { MetricsByName } from "../src/evaluate/metrics.ts";
+import { reconstructWindows } from "../src/evaluate/reconstruction.ts";
+import { writeText } from "../src/files/atomic.ts";
+import { fileNameFor } from "../src/report/column.ts";
+import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
+import {
+  lightCurveFigure,
+  magnitudesOf,
+  reconstructedObservations,
+  type ReconstructedWindow,
+  reconstructionTable,
+} from "../src/report/light_curve_figure.ts";
+import { csvOf } from "../src/report/table.ts";
+import { prepareRun } from "../src/run.ts";
+import { loadModel } from "../src/weights/model_folder.ts";
+
+export default command({
+  name: "reconstruct",
+  summary: "Draws one light curve with hidden observations and what the model predicts of them.",
+  settings: z.object({
+    model: setting(z.string(), "model folder"),
+    data: setting(z.string(), "dataset folder"),
+    id: setting(z.string(), "the object"),
+    band: setting(z.string().optional(), "its band, where it has light curves in several"),
+    window: setting(z.int().min(0).optional(), "one window, counted from 0 (all of them, if not given)"),
+    masked_fraction: setting(
+      z.number().min(0).lt(1).default(0.3),
+      "observations of a window that are hidden; with 0 all are predicted in plain sight",
+    ),
+    seed: setting(z.int().min(0).default(0), "chooses which observations are hidden"),
+    period: setting(z.number().gt(0).optional(), "adds a panel folded on it", "days"),
+    output: setting(z.string().optional(), "the .svg to draw (named after the object, if not given)"),
+    csv: setting(
+      z.string().regex(/\.csv$/, "a path that ends in .csv is needed").optional(),
+      "a .csv of the observations and their predictions to write",
+    ),
+    ...runShape,
+  }),
+  examples: [
+    "deno task reconstruct --model runs/asas/best --data data/asas --id 150216",
+    "deno task reconstruct --model runs/asas/best --data data/asas --id 150216 --window 0 --masked-fraction 0.5 --period 0.6312",
+  ],
+  async run(settings) {
+    if (settings.output !== undefined) checkFigurePath(settings.output);
+    using dataset = await openDataset(settings.data);
+    const lightCurve = lightCurveById(dataset, settings.id, settings.band);
+    const { device, dtype } = prepareRun(settings);
+    const { model, config } = await loadModel(settings.model, { device, dtype });
+    using _ = model;
+    const all = sequentialWindows(lightCurve, dataset.lengths[lightCurve], config.window_size);
+    if (settings.window !== undefined && settings.window >= all.length) {
+      throw new InputError(`--window ${settings.window}: ${settings.id} has windows 0 to ${all.length - 1}`);
+    }
+    const windows = all.filter((_, i) => i === (settings.window ?? i));
+    const [{ length }] = windows;
+    if (Math.round(settings.masked_fraction * length) === length) {
+      throw new InputError(
+        `--masked-fraction ${settings.masked_fraction} hides all ${length} observations of a window`,
+      );
+    }
+
+    const reconstructed: ReconstructedWindow[] = [];
+    const metrics = new MetricsByName();
+    await reconstructWindows(model, dataset, windows, {
+      masking: { probed_fraction: 1, masked_fraction: settings.masked_fraction, replaced_fraction: 0 },
+      weights: "none",
+      batchSize: 16,
+      seed: settings.seed,
+      paddedTo: model.seesPadding ? config.window_size : undefined,
+    }, (result) => {
+      const window = {
+        window: all.indexOf(result.window),
+        observations: reconstructedObservations(dataset, result),
+      };
+      reconstructed.push(window);
+      for (const role of ["hidden", "seen"] as const) {
+        const { predicted, magnitudes } = magnitudesOf(window, role);
+        if (predicted.length) metrics.get(`${role} observations`).add(predicted, magnitudes);
+      }
+    });
+    reconstructed.sort((a, b) => a.window - b.window);
+
+    const band = dataset.bands[lightCurve], of = dataset.classes[lightCurve];
+    const leak = model.architecture.masked_magnitudes === "kept" && settings.masked_fraction > 0;
+    const remarks = [
+      ...of === null ? [] : [of],
+      ...leak ? ["this model is shown the magnitudes of hidden observations: it does not predict them"] : [],
+    ];
+    const output = settings.output ?? `${fileNameFor("reconstruction", settings.id, band)}.svg`;
+    const title = band === null ? settings.id : `${settings.id}, ${band} band`;
+    await writeFigure(output, lightCurveFigure(reconstructed, { title, remarks, period: settings.period }));
+    if (settings.csv !== undefined) await writeText(settings.csv, csvOf(reconstructionTable(reconstructed)));
+    console.log(metrics.table(`${title}, ${dtype}`) + "\n");
+    if (leak) console.log(`${remarks.at(-1)}\n`);
+    console.log(`figure: ${output}`);
+    if (settings.csv !== undefined) console.log(`table: ${settings.csv}`);
+  },
+});
