@@ -31,6 +31,10 @@ export default command({
     ),
     block: setting(z.int().min(1).default(1), "attention block, counted from 1"),
     window: setting(z.int().min(0).default(0), "which window of the light curve, counted from 0"),
+    query: setting(
+      z.union([z.enum(["brightest", "faintest"]), z.int().min(0)]).optional(),
+      "the observation that looks, counted from 0 in the window (the mean over all, if not given)",
+    ),
     output: setting(z.string().optional(), "the .svg to draw (named after the object, if not given)"),
     csv: setting(
       z.string().regex(/\.csv$/, "a path that ends in .csv is needed").optional(),
@@ -76,7 +80,8 @@ export default command({
     }
     const window = windows[settings.window];
     const weights = attentionWeights(model, dataset, window, settings.block, config.window_size);
-    const observations = attendedObservations(dataset, window, weights);
+    const query = placeOf(settings.query, magnitudesOf(dataset, window));
+    const observations = attendedObservations(dataset, window, weights, query);
 
     const band = dataset.bands[lightCurve], of = dataset.classes[lightCurve];
     const title = band === null ? settings.id : `${settings.id}, ${band} band`;
@@ -84,9 +89,12 @@ export default command({
     const remarks = [
       ...of === null ? [] : [of],
       `block ${settings.block}; window ${settings.window}: ${window.length} observations`,
+      ...query === undefined ? [] : [
+        `query: observation ${query}${query === settings.query ? "" : `, the ${settings.query}`}`,
+      ],
       `period ${period} days (${source})`,
     ];
-    await writeFigure(output, attentionFigure(observations, { title, remarks, period }));
+    await writeFigure(output, attentionFigure(observations, { title, remarks, period, query }));
     if (settings.csv !== undefined) {
       await writeText(settings.csv, csvOf(attentionTable(observations, period)));
     }

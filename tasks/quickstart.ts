@@ -8,7 +8,8 @@ import { duration } from "../src/progress.ts";
 export default command({
   name: "quickstart",
   summary:
-    "Sets up what is missing, simulates a survey, preprocesses it, pretrains a small Astromer 2, evaluates it.",
+    "Sets up what is missing, simulates a survey, preprocesses it, pretrains a small Astromer 2, evaluates it, finetunes it, embeds, " +
+    "classifies from few labels, and writes a report.",
   settings: z.object({
     light_curves: setting(z.int().min(20).default(1200), "size of the simulated survey"),
     epochs: setting(z.int().min(1).default(20), "epochs of pretraining"),
@@ -24,28 +25,39 @@ export default command({
   ],
   async run({ light_curves, epochs, output, seed }) {
     const survey = `${output}/survey`, dataset = `${output}/dataset`, run = `${output}/pretrain`;
+    const scenarios = `${output}/scenarios`,
+      finetuned = `${output}/finetuned`,
+      classified = `${output}/classify`;
     const started = performance.now();
     await refuseForeignFolder(run, "metrics.jsonl", "a run of pretraining");
-    if (await exists(run)) await Deno.remove(run, { recursive: true });
+    for (const folder of [run, finetuned, classified]) {
+      if (await exists(folder)) await Deno.remove(folder, { recursive: true });
+    }
+    const data = ["--data", dataset], few = ["--samples-per-class", 20];
+    const quick = ["--batch-size", 32, "--seed", seed];
     const steps = [
       ["setup"],
       ["simulate", "--light-curves", light_curves, "--seed", seed, "--output", survey],
       ["preprocess", "--preset", "reference", "--input", survey, "--output", dataset],
       [
-        "pretrain",
-        "--data",
-        dataset,
-        "--preset",
-        "small",
-        "--epochs",
-        epochs,
-        "--batch-size",
-        32,
-        "--learning-rate",
-        2e-3,
-      ]
-        .concat(["--seed", seed, "--output", run]),
-      ["evaluate", "--model", `${run}/best`, "--data", dataset, "--without", "Mira"],
+        ...["pretrain", ...data, "--preset", "small", "--epochs", epochs, "--learning-rate", 2e-3, ...quick],
+        ...["--output", run],
+      ],
+      ["evaluate", "--model", `${run}/best`, ...data, "--without", "Mira"],
+      ["scenarios", ...data, ...few, "--folds", 2, "--test-per-class", 15, "--output", scenarios],
+      [
+        ...["finetune", "--model", `${run}/best`, ...data, "--scenarios", scenarios, "--epochs", 3],
+        ...["--learning-rate", 2e-4, ...quick, "--output", finetuned],
+      ],
+      [
+        ...["embed", "--model", `${run}/best`, ...data, "--pooling", "layers", "--project", "tsne"],
+        ...["--output", `${output}/embeddings.parquet`],
+      ],
+      [
+        ...["classify", "--models", `${run}/best,${finetuned},classical`, ...data, "--scenarios", scenarios],
+        ...["--heads", "gamma,mean", "--output", classified],
+      ],
+      ["report", "--run", [run, finetuned, classified].join(), "--output", `${output}/report.html`],
     ];
     for (const step of steps) {
       const words = step.map(String);

@@ -43,7 +43,7 @@ export async function classicalFeatures(
     });
     await letSignalsIn();
     const peaks = periodic
-      ? await lombScargle(curves, { onBatch: (done) => onProgress(start + done) })
+      ? await lombScargle(curves, { oversampling: 3, onBatch: (done) => onProgress(start + done) })
       : undefined;
     for (const [row, curve] of curves.entries()) {
       const features = Object.values(shapeFeatures).map((feature) => feature(curve));

@@ -1,4 +1,5 @@
 /** Classifiers of every model, head, scenario and fold: fitted one by one, kept in a folder, not done twice. */
+import { createHash } from "node:crypto";
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
 import { setting, z } from "../command.ts";
 import { runShape } from "../config.ts";
@@ -103,9 +104,10 @@ export async function refuseOtherSettings(
     ...rest
   }: GridSettings,
   dataset: Dataset,
-  { classes }: OpenedScenarios,
+  { classes, runs, test }: OpenedScenarios,
 ): Promise<void> {
-  const mine = { ...rest, classes, fingerprint: dataset.fingerprint }, path = `${output}/config.json`;
+  const draw = createHash("sha256").update(JSON.stringify([runs, test])).digest("hex");
+  const mine = { ...rest, classes, fingerprint: dataset.fingerprint, draw }, path = `${output}/config.json`;
   if (!await exists(path)) return await writeJson(path, mine);
   const before = JSON.parse(await Deno.readTextFile(path));
   const other = Object.keys(mine).find((name) =>
@@ -341,8 +343,11 @@ function trainSamples({ train }: Run, table: Rows): Sample[] {
   );
 }
 
+/** Validation repeats objects of small classes, as training does; the test set has each once. */
 function judgedSamples(samples: readonly ScenarioSample[], table: Rows): Sample[] {
-  return samples.map(({ lightCurve, label }) => ({ rows: table.rows(lightCurve), label }));
+  return samples.flatMap(({ lightCurve, label, count }) =>
+    Array.from({ length: count }, () => ({ rows: table.rows(lightCurve), label }))
+  );
 }
 
 /** Classical features as a table: one row a light curve; the features stand for mean and maximum alike. */
