@@ -18,11 +18,21 @@ const commands: Record<string, { summary: string; load: () => Promise<{ default:
     summary: "draw a light curve, its hidden points, predictions",
     load: () => import("./tasks/reconstruct.ts"),
   },
-  attention: { summary: "draw where a model looks in a light curve", load: () => import("./tasks/attention.ts") },
-  scenarios: { summary: "few-shot scenarios of a labelled dataset", load: () => import("./tasks/scenarios.ts") },
-  finetune: { summary: "go on training, on scenarios or a survey", load: () => import("./tasks/finetune.ts") },
+  attention: {
+    summary: "draw where a model looks in a light curve",
+    load: () => import("./tasks/attention.ts"),
+  },
+  scenarios: {
+    summary: "few-shot scenarios of a labelled dataset",
+    load: () => import("./tasks/scenarios.ts"),
+  },
+  finetune: {
+    summary: "go on training, on scenarios or a survey",
+    load: () => import("./tasks/finetune.ts"),
+  },
   classify: { summary: "classifiers on scenarios, scored", load: () => import("./tasks/classify.ts") },
   predict: { summary: "classes of the objects of a survey", load: () => import("./tasks/predict.ts") },
+  report: { summary: "runs as one HTML file with all figures", load: () => import("./tasks/report.ts") },
   bench: { summary: "windows per second, beside PyTorch", load: () => import("./tasks/bench.ts") },
 };
 

@@ -1,9 +1,9 @@
 /** Draws where a model looks in one light curve. */
 import { command, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
-import { openDataset } from "../src/data/dataset.ts";
+import { type Dataset, openDataset } from "../src/data/dataset.ts";
 import { lightCurveById } from "../src/data/light_curve_by_id.ts";
-import { sequentialWindows } from "../src/data/windows.ts";
+import { sequentialWindows, type Window } from "../src/data/windows.ts";
 import { InputError } from "../src/errors.ts";
 import { attentionWeights } from "../src/evaluate/attention.ts";
 import { lombScargle } from "../src/evaluate/lomb_scargle.ts";
@@ -63,6 +63,8 @@ export default command({
         `--window ${settings.window}: ${settings.id} has windows 0 to ${windows.length - 1}`,
       );
     }
+    const window = windows[settings.window];
+    const query = settings.query === undefined ? undefined : queryOf(settings.query, dataset, window);
 
     let { period } = settings, source = "as given";
     if (period === undefined) {
@@ -78,9 +80,7 @@ export default command({
       period = Number(peak.period.toPrecision(7));
       source = `Lomb-Scargle, power ${peak.power.toFixed(2)}`;
     }
-    const window = windows[settings.window];
     const weights = attentionWeights(model, dataset, window, settings.block, config.window_size);
-    const query = placeOf(settings.query, magnitudesOf(dataset, window));
     const observations = attendedObservations(dataset, window, weights, query);
 
     const band = dataset.bands[lightCurve], of = dataset.classes[lightCurve];
@@ -103,3 +103,21 @@ export default command({
     if (settings.csv !== undefined) console.log(`table: ${settings.csv}`);
   },
 });
+
+/** The place of a query in its window; of several that are as bright the first. */
+function queryOf(
+  query: "brightest" | "faintest" | number,
+  { offsets, mag }: Pick<Dataset, "offsets" | "mag">,
+  { lightCurve, start, length }: Window,
+): number {
+  if (typeof query === "string") {
+    const from = offsets[lightCurve] + start, magnitudes = mag.subarray(from, from + length);
+    return magnitudes.indexOf(
+      magnitudes.reduce((a, b) => query === "brightest" ? Math.min(a, b) : Math.max(a, b)),
+    );
+  }
+  if (query >= length) {
+    throw new InputError(`--query ${query}: the window has observations 0 to ${length - 1}`);
+  }
+  return query;
+}

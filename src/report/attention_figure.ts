@@ -21,7 +21,7 @@ export interface AttendedObservation {
   magnitude: number;
   /** mag; 0 stands for an unknown one. */
   error: number;
-  /** For each head the mean weight over queries, times the number of observations: 1 where attention is uniform. */
+  /** For each head the weight that queries give it, times the number of observations: 1 where attention is uniform. */
   heads: number[];
   /** Their mean over heads. */
   mean: number;
@@ -30,18 +30,20 @@ export interface AttendedObservation {
 /**
  * The observations of a window and the attention that they receive.
  * @param weights (H, n, n): head, query, key
+ * @param query place in the window of the only query that counts. Default: the mean over all
  */
 export function attendedObservations(
   { offsets, mjd, mag, err }: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
   { lightCurve, start, length: n }: Window,
   weights: Float32Array,
+  query?: number,
 ): AttendedObservation[] {
   const from = offsets[lightCurve] + start, heads = weights.length / (n * n);
+  const queries = query === undefined ? Array.from({ length: n }, (_, i) => i) : [query];
   return Array.from({ length: n }, (_, key) => {
     const received = Array.from({ length: heads }, (_, head) => {
-      let sum = 0; // the mean over n queries, times n
-      for (let query = 0; query < n; query++) sum += weights[(head * n + query) * n + key];
-      return sum;
+      const sum = queries.reduce((sum, query) => sum + weights[(head * n + query) * n + key], 0);
+      return sum * n / queries.length;
     });
     return {
       mjd: mjd[from + key],
@@ -82,6 +84,8 @@ export interface AttentionFigureOptions {
   remarks: readonly string[];
   /** Days. */
   period: number;
+  /** Place of the only query that counts, which is marked. */
+  query?: number;
 }
 
 /**
@@ -90,7 +94,7 @@ export interface AttentionFigureOptions {
  */
 export function attentionFigure(
   observations: readonly AttendedObservation[],
-  { title, remarks, period }: AttentionFigureOptions,
+  { title, remarks, period, query }: AttentionFigureOptions,
 ): FigureSpec {
   const epoch = epochOf(observations);
   const panel = (name: string, attention: number[], last = false): FigureSpec => {
@@ -102,6 +106,9 @@ export function attentionFigure(
       fainter: magnitude + error,
       attention: highest > lowest ? (attention[i] - lowest) / (highest - lowest) : 0.5,
     })).sort((a, b) => a.attention - b.attention); // what receives most is drawn last, on top
+    const marked = observations.filter((_, i) => i === query).flatMap(({ mjd, magnitude }) =>
+      [0, 1].map((cycle) => ({ phase: phaseOf(mjd, period, epoch) + cycle, magnitude }))
+    );
     const below = last ? {} : { title: null, axis: { ...phaseAxis.axis, labels: false } };
     return {
       title: panelTitle(`${name}: ${lowest.toFixed(2)} to ${highest.toFixed(2)} times uniform`),
@@ -121,7 +128,9 @@ export function attentionFigure(
             color: {
               field: "attention",
               type: "quantitative",
-              title: "attention received: mean weight over queries",
+              title: `attention received: ${
+                query === undefined ? "mean weight over queries" : "weight from the ringed query"
+              }`,
               scale: { scheme: "viridis", domain: [0, 1] },
               legend: {
                 gradientLength: panelWidth,
@@ -132,6 +141,11 @@ export function attentionFigure(
               },
             },
           },
+        },
+        {
+          data: { values: marked },
+          mark: { type: "point", filled: false, size: 110, color: "#d55e00", strokeWidth: 1.8, opacity: 1 },
+          encoding: { y: { field: "magnitude", ...magnitudeAxis } },
         },
       ],
     };

@@ -1,8 +1,10 @@
 /** One look for all figures: sizes of a journal's columns, letters, colors that color-blind readers can tell apart. */
 
-/** Pixels of 1/96 inch: one column of a journal, 8.5 cm, and both, 17.6 cm. */
+/** One column of a journal, and both. */
+export const centimetres = { column: 8.5, page: 17.6 } as const;
+export type FigureWidth = keyof typeof centimetres;
+/** The same in pixels of 1/96 inch. */
 export const widths = { column: 321, page: 665 } as const;
-export type FigureWidth = keyof typeof widths;
 
 /** Letters that are alike in all their widths, whichever of them a computer has. */
 export const font = "Arial, Helvetica, Arimo, Liberation Sans, sans-serif";

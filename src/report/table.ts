@@ -16,12 +16,17 @@ export function tableHtml({ caption, columns, rows }: ReportTable): Html {
     typeof value === "number"
       ? html`<td class="number">${shownNumber(value)}</td>`
       : html`<td>${value ?? "–"}</td>`;
+  const head = (name: string, i: number) => {
+    const numbers = rows.some((row) => typeof row[i] === "number") &&
+      rows.every((row) => typeof row[i] !== "string");
+    return html`<th scope="col" class="${numbers ? "number" : "text"}">${name}</th>`;
+  };
   return html`
     <div class="table">
       <table>
         <caption>${caption}</caption>
         <thead>
-          <tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr>
+          <tr>${columns.map(head)}</tr>
         </thead>
         <tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}</tbody>
       </table>

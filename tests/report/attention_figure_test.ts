@@ -21,6 +21,20 @@ Deno.test("the attention received is the mean over queries, 1 where attention is
   assertEquals(rows, [[51_000.5, 12, 0.1, 0.25, 1, 1.5, 1.25], [51_003, 13.3, 0.2, 0.5, 1, 0.5, 0.75]]);
 });
 
+Deno.test("of one query the weights that it gives, the query ringed in every panel", () => {
+  const window = { lightCurve: 1, start: 1, length: 2 };
+  const ofSecond = attendedObservations(dataset, window, weights, 1);
+  assertEquals(ofSecond.map(({ heads, mean }) => [heads, mean]), [[[0.5, 1], 0.75], [[1.5, 1], 1.25]]);
+  type Layered = { layer: { data?: { values: { phase: number; magnitude: number }[] } }[] };
+  const ringed = (query?: number) =>
+    (attentionFigure(ofSecond, { title: "star", remarks: [], period: 2, query }).vconcat as Layered[])
+      .map(({ layer }) =>
+        layer.at(-1)!.data!.values.map(({ phase, magnitude }) => [phase, magnitude.toFixed(2)])
+      );
+  assertEquals(ringed(1), Array(3).fill([[0.5, "13.30"], [1.5, "13.30"]]));
+  assertEquals(ringed(), [[], [], []]);
+});
+
 Deno.test("a panel a head and one for the mean, the most attended on top, in two cycles", async () => {
   const spec = attentionFigure(observations, { title: "star", remarks: ["period 2 days"], period: 2 });
   const panels = spec.vconcat as {

@@ -48,6 +48,37 @@ testIn("the attention received, folded on the best period", async (folder) => {
   }
 });
 
+testIn("the attention of one query", async (folder) => {
+  const { data, model } = await periodicDataset(folder);
+  const settings = ["--model", model, "--data", data, "--precision", "float32", "--id", "long"];
+  const table = async (...query: string[]) => {
+    const files = ["--output", `${folder}/out.svg`, "--csv", `${folder}/out.csv`];
+    const { stdout } = await succeed("attention", ...settings, "--period", "7.3", ...query, ...files);
+    return { stdout, rows: parseCsv(await Deno.readTextFile(`${folder}/out.csv`), { skipFirstRow: true }) };
+  };
+  const faintest = await table("--query", "faintest");
+  const magnitudes = faintest.rows.map(({ magnitude }) => Number(magnitude));
+  const place = magnitudes.indexOf(Math.max(...magnitudes));
+  assertStringIncludes(faintest.stdout, `query: observation ${place}, the faintest\n`);
+  assertEquals(await table("--query", String(place)).then(({ rows }) => rows), faintest.rows);
+
+  using loaded = await Astromer.load(model);
+  const mjd = faintest.rows.map((row) => Number(row.mjd));
+  const [{ weights }] = loaded.attention({ mjd, magnitude: magnitudes }, { block: 1 });
+  const given = Array.from(
+    weights.subarray((3 * 200 + place) * 200, (3 * 200 + place + 1) * 200),
+    (w) => w * 200,
+  );
+  assertTrue(largestDifference(given, faintest.rows.map((row) => Number(row.head_4))) < 1e-4);
+  assertTrue(Math.max(...given) - Math.min(...given) > 1e-3, "weights differ, so that a wrong one is seen");
+
+  const brightest = await table("--query", "brightest");
+  assertStringIncludes(
+    brightest.stdout,
+    `query: observation ${magnitudes.indexOf(Math.min(...magnitudes))}, the`,
+  );
+});
+
 testIn("a given period is used; wrong use is a sentence", async (folder) => {
   const { data, model } = await periodicDataset(folder);
   const settings = ["attention", "--model", model, "--data", data, "--output", `${folder}/out.svg`];
@@ -59,6 +90,11 @@ testIn("a given period is used; wrong use is a sentence", async (folder) => {
     [["--id", "two bands"], "in the bands g, r: choose one with --band"],
     [["--id", "long", "--block", "3"], `--block 3: ${model} has blocks 1 to 2`],
     [["--id", "long", "--window", "2"], "--window 2: long has windows 0 to 1"],
+    [["--id", "long", "--query", "200"], "--query 200: the window has observations 0 to 199"],
+    [
+      ["--id", "long", "--query", "middle"],
+      '--query cannot be "middle": brightest|faintest|number is needed',
+    ],
   ];
   for (const [args, sentence] of rows) {
     const { code, stderr } = await run(...settings, ...args);
