@@ -15,7 +15,8 @@ export interface Output {
 export async function run(...args: string[]): Promise<Output> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", cli, ...args],
-    env: { NO_COLOR: "1" },
+    // Small models gain nothing from a second thread, and on a busy machine threads wait seconds for each other.
+    env: { NO_COLOR: "1", OMP_NUM_THREADS: "1" },
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
