@@ -13,7 +13,8 @@ import { loadModel } from "../src/weights/model_folder.ts";
 const settings = z.object({
   run: setting(
     z.array(z.string()).min(1),
-    "run folders of pretrain, finetune or classify; several make one report",
+    "run folders of pretrain, finetune or classify; several make one report; what evaluate --json prints, kept in a run as " +
+      "evaluation.json, gives the test line of its learning curves",
   ),
   output: setting(z.string().optional(), "the .html to write (report.html in the first run, if not given)"),
   model: setting(

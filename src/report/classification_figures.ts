@@ -2,6 +2,7 @@
 import type { Result } from "../classify/results.ts";
 import { summariesOf } from "../classify/results.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
+import { fileNameFor } from "./column.ts";
 import type { Figure, FigureSpec } from "./figure.ts";
 import { foldsSentence } from "./finetuning_figure.ts";
 import { dashes, look, palette, shapes, sized, textWidth, widths } from "./style.ts";
@@ -294,7 +295,7 @@ export function confusionFigure(results: readonly Result[], candidate: Candidate
   };
   const runs = results.filter((result) => result.model === model && result.head === head);
   return {
-    name: `confusion-${fileName(model)}-${fileName(head)}`,
+    name: fileNameFor("confusion", model, head),
     caption:
       `Confusion matrices of ${model} with the head ${head} on the test set (${
         lightCurvesIn(runs)
@@ -355,8 +356,4 @@ function lightCurvesIn(results: readonly Result[]): string {
 function foldsOf(results: readonly Result[]): string {
   const folds = distinct(results.map(({ fold }) => fold)).length;
   return folds === 1 ? "one fold" : `${folds} folds`;
-}
-
-function fileName(text: string): string {
-  return text.replace(/[^A-Za-z0-9._+-]+/g, "_");
 }

@@ -1,7 +1,7 @@
 /** A figure as files at a journal's size, and as it stands in a page. */
-import { parentOf, writeAtomically, writeText } from "../files/atomic.ts";
+import { writeAtomically, writeText } from "../files/atomic.ts";
 import { type Figure, renderSvg } from "./figure.ts";
-import { Html } from "./html.ts";
+import { escapeHtml, Html } from "./html.ts";
 import { pngOf } from "./png.ts";
 import { centimetres } from "./style.ts";
 
@@ -14,7 +14,7 @@ const dpi = 600;
  * @returns the SVG for a page, and the paths
  */
 export async function writeFigureFiles(
-  { name, spec, width }: Figure,
+  { name, caption, spec, width }: Figure,
   folder: string,
   taken: readonly string[] = [],
 ): Promise<{ svg: Html; paths: string[] }> {
@@ -25,7 +25,7 @@ export async function writeFigureFiles(
   const png = await pngOf(svg, { centimetres: size, dpi });
   await writeAtomically(`${path}.png`, (temporary) => Deno.writeFile(temporary, png));
   return {
-    svg: new Html(inPage(svg, path.slice(parentOf(path).length + 1))),
+    svg: new Html(inPage(svg, path.slice(folder.length + 1), caption)),
     paths: [`${path}.svg`, `${path}.png`],
   };
 }
@@ -44,9 +44,10 @@ export function atSize(svg: string, centimetres: number): string {
 /**
  * An SVG to stand in a page beside others: as wide as there is room, and with names of its own for what it refers to.
  * @param name of letters, digits and - . _ +
+ * @param label what is read aloud
  */
-export function inPage(svg: string, name: string): string {
-  return svg.replace(size, ' role="img"')
+export function inPage(svg: string, name: string, label: string): string {
+  return svg.replace(size, () => ` role="img" aria-label="${escapeHtml(label)}"`)
     .replace(/ id="([^"]*)"/g, (_, id) => ` id="${name}-${id}"`)
     .replace(/url\(#([^)]*)\)/g, (_, id) => `url(#${name}-${id})`);
 }

@@ -72,7 +72,7 @@ export function finetuningFigure(found: readonly Finetuned[]): Figure {
     name: "finetuning",
     caption:
       "Reconstruction error of all observations, nothing masked, before and after finetuning; over the bars, the minutes that " +
-      "finetuning took. " + foldsSentence(folds, "Bars and minutes"),
+      `finetuning took on ${trainedOn(found)} light curves. ${foldsSentence(folds, "Bars and minutes")}`,
     width: "column",
     spec: {
       data: { values: bars },
@@ -101,6 +101,11 @@ export function finetuningFigure(found: readonly Finetuned[]): Figure {
       ],
     },
   };
+}
+
+function trainedOn(found: readonly Finetuned[]): string {
+  const sizes = [...new Set(found.map(({ light_curves }) => light_curves))].sort((a, b) => a - b);
+  return sizes.map((size) => size.toLocaleString("en-US")).join(", ");
 }
 
 /** What a figure's error bars are. */

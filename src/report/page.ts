@@ -24,10 +24,10 @@ figure.page .card svg { min-width: 36rem; }
 figcaption { margin-top: .6rem; font-size: .92rem; max-width: 46rem; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .88rem; margin: .75rem 0 .25rem; min-width: 20rem; }
-caption { text-align: left; font-weight: 600; padding-bottom: .35rem; }
+caption { text-align: left; font-weight: 600; padding-bottom: .35rem; max-width: min(46rem, calc(100vw - 2rem)); }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { border-bottom-width: 2px; }
-td { overflow-wrap: anywhere; min-width: 4.5rem; }
+td { max-width: 26rem; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th.number { text-align: right; }
 button { font: inherit; font-size: .85rem; padding: .2rem .7rem; border: 1px solid var(--line); border-radius: 4px;

@@ -36,6 +36,11 @@ export type RunFolder =
     | { kind: "classify"; settings: Values; results: Result[] }
   );
 
+/** The trainings of a run; none of classify. */
+export function trainingsOf(run: RunFolder): Training[] {
+  return run.kind === "pretrain" ? [run.training] : run.kind === "finetune" ? run.trainings : [];
+}
+
 const values = z.record(z.string(), z.unknown());
 const count = z.int().min(0);
 

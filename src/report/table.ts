@@ -8,13 +8,15 @@ export interface ReportTable {
   caption: string;
   columns: readonly string[];
   rows: readonly (readonly Cell[])[];
+  /** Digits after the point of numbers that are not whole; four digits in all, if not given. */
+  decimals?: number;
 }
 
 /** A table with a button that copies it. */
-export function tableHtml({ caption, columns, rows }: ReportTable): Html {
+export function tableHtml({ caption, columns, rows, decimals }: ReportTable): Html {
   const cell = (value: Cell) =>
     typeof value === "number"
-      ? html`<td class="number">${shownNumber(value)}</td>`
+      ? html`<td class="number">${shownNumber(value, decimals)}</td>`
       : html`<td>${value ?? "–"}</td>`;
   const head = (name: string, i: number) => {
     const numbers = rows.some((row) => typeof row[i] === "number") &&
@@ -22,7 +24,7 @@ export function tableHtml({ caption, columns, rows }: ReportTable): Html {
     return html`<th scope="col" class="${numbers ? "number" : "text"}">${name}</th>`;
   };
   return html`
-    <div class="table">
+    <div class="table" tabindex="0">
       <table>
         <caption>${caption}</caption>
         <thead>
@@ -35,9 +37,10 @@ export function tableHtml({ caption, columns, rows }: ReportTable): Html {
   `;
 }
 
-/** Four digits, whole numbers with all of theirs. */
-export function shownNumber(value: number): string {
+/** A number to be read: a whole one with all of its digits, others with so many decimals, or four digits in all. */
+export function shownNumber(value: number, decimals?: number): string {
   if (Number.isInteger(value)) return value.toLocaleString("en-US");
+  if (decimals !== undefined) return value.toFixed(decimals);
   const size = Math.abs(value);
   return size >= 1e-3 && size < 1e6
     ? value.toLocaleString("en-US", { maximumSignificantDigits: 4 })

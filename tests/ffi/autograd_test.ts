@@ -35,6 +35,8 @@ const table: Case[] = [
   ["tanh", [[4]], (a) => ops.tanh(a)],
   ["where", [[2, 3], [3]], (a, b) => ops.where(condition(), a, b)],
   ["minimum", [[2, 3], [3]], (a, b) => ops.minimum(a, b)],
+  ["relu", [[2, 3]], (a) => ops.relu(ops.sub(a, Tensor.from(Float64Array.of(1))))],
+  ["frac", [[4]], (a) => ops.frac(a)],
 
   ["linear", [[2, 3], [4, 3]], (x, w) => ops.linear(x, w)],
   ["linear", [[2, 3], [4, 3], [4]], (x, w, b) => ops.linear(x, w, b)],
@@ -48,6 +50,8 @@ const table: Case[] = [
     (q, k, v) => attend(q, k, v, null, 0, true, { scale: 0.3 }),
   ],
   ["scaledDotProductAttention", [heads, heads, heads, [3, 3]], (q, k, v, mask) => attend(q, k, v, mask)],
+  // Of a symmetric matrix, the eigenvalues alone: eigenvectors may change their sign.
+  ["linalgEigh", [[2, 3]], (a) => ops.linalgEigh(ops.matmul(a, ops.transpose(a, 0, 1)))[0]],
   ["layerNorm", [[2, 4]], (x) => ops.layerNorm(x, [4])],
   ["layerNorm", [[2, 4], [4], [4]], (x, w, b) => ops.layerNorm(x, [4], w, b, 1e-3)],
   ["dropout", [[8]], (x) => {
@@ -59,6 +63,9 @@ const table: Case[] = [
   ["sum", [[2, 3]], (a) => ops.sum(a, [1], true)],
   ["mean", [[2, 3]], (a) => ops.mean(a)],
   ["dot", [[4], [4]], (a, b) => ops.dot(a, b)],
+  ["amax", [[2, 3]], (a) => ops.amax(a, [1])],
+  ["topk", [[2, 3]], (a) => ops.topk(a, 2)[0]],
+  ["crossEntropyLoss", [[2, 3]], (a) => ops.crossEntropyLoss(a, Tensor.from(BigInt64Array.of(2n, 0n)))],
 
   ["view", [[2, 3]], (a) => ops.view(a, [3, 2])],
   ["reshape", [[2, 3]], (a) => ops.reshape(ops.transpose(a, 0, 1), [6])],
@@ -66,6 +73,7 @@ const table: Case[] = [
   ["narrow", [[2, 4]], (a) => ops.narrow(a, 1, 1, 2)],
   ["cat", [[2, 3], [1, 3]], (a, b) => ops.cat([a, b])],
   ["stack", [[2, 3], [2, 3]], (a, b) => ops.stack([a, b], 1)],
+  ["indexSelect", [[3, 2]], (a) => ops.indexSelect(a, 0, Tensor.from(BigInt64Array.of(2n, 0n, 2n)))],
   ["split", [[2, 4]], (a) => ops.split(a, [1, 3], 1)],
   ["to", [[4]], (a) => ops.to(a, "float64", false, true)],
 

@@ -1,0 +1,49 @@
+import { csvCell, csvOf, shownNumber, tableHtml } from "../../src/report/table.ts";
+import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/std.ts";
+
+Deno.test("no cell of CSV is taken for a formula, and numbers stay numbers", () => {
+  for (const formula of ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]) {
+    assertEquals(csvCell(formula).replaceAll('"', ""), `'${formula}`);
+  }
+  assertEquals(csvCell(-0.125), "-0.125");
+  assertEquals(csvCell(1e-9), "1e-9");
+  assertEquals(csvCell(null), "");
+  assertEquals(csvCell('a "b", c'), '"a ""b"", c"');
+  assertEquals(csvCell("RR Lyrae"), "RR Lyrae");
+});
+
+Deno.test("CSV is read back as it was, whole numbers and all", () => {
+  const text = csvOf({
+    columns: ["class", "F1"],
+    rows: [["RR Lyrae, First Overtone", 0.123456789012], ["a\nb", null]],
+  });
+  assertEquals(parseCsv(text, { skipFirstRow: true }), [
+    { class: "RR Lyrae, First Overtone", F1: "0.123456789012" },
+    { class: "a\nb", F1: "" },
+  ]);
+});
+
+Deno.test("a table shows rounded numbers and copies whole ones", () => {
+  const { text } = tableHtml({
+    caption: "<b>",
+    columns: ["name", "value"],
+    rows: [['"><script>', 0.123456789]],
+  });
+  assertStringIncludes(text, "<caption>&lt;b&gt;</caption>");
+  assertStringIncludes(text, `<td class="number">0.1235</td>`);
+  assertStringIncludes(text, `<th scope="col" class="number">value</th>`);
+  assertStringIncludes(text, "0.123456789");
+  assertTrue(!text.includes("<script"));
+});
+
+Deno.test("numbers are rounded to be read", () => {
+  const rows: [number, number | undefined, string][] = [
+    [1454792, undefined, "1,454,792"],
+    [0.123456, undefined, "0.1235"],
+    [-12.3456, undefined, "-12.35"],
+    [1e-9, undefined, "1.00e-9"],
+    [0.73849, 3, "0.738"],
+    [0.7, 3, "0.700"],
+  ];
+  for (const [value, decimals, shown] of rows) assertEquals(shownNumber(value, decimals), shown);
+});
