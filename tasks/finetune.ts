@@ -75,6 +75,7 @@ export default command({
     const parts = await partsOf(settings, dataset);
     const runtime = prepareRun(settings), output = settings.output.replace(/\/+$/, "");
     const found: Finetuned[] = [];
+    let before: number | undefined; // the test light curves are the same for all
     for (const part of parts) {
       const folder = part.name ? `${output}/${part.name}` : output;
       if (part.name && await exists(`${folder}/finetuned.json`)) {
@@ -82,13 +83,18 @@ export default command({
         console.log(`${folder} is there already`);
         continue;
       }
+      if (part.name && await exists(`${folder}/metrics.jsonl`)) {
+        console.log(`${folder} was not finished: it is begun again`);
+        await Deno.remove(folder, { recursive: true });
+      }
       await refuseExistingRun(folder);
       const { model: network, config } = await loadModel(settings.model, runtime);
       using _model = network;
-      const error = async (of: LoadedModel) => await rmseOf(of, dataset, part.test, settings.batch_size);
-      const before = await error({ model: network, config });
+      const rmse = (of: LoadedModel) => rmseOf(of, dataset, part.test, settings.batch_size);
+      before ??= await rmse({ model: network, config });
+      const { window_size, origin, notes, license } = config;
       console.log(
-        `${part.name ? `${part.name}: ` : ""}${part.train.length} light curves to train on, RMSE ${
+        `${part.name || "the survey"}: ${part.train.length} light curves to train on, RMSE ${
           before.toFixed(4)
         }`,
       );
@@ -99,12 +105,7 @@ export default command({
         validation: part.validation,
         settings,
         saved: settings,
-        details: {
-          window_size: config.window_size,
-          origin: config.origin,
-          notes: config.notes,
-          license: config.license,
-        },
+        details: { window_size, origin, notes, license },
         runtime,
         output: folder,
       });
@@ -116,7 +117,7 @@ export default command({
         name: part.name,
         light_curves: part.train.length,
         before,
-        after: await error(best),
+        after: await rmse(best),
         minutes: run.seconds / 60,
         epochs: run.epochs,
       };
