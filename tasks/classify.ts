@@ -6,6 +6,7 @@ import { openScenarios } from "../src/classify/scenarios.ts";
 import { command } from "../src/command.ts";
 import { openDataset } from "../src/data/dataset.ts";
 import { writeJson, writeText } from "../src/files/atomic.ts";
+import { reportAfterRun } from "../src/report/after_run.ts";
 import { listenForStop, prepareRun } from "../src/run.ts";
 import { plainTable } from "../src/table.ts";
 
@@ -48,5 +49,6 @@ export default command({
         bold ? "bold" : "*"
       } = best of its scenario; mean ± standard deviation over folds; ${output}/results.csv`,
     );
+    await reportAfterRun(output);
   },
 });

@@ -8,6 +8,8 @@ import { sequentialWindows } from "../src/data/windows.ts";
 import { InputError } from "../src/errors.ts";
 import { reconstructionMetrics } from "../src/evaluate/reconstruction.ts";
 import { exists, writeJson } from "../src/files/atomic.ts";
+import { reportAfterRun } from "../src/report/after_run.ts";
+import type { Finetuned } from "../src/report/finetuning_figure.ts";
 import { prepareRun } from "../src/run.ts";
 import { plainTable } from "../src/table.ts";
 import { refuseExistingRun, summaryOf, trainIntoFolder } from "../src/training_run.ts";
@@ -45,16 +47,6 @@ interface Part {
   train: number[];
   validation: number[];
   test: number[];
-}
-
-/** RMSE of all observations without masking, mag, before and after. */
-interface Finetuned {
-  name: string;
-  light_curves: number;
-  before: number;
-  after: number;
-  minutes: number;
-  epochs: number;
 }
 
 export default command({
@@ -125,6 +117,7 @@ export default command({
       found.push(result);
     }
     console.log("\n" + tableOf(found));
+    await reportAfterRun(output);
   },
 });
 

@@ -4,6 +4,7 @@ import { pretrainSchema, resolve } from "../src/config.ts";
 import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { architectureSchema } from "../src/model/architecture.ts";
 import { AstromerNetwork } from "../src/model/network.ts";
+import { reportAfterRun } from "../src/report/after_run.ts";
 import { prepareRun } from "../src/run.ts";
 import { refuseExistingRun, summaryOf, trainIntoFolder } from "../src/training_run.ts";
 
@@ -37,8 +38,8 @@ export default command({
     );
     const { config: _, ...saved } = settings;
     const details = { window_size };
-    console.log(
-      summaryOf(await trainIntoFolder({ network, dataset, settings, saved, details, runtime, output })),
-    );
+    const run = await trainIntoFolder({ network, dataset, settings, saved, details, runtime, output });
+    console.log(summaryOf(run));
+    if (run.reason !== "stopped by a signal") await reportAfterRun(run.folder);
   },
 });

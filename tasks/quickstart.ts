@@ -57,7 +57,10 @@ export default command({
         ...["classify", "--models", `${run}/best,${finetuned},classical`, ...data, "--scenarios", scenarios],
         ...["--heads", "gamma,mean", "--output", classified],
       ],
-      ["report", "--run", [run, finetuned, classified].join(), "--output", `${output}/report.html`],
+      [
+        ...["report", "--run", [run, finetuned, classified].join(), "--model", `${run}/best`, ...data],
+        ...["--output", `${output}/report.html`],
+      ],
     ];
     for (const step of steps) {
       const words = step.map(String);
@@ -74,11 +77,16 @@ export default command({
         `  ${survey}     the simulated survey (Parquet)`,
         `  ${dataset}    the dataset that models are trained on`,
         `  ${run}   settings, metrics.jsonl, best and last model`,
+        `  ${output}/embeddings.parquet   an embedding a light curve, of every block`,
+        `  ${classified}   classifiers, results.csv`,
+        `  ${output}/report.html   all figures and tables: open it in a browser`,
         "",
         "Next, with your own survey's files:",
         "  deno task preprocess --input 'survey/*.parquet' --labels classes.csv --output data/mine",
         "  deno task pretrain --data data/mine --output runs/mine --max-minutes 30",
         "  deno task evaluate --model runs/mine/best --data data/mine",
+        "  deno task scenarios --data data/mine --samples-per-class 20,100 --output data/scenarios",
+        "  deno task classify --models runs/mine/best,classical --data data/mine --scenarios data/scenarios --output runs/classify",
       ].join("\n"),
     );
   },

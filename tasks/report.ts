@@ -48,11 +48,7 @@ export default command({
     const model = figures && { folder: chosen.model!, figures };
     const folders = run.map((folder) => folder.replace(/(?<=.)\/+$/, ""));
     const [report, ...files] = await writeReport(folders, output, { model });
-    console.log(
-      `${report}\n${files.length / 2} figures as SVG and PNG:\n${
-        files.map((path) => `  ${path}`).join("\n")
-      }`,
-    );
+    console.log(`${report}\nfigures, as SVG and PNG:\n${files.map((path) => `  ${path}`).join("\n")}`);
   },
 });
 

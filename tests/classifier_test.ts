@@ -42,7 +42,12 @@ testIn(
       using model = Astromer.untrained({ preset: "small", precision: "float32" });
       const test = sample(30, 1000);
       for (const [head, enough] of [["gamma", 26], ["max", 28], ["knn", 20]] as const) {
-        using classifier = await Classifier.fit(model, sample(300, 0), { head, epochs: 100, batchSize: 32, windows: 2 });
+        using classifier = await Classifier.fit(model, sample(300, 0), {
+          head,
+          epochs: 100,
+          batchSize: 32,
+          windows: 2,
+        });
         assertEquals(classifier.classes, ["eclipsing", "pulsating", "quiet"]);
         const found = await classifier.predict(test);
         const right = found.filter((one, i) => one.class === test[i].class).length;

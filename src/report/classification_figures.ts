@@ -28,24 +28,20 @@ export interface ScorePoint extends Candidate {
 const distinct = <T>(values: readonly T[]) => [...new Set(values)];
 const keyOf = ({ model, head }: Candidate) => JSON.stringify([model, head]);
 
+/** With more models and heads than this, every head has a panel of its own. */
+const onePanel = 8;
+
 /** Macro F1 by scenario, model and head: means and deviations over folds. */
 export function scorePoints(results: readonly Result[]): ScorePoint[] {
   const summaries = summariesOf(results), candidates = distinct(summaries.map(keyOf));
+  const names = candidates.length > onePanel ? distinct(summaries.map(({ model }) => model)) : candidates;
+  // All of a scenario stand within a factor of 1.5: scenarios are further from each other.
+  const step = Math.min(names === candidates ? 1.06 : 1.1, 1.5 ** (1 / Math.max(1, names.length - 1)));
   return summaries.map((summary) => {
     const { model, head, samples_per_class, folds, scores: { f1: { mean: f1, deviation } } } = summary;
-    const aside = candidates.indexOf(keyOf(summary)) - (candidates.length - 1) / 2;
-    const place = samples_per_class * 1.06 ** aside;
-    return {
-      model,
-      head,
-      samples_per_class,
-      place,
-      f1,
-      deviation,
-      low: f1 - deviation,
-      high: f1 + deviation,
-      folds,
-    };
+    const aside = names.indexOf(names === candidates ? keyOf(summary) : model) - (names.length - 1) / 2;
+    const place = samples_per_class * step ** aside, low = f1 - deviation, high = f1 + deviation;
+    return { model, head, samples_per_class, place, f1, deviation, low, high, folds };
   });
 }
 
@@ -53,6 +49,7 @@ export function scorePoints(results: readonly Result[]): ScorePoint[] {
 export function scoreFigure(results: readonly Result[]): Figure {
   const points = scorePoints(results), scenarios = distinct(points.map((point) => point.samples_per_class));
   const models = distinct(points.map(({ model }) => model)), heads = distinct(points.map(({ head }) => head));
+  const panels = distinct(points.map(keyOf)).length > onePanel;
   const x = {
     field: "place",
     type: "quantitative",
@@ -63,55 +60,66 @@ export function scoreFigure(results: readonly Result[]): Figure {
   const y = {
     type: "quantitative",
     title: "macro F1",
-    scale: { zero: false },
+    scale: { zero: false, nice: false, padding: 9 },
     axis: { tickCount: 6, format: ".2f" },
   };
-  const legend = { orient: "right", labelLimit: 150 };
-  const model = {
-    field: "model",
+  const named = (
+    field: string,
+    names: readonly string[],
+    looks: readonly unknown[],
+    legend: FigureSpec | null,
+  ) => ({
+    field,
     type: "nominal",
-    scale: { domain: models, range: models.map((_, i) => look(palette, i)) },
-    legend: { ...legend, symbolType: "circle", symbolStrokeWidth: 0 },
-  };
-  const head = {
-    field: "head",
-    type: "nominal",
-    scale: { domain: heads, range: heads.map((_, i) => look(shapes, i)) },
-  };
-  const dash = { ...head, scale: { domain: heads, range: heads.map((_, i) => look(dashes, i)) }, legend };
+    scale: { domain: names, range: names.map((_, i) => look(looks, i)) },
+    legend,
+  });
+  const legend = panels ? { orient: "top", columns: 3 } : { orient: "right", labelLimit: 150 };
+  // Color says the model, shape and dashes the head; in panels, all say the model.
+  const color = named(
+    "model",
+    models,
+    palette,
+    panels ? legend : { ...legend, symbolType: "circle", symbolStrokeWidth: 0 },
+  );
+  const shape = panels ? named("model", models, shapes, legend) : named("head", heads, shapes, legend);
+  const strokeDash = panels ? named("model", models, dashes, null) : named("head", heads, dashes, legend);
+  const layer = [
+    {
+      mark: { type: "line", strokeWidth: 1.2 },
+      encoding: { x, y: { ...y, field: "f1" }, color, strokeDash, detail: { field: "head" } },
+    },
+    {
+      mark: { type: "rule", strokeWidth: 1.2 },
+      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color },
+    },
+    {
+      mark: { type: "point", filled: true, size: 42, opacity: 1 },
+      encoding: { x, y: { ...y, field: "f1" }, color, shape },
+    },
+  ];
   return {
     name: "f1",
     caption:
       `Macro F1 on the test set (${lightCurvesIn(results)}, ${
         results[0].classes.length
       } classes) against the number of ` +
-      `samples per class, for every encoder (color) and head (shape and dashes). ${
+      `samples per class, for every encoder (color${panels ? ", shape and dashes" : ""}) and head (${
+        panels ? "panels" : "shape and dashes"
+      }). ${
         foldsSentence(points.map(({ folds }) => folds), "Points")
       } Points are moved aside a little so that error bars can be told apart.`,
     width: "page",
     spec: {
       data: { values: points },
-      ...sized("page", 310),
-      layer: [
-        {
-          mark: { type: "line", strokeWidth: 1.2 },
-          encoding: {
-            x,
-            y: { ...y, field: "f1" },
-            color: model,
-            strokeDash: dash,
-            detail: { field: "head" },
-          },
-        },
-        {
-          mark: { type: "rule", strokeWidth: 1.2 },
-          encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: model },
-        },
-        {
-          mark: { type: "point", filled: true, size: 42, opacity: 1 },
-          encoding: { x, y: { ...y, field: "f1" }, color: model, shape: { ...head, legend } },
-        },
-      ],
+      ...panels
+        ? {
+          facet: { field: "head", type: "nominal", title: null, sort: heads },
+          columns: 3,
+          spacing: 12,
+          spec: { width: 190, height: 170, layer },
+        }
+        : { ...sized("page", 310), layer },
     },
   };
 }
@@ -120,7 +128,8 @@ export function scoreFigure(results: readonly Result[]): Figure {
 export interface GammaPoint {
   candidate: string;
   samples_per_class: number;
-  layer: string;
+  /** 0 is the input embedding. */
+  layer: number;
   gamma: number;
   deviation: number;
   low: number;
@@ -139,7 +148,7 @@ export function gammaPoints(results: readonly Result[]): GammaPoint[] {
       return {
         candidate: model,
         samples_per_class,
-        layer: layer === 0 ? "input" : String(layer),
+        layer,
         gamma,
         deviation,
         low: gamma - deviation,
@@ -156,15 +165,11 @@ export function gammaFigure(results: readonly Result[]): Figure | null {
   if (points.length === 0) return null;
   const candidates = distinct(points.map(({ candidate }) => candidate));
   const scenarios = distinct(points.map((point) => point.samples_per_class)).sort((a, b) => a - b);
-  const layers = distinct(points.map(({ layer }) => layer)).sort((a, b) =>
-    (Number(a) || 0) - (Number(b) || 0)
-  );
   const columns = Math.min(3, candidates.length);
   const x = {
     field: "layer",
     type: "ordinal",
-    title: "input embedding and blocks",
-    sort: layers,
+    title: "block (0: input embedding)",
     axis: { labelAngle: 0 },
   };
   const place = { x, xOffset: { field: "samples_per_class", scale: { domain: scenarios, paddingOuter: 1 } } };

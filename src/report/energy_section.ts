@@ -1,4 +1,5 @@
 /** The section about what the trainings cost. */
+import { memoryPower } from "../train/energy.ts";
 import { html } from "./html.ts";
 import { type RunFolder, trainingsOf } from "./run_folder.ts";
 import { type Section, sum } from "./section.ts";
@@ -16,7 +17,7 @@ export function energySections(runs: readonly RunFolder[]): Section[] {
     folder: runs[0].folder,
     parts: [
       html`<p>Estimated, not measured, after Lannelongue et al. (2021): E = t (cores × P<sub>core</sub> + GPUs ×
-P<sub>GPU</sub> + memory × 0.3725 W/GB) × PUE, all taken to be busy all the time, until the last model was saved; CO<sub>2</sub>
+P<sub>GPU</sub> + memory × ${memoryPower} W/GB) × PUE, all taken to be busy all the time, until the last model was saved; CO<sub>2</sub>
 equivalent = E × carbon intensity. Powers, power usage effectiveness (PUE) and carbon intensity are settings of the run, the
 last two by default the world’s averages; a computing centre can tell its own. Classifiers, which take seconds, are not
 counted.</p>`,

@@ -1,6 +1,7 @@
 /** The report of runs: what was trained, on what, and what came of it, with the paper's figures. */
 import { writeText } from "../files/atomic.ts";
 import { version } from "../version.ts";
+import { citations } from "../weights/model_card.ts";
 import { classificationSection } from "./classification_section.ts";
 import { datasetSections } from "./dataset_sections.ts";
 import { energySections } from "./energy_section.ts";
@@ -118,8 +119,7 @@ function licences(runs: readonly RunFolder[]): Html {
       : "No licence was named for the weights: whoever publishes them decides on one, as the data allow."} The software: MIT.</p>
     <p>If you use this, please cite the model and the software:</p>
     <ul>
-      <li>Donoso-Oliva, C., Becker, I., Protopapas, P., Cabrera-Vives, G., Cádiz-Leyton, M., Moreno-Cartagena, D. (2025), Astromer 2.</li>
-      <li>Donoso-Oliva, C. et al. (2023), ASTROMER, A&amp;A 670, A54.</li>
+      ${citations.map((citation) => html`<li>${citation}.</li>`)}
       <li>Lannelongue, L., Grealey, J., Inouye, M. (2021), Advanced Science 8, 2100707, for the estimate of energy.</li>
       <li>Astromer for Deno ${version}.</li>
     </ul>

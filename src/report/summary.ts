@@ -20,7 +20,7 @@ function pretraining({ folder, settings, metrics, best, last, environment }: Tra
   const found = (name: string) => best?.metrics?.[name]?.toFixed(4) ?? "?";
   const sizes = [
     ...model ? [`${grouped(model.parameters)} parameters`] : [],
-    `${epochs} epochs`,
+    `${epochs} ${epochs === 1 ? "epoch" : "epochs"}`,
     ...end ? [`${grouped(end.step)} steps`, `${duration(end.seconds)} on ${textOf(environment.device)}`] : [],
   ];
   return [

@@ -37,7 +37,7 @@ export interface EnergyAssumptions {
 }
 
 /** Power of memory, W/GB, in the same source. */
-const memoryPower = 0.3725;
+export const memoryPower = 0.3725;
 
 /** What a run used; all of it is taken to be busy. */
 export interface Usage {

@@ -2,6 +2,12 @@
 import { energySentences } from "../train/energy.ts";
 import type { ModelConfig } from "./model_folder.ts";
 
+/** What to cite. */
+export const citations = [
+  "Donoso-Oliva, C., Becker, I., Protopapas, P., Cabrera-Vives, G., Cádiz-Leyton, M., Moreno-Cartagena, D. (2025), Astromer 2",
+  "Donoso-Oliva, C. et al. (2023), ASTROMER, A&A 670, A54",
+];
+
 /** A Markdown table of names and values. */
 function table(head: readonly [string, string], rows: readonly (readonly [string, unknown])[]): string {
   const cell = (value: unknown) =>
@@ -98,9 +104,7 @@ export function modelCard(config: ModelConfig): string {
     ),
     ...section(
       "Citation",
-      "Donoso-Oliva, C., Becker, I., Protopapas, P., Cabrera-Vives, G., Cádiz-Leyton, M., Moreno-Cartagena, D. (2025), " +
-        "Astromer 2; Donoso-Oliva, C. et al. (2023), ASTROMER, A&A 670, A54. Made with Astromer for Deno " +
-        `${config.astromer_version}.`,
+      `${citations.join("; ")}. Made with Astromer for Deno ${config.astromer_version}.`,
     ),
   ].join("\n");
 }

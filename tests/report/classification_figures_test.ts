@@ -51,12 +51,26 @@ Deno.test("the figure of scores names scenarios, models, heads, folds and stars"
   assertEquals(svg.match(/>gamma</g)!.length, 1, "shape and dashes share a legend");
 });
 
-Deno.test("weights of layers: input, block 1, block 2, with deviations; none of heads without", async () => {
+Deno.test("with many models and heads, every head has a panel, and scenarios do not mix", async () => {
+  const many = ["a", "b", "c"].flatMap((model) =>
+    ["gamma", "mean", "max"].flatMap((head) =>
+      [20, 100].map((samples_per_class) => resultOf({ model, head, samples_per_class }))
+    )
+  );
+  const places = scorePoints(many).map(({ place }) => place).sort((a, b) => a - b);
+  assertTrue(places[8] < 30 && places[9] > 60, String(places));
+  const svg = await renderSvg(scoreFigure(many).spec);
+  for (const text of ["gamma", "mean", "max", "a", "b", "c"]) {
+    assertEquals(svg.match(new RegExp(`>${text}<`, "g"))!.length, 1, text);
+  }
+});
+
+Deno.test("weights of layers: input embedding (0), block 1, block 2, with deviations; none of heads without", async () => {
   const points = gammaPoints(results);
   assertEquals(points.filter((point) => point.samples_per_class === 20).map(({ layer }) => layer), [
-    "input",
-    "1",
-    "2",
+    0,
+    1,
+    2,
   ]);
   assertAlmostEquals(points[0].gamma, 0.3);
   assertAlmostEquals(points[0].deviation, 0.1);
@@ -67,7 +81,9 @@ Deno.test("weights of layers: input, block 1, block 2, with deviations; none of 
     ...results.filter((one) => one.gammas).map((one) => ({ ...one, model: "other" })),
   ];
   const svg = await renderSvg(gammaFigure(twice)!.spec);
-  for (const text of ["input", "γ", "other", "astromer2", "100"]) assertStringIncludes(svg, `>${text}<`);
+  for (const text of ["block (0: input embedding)", "γ", "other", "astromer2", "100"]) {
+    assertStringIncludes(svg, `>${text}<`);
+  }
 });
 
 Deno.test("confusions are per cent of the true class, the mean over folds", () => {
