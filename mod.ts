@@ -27,7 +27,7 @@ export type { Energy, EnergyAssumptions, Usage } from "./src/train/energy.ts";
 export type { ClassifierKind } from "./src/classify/fitted_classifier.ts";
 export type { Balance } from "./src/classify/train_head.ts";
 export type { Pooling } from "./src/embed/pooling.ts";
-export type { ReconstructionMetrics } from "./src/evaluate/metrics.ts";
+export { ReconstructionMetrics } from "./src/evaluate/metrics.ts";
 export type { MetricsLine } from "./src/train/pretrain.ts";
 export type { LoadOptions, ModelConfig } from "./src/weights/model_folder.ts";
 
@@ -53,11 +53,23 @@ import * as everyOp from "./ffi/ops.ts";
  * import { ops, scope, Tensor } from "./mod.ts";
  *
  * const sum = scope(() => ops.add(Tensor.from([1, 2]), Tensor.from([3, 4])).toArray());
- * console.assert(sum[1] === 6);
+ * if (sum[1] !== 6) throw new Error("2 + 4 is 6");
  * ```
  */
 export const ops: typeof everyOp = everyOp;
-/** Binds another operator by its schema; its arguments are typed by it. See `ffi/dispatch.ts` for what can be bound. */
+/**
+ * Binds another operator by its schema in PyTorch's `native_functions.yaml`, which types its arguments.
+ *
+ * @example
+ * ```ts
+ * import { op, scope, Tensor } from "./mod.ts";
+ *
+ * const relu6 = op("aten::relu6(Tensor self) -> Tensor");
+ * const found = scope(() => relu6(Tensor.from([-1, 3, 9])).toArray());
+ * if (found.join() !== "0,3,6") throw new Error(`${found}`);
+ * ```
+ * @throws {TypeError} when an argument of the schema cannot be packed, a Scalar above all
+ */
 export const op: typeof import("./ffi/dispatch.ts")["op"] = dispatch.op;
 export { backward, gradientOf, noGrad, requiresGrad, setGradient } from "./ffi/autograd.ts";
 export { cudaDeviceCount, type Device, setThreads, synchronize, threads } from "./ffi/device.ts";

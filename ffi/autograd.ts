@@ -8,7 +8,21 @@ const _backward = op(
   "aten::_backward(Tensor self, Tensor[] inputs, Tensor? gradient=None, bool? retain_graph=None, bool create_graph=False) -> ()",
 );
 
-/** Says whether operations on a leaf are recorded for the backward pass; returns the tensor. */
+/**
+ * Says whether operations on a leaf are recorded for the backward pass; returns the tensor.
+ *
+ * @example
+ * ```ts
+ * import { backward, gradientOf, ops, requiresGrad, scope, Tensor } from "../mod.ts";
+ *
+ * const gradient = scope(() => {
+ *   const x = requiresGrad(Tensor.from([3]));
+ *   backward(ops.mean(ops.square(x)));
+ *   return gradientOf(x)!.item();
+ * });
+ * if (gradient !== 6) throw new Error("d x^2 / dx at 3 is 6");
+ * ```
+ */
 export function requiresGrad(leaf: Tensor, wanted = true): Tensor {
   check(libtorch().torch.torch_set_requires_grad(leaf.handle, wanted), "requires_grad");
   return leaf;
@@ -21,12 +35,37 @@ function gradientPointer(leaf: Tensor): Deno.PointerObject {
   return libtorch().c10._ZN3c1010TensorImpl12mutable_gradEv(implementation)!;
 }
 
-/** Makes a tensor the place where a leaf's gradient accumulates, in place; it may be a view of a flat buffer. */
+/**
+ * Makes a tensor the place where a leaf's gradient accumulates, in place; it may be a view of a flat buffer.
+ *
+ * @example
+ * ```ts
+ * import { backward, ops, requiresGrad, scope, setGradient, Tensor } from "../mod.ts";
+ *
+ * const sum = scope(() => {
+ *   const x = requiresGrad(Tensor.from([1, 2])), gradient = Tensor.zeros([2]);
+ *   setGradient(x, gradient);
+ *   for (let i = 0; i < 2; i++) backward(ops.mean(x));
+ *   return gradient.toArray();
+ * });
+ * if (sum.join() !== "1,1") throw new Error("two passes of 1/2 each");
+ * ```
+ */
 export function setGradient(leaf: Tensor, gradient: Tensor): void {
   check(libtorch().torch.aoti_torch_assign_tensors(gradient.handle, gradientPointer(leaf)), "grad");
 }
 
-/** A leaf's gradient, or null before a backward pass has reached it. */
+/**
+ * A leaf's gradient, or null before a backward pass has reached it.
+ *
+ * @example
+ * ```ts
+ * import { gradientOf, requiresGrad, scope, Tensor } from "../mod.ts";
+ *
+ * const before = scope(() => gradientOf(requiresGrad(Tensor.from([1]))));
+ * if (before !== null) throw new Error("there was no backward pass");
+ * ```
+ */
 export function gradientOf(leaf: Tensor): Tensor | null {
   check(libtorch().torch.aoti_torch_new_tensor_handle(gradientPointer(leaf), outWord), "grad");
   const gradient = adopt(outWord[0]);
@@ -37,13 +76,39 @@ export function gradientOf(leaf: Tensor): Tensor | null {
 
 /**
  * Adds the gradient of a scalar to every leaf that it depends on.
+ *
+ * @example
+ * ```ts
+ * import { backward, gradientOf, ops, requiresGrad, scope, Tensor } from "../mod.ts";
+ *
+ * const gradient = scope(() => {
+ *   const weight = requiresGrad(Tensor.from([1, 2], [1, 2]));
+ *   backward(ops.mean(ops.linear(Tensor.from([3, 4], [1, 2]), weight)));
+ *   return gradientOf(weight)!.toArray();
+ * });
+ * if (gradient.join() !== "3,4") throw new Error("the gradient of w x by w is x");
+ * ```
  * @param loss a tensor of one element
  */
 export function backward(loss: Tensor): void {
   _backward(loss, []);
 }
 
-/** Runs a function whose operations are not recorded. */
+/**
+ * Runs a function whose operations are not recorded.
+ *
+ * @example
+ * ```ts
+ * import { gradientOf, noGrad, ops, requiresGrad, scope, Tensor } from "../mod.ts";
+ *
+ * const nothing = scope(() => {
+ *   const x = requiresGrad(Tensor.from([2]));
+ *   noGrad(() => ops.square(x));
+ *   return gradientOf(x);
+ * });
+ * if (nothing !== null) throw new Error("nothing was recorded");
+ * ```
+ */
 export function noGrad<R>(run: () => R): R {
   const { torch } = libtorch();
   const before = torch.aoti_torch_grad_mode_is_enabled();

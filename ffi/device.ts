@@ -39,13 +39,32 @@ export function deviceName({ type, index }: DeviceCode): Device {
   return type === libtorch().torch.aoti_torch_device_type_cpu() ? "cpu" : `cuda:${index}`;
 }
 
-/** How many GPUs libtorch can use; 0 with a CPU build. */
+/**
+ * How many GPUs libtorch can use; 0 with a CPU build.
+ *
+ * @example
+ * ```ts
+ * import { Astromer, cudaDeviceCount } from "../mod.ts";
+ *
+ * using model = Astromer.untrained({ preset: "small", device: cudaDeviceCount() > 0 ? "cuda" : "cpu" });
+ * if (model.width !== 64) throw new Error("small is 4 heads of 16");
+ * ```
+ */
 export function cudaDeviceCount(): number {
   const { torch, cuda } = libtorch();
   return cuda ? Number(torch._ZN5torch4cuda12device_countEv()) : 0;
 }
 
-/** Waits until a GPU has done all it was given; does nothing on the CPU. */
+/**
+ * Waits until a GPU has done all it was given; does nothing on the CPU.
+ *
+ * @example
+ * ```ts
+ * import { synchronize } from "../mod.ts";
+ *
+ * synchronize("cpu"); // nothing to wait for; with "cuda" it is what a timing must wait for
+ * ```
+ */
 export function synchronize(device: Device): void {
   if (device === "cpu") return;
   libtorch().torch._ZN5torch4cuda11synchronizeEl(BigInt(deviceCode(device).index));
@@ -53,6 +72,16 @@ export function synchronize(device: Device): void {
 
 /**
  * Sets how many threads an operator may use on the CPU.
+ *
+ * @example
+ * ```ts
+ * import { setThreads, threads } from "../mod.ts";
+ *
+ * const before = threads();
+ * setThreads(1);
+ * if (threads() !== 1) throw new Error("operators run on one thread now");
+ * setThreads(before);
+ * ```
  * @throws {RangeError} unless it is a whole number of at least 1
  */
 export function setThreads(count: number): void {
@@ -62,7 +91,16 @@ export function setThreads(count: number): void {
   libtorch().torch._ZN2at15set_num_threadsEi(count);
 }
 
-/** How many threads an operator may use on the CPU. */
+/**
+ * How many threads an operator may use on the CPU.
+ *
+ * @example
+ * ```ts
+ * import { threads } from "../mod.ts";
+ *
+ * if (threads() < 1) throw new Error("there is always one");
+ * ```
+ */
 export function threads(): number {
   return libtorch().torch._ZN2at15get_num_threadsEv();
 }

@@ -182,9 +182,12 @@ export function operatorCalls(): number {
  * Declares an operator by its schema, as `native_functions.yaml` spells it.
  *
  * @example
- * ```ts ignore
- * const linear = op("aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor");
- * const y = linear(x, weight, bias);
+ * ```ts
+ * import { op, scope, Tensor } from "../mod.ts";
+ *
+ * const relu6 = op("aten::relu6(Tensor self) -> Tensor");
+ * const found = scope(() => relu6(Tensor.from([-1, 3, 9])).toArray());
+ * if (found.join() !== "0,3,6") throw new Error(`${found}`);
  * ```
  * @returns its function, typed by the schema; the function throws {@link TorchError} with libtorch's own words, and
  * TypeError on a wrong argument

@@ -9,7 +9,21 @@ export const oldestVersion = "2.10";
 /** The version that `deno task setup` installs and that the tests run with. */
 export const pinnedVersion = "2.13.0";
 
-/** No usable libtorch: the message lists each path tried, with its cause, and how to get one. */
+/**
+ * No usable libtorch: the message lists each path tried, with its cause, and how to get one.
+ *
+ * @example
+ * ```ts
+ * import { LibtorchError, Tensor } from "../mod.ts";
+ *
+ * try {
+ *   using _ = Tensor.from([1]); // libtorch opens at the first use
+ * } catch (error) {
+ *   if (error instanceof LibtorchError) console.error(error.message, error.tried);
+ *   throw error;
+ * }
+ * ```
+ */
 export class LibtorchError extends Error {
   /** The error's kind. */
   override name = "LibtorchError";

@@ -1,7 +1,21 @@
 /** The one gate for native errors, and the out-parameters that calls write to (one thread: filled and read at once). */
 import { libtorch } from "./library.ts";
 
-/** A call that libtorch refused, with its own words. */
+/**
+ * A call that libtorch refused, with its own words.
+ *
+ * @example
+ * ```ts
+ * import { ops, scope, Tensor, TorchError } from "../mod.ts";
+ *
+ * try {
+ *   scope(() => ops.matmul(Tensor.from([1, 2], [1, 2]), Tensor.from([1, 2], [1, 2])));
+ *   throw new Error("unreachable");
+ * } catch (error) {
+ *   if (!(error instanceof TorchError)) throw error; // in libtorch's own words
+ * }
+ * ```
+ */
 export class TorchError extends Error {
   /** The error's kind. */
   override name = "TorchError";

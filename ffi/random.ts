@@ -3,6 +3,17 @@ import { libtorch } from "./library.ts";
 
 /**
  * Seeds the generators of the CPU and of every GPU, as PyTorch's `torch.manual_seed` does.
+ *
+ * @example
+ * ```ts
+ * import { manualSeed, ops, scope } from "../mod.ts";
+ *
+ * const draw = () => {
+ *   manualSeed(7);
+ *   return scope(() => ops.rand([2]).toArray().join());
+ * };
+ * if (draw() !== draw()) throw new Error("the same seed gives the same numbers");
+ * ```
  * @param seed a whole number of up to 64 bits
  * @throws {RangeError} when it is another: it would be cut to one that fits
  */

@@ -75,7 +75,18 @@ export function liveTensors(): number {
   return live;
 }
 
-/** A tensor of libtorch. Owns one native handle; views own their handle and share the memory. */
+/**
+ * A tensor of libtorch. Owns one native handle; views own their handle and share the memory.
+ *
+ * @example
+ * ```ts
+ * import { Tensor } from "../mod.ts";
+ *
+ * using matrix = Tensor.from([1, 2, 3, 4, 5, 6], [2, 3]);
+ * if (matrix.shape.join() !== "2,3" || matrix.dtype !== "float32") throw new Error("two rows of three");
+ * if (matrix.toArray()[3] !== 4) throw new Error("row after row");
+ * ```
+ */
 export class Tensor implements Disposable {
   #handle: Deno.PointerObject | null;
   #shape: readonly number[] | undefined;
@@ -343,8 +354,15 @@ export function adopt(handle: bigint): Tensor {
  * objects of them), which belong to the surrounding scope.
  *
  * @example
- * ```ts ignore
- * const loss = scope(() => mean(square(sub(prediction, target))));
+ * ```ts
+ * import { ops, scope, Tensor } from "../mod.ts";
+ *
+ * const loss = scope(() => {
+ *   const [prediction, target] = [Tensor.from([1, 2]), Tensor.from([1, 4])];
+ *   return ops.mean(ops.square(ops.sub(prediction, target)));
+ * });
+ * if (loss.item() !== 2) throw new Error("the mean of 0 and 4 is 2");
+ * loss.dispose();
  * ```
  * @throws {TypeError} when the function returns a promise: its tensors would be gone before it ends
  */
@@ -369,6 +387,18 @@ export function scope<R>(run: () => R): R {
 /**
  * Makes tensors that outlive the scope they are made in: the parameters of a model, a cache. Whoever makes them disposes
  * of them.
+ *
+ * @example
+ * ```ts
+ * import { scope, Tensor, unscoped } from "../mod.ts";
+ *
+ * const kept = scope(() => {
+ *   const cache = unscoped(() => Tensor.from([1, 2]));
+ *   return () => cache;
+ * })();
+ * if (kept.disposed) throw new Error("it lives until someone disposes of it");
+ * kept.dispose();
+ * ```
  */
 export function unscoped<R>(run: () => R): R {
   const outer = currentScope;

@@ -111,7 +111,7 @@ export interface WindowAttention {
  * const lightCurve = { mjd, magnitude: mjd.map((t) => 15 + 0.3 * Math.sin(t / 4)), error: mjd.map(() => 0.02) };
  * using model = Astromer.untrained({ preset: "small" });
  * const [embedding] = model.embed([lightCurve]);
- * console.assert(embedding.length === model.width);
+ * if (embedding.length !== model.width) throw new Error("one vector a light curve");
  * ```
  */
 export class Astromer implements Disposable {

@@ -57,7 +57,7 @@ export interface Classification {
  * using model = Astromer.untrained({ preset: "small" });
  * using classifier = await Classifier.fit(model, labelled, { head: "linear", learningRate: 0.05, epochs: 50 });
  * const [{ probabilities }] = await classifier.predict([curve(7, 0.3)]);
- * console.assert(Math.abs(probabilities.fast + probabilities.slow - 1) < 1e-5);
+ * if (Math.abs(probabilities.fast + probabilities.slow - 1) > 1e-5) throw new Error("they sum to 1");
  * ```
  */
 export class Classifier implements Disposable {

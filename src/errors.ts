@@ -1,13 +1,40 @@
 /**
  * A mistake in what the user gave: a flag, a file, a row, a column. The message names it, says what was found and what
  * would be right. Commands print it as one sentence, without a stack trace, and exit with code 2.
+ *
+ * @example
+ * ```ts
+ * import { Astromer, InputError } from "../mod.ts";
+ *
+ * try {
+ *   await Astromer.load("no/such/folder");
+ *   throw new Error("unreachable");
+ * } catch (error) {
+ *   if (!(error instanceof InputError)) throw error; // its message says which file and what is wrong
+ * }
+ * ```
  */
 export class InputError extends Error {
   /** The error's kind. */
   override name = "InputError";
 }
 
-/** A failure that is not the user's input (a full disk, a missing library): one sentence, exit code 1. */
+/**
+ * A failure that is not the user's input (a full disk, a missing library): one sentence, exit code 1.
+ *
+ * @example
+ * ```ts
+ * import { Astromer, Failure } from "../mod.ts";
+ *
+ * using model = Astromer.untrained({ preset: "small" });
+ * try {
+ *   await model.save(`${await Deno.makeTempFile()}/model`); // a file is no folder
+ *   throw new Error("unreachable");
+ * } catch (error) {
+ *   if (!(error instanceof Failure)) throw error; // a sentence: what could not be done, and why
+ * }
+ * ```
+ */
 export class Failure extends Error {
   /** The error's kind. */
   override name = "Failure";

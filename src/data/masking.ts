@@ -28,7 +28,20 @@ export interface Masking {
   replaced_fraction: number;
 }
 
-/** The paper's fractions: of all points 50 % probed; of all points 30 % masked, 10 % replaced, 10 % left. */
+/**
+ * The paper's fractions: of all points 50 % probed; of all points 30 % masked, 10 % replaced, 10 % left.
+ *
+ * @example
+ * ```ts
+ * import { Astromer, paperMasking } from "../../mod.ts";
+ *
+ * const mjd = Array.from({ length: 50 }, (_, i) => 59_000 + i);
+ * const lightCurve = { mjd, magnitude: mjd.map((t) => 15 + Math.sin(t / 9)) };
+ * using model = Astromer.untrained({ preset: "small" });
+ * const { rmse } = await model.evaluate([lightCurve], { masking: paperMasking }); // mag, of the probed points
+ * if (!(rmse > 0)) throw new Error("an untrained model cannot be right");
+ * ```
+ */
 export const paperMasking: Masking = { probed_fraction: 0.5, masked_fraction: 0.3, replaced_fraction: 0.1 };
 
 /** Nothing hidden and every point probed, as at inference. */

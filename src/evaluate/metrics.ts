@@ -1,7 +1,19 @@
 /** RMSE and R2 of reconstructed magnitudes, as the reference reports them. */
 import { plainTable } from "../table.ts";
 
-/** Sums over windows of squared residuals; add windows, then read. */
+/**
+ * Sums over windows of squared residuals; add windows, then read.
+ *
+ * @example
+ * ```ts
+ * import { ReconstructionMetrics } from "../../mod.ts";
+ *
+ * const metrics = new ReconstructionMetrics();
+ * metrics.add([0.1, -0.1], [0, 0]); // predicted and true magnitudes of one window
+ * metrics.add([0.5, 0.9], [0.5, 0.9]);
+ * if (Math.abs(metrics.rmse - Math.sqrt(0.01 / 2)) > 1e-12) throw new Error("not the root of the mean over windows");
+ * ```
+ */
 export class ReconstructionMetrics {
   #windows = 0;
   #meanSquares = 0;

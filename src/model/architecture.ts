@@ -88,6 +88,14 @@ export const presets = {
 
 /**
  * A preset's architecture with some settings changed.
+ *
+ * @example
+ * ```ts
+ * import { architecture } from "../../mod.ts";
+ *
+ * const { heads, head_size, feed_forward_size } = architecture("astromer2", { blocks: 4 });
+ * if (heads * head_size !== 256 || feed_forward_size !== 512) throw new Error("not the paper's sizes");
+ * ```
  * @throws {z.ZodError} on an impossible setting
  */
 export function architecture(

@@ -84,7 +84,22 @@ export function parameterSpecs(architecture: Architecture, initialization: Initi
   ];
 }
 
-/** Astromer 2 (or 1: an {@link Architecture} away). */
+/**
+ * Astromer 2 (or 1: an {@link Architecture} away).
+ *
+ * @example
+ * ```ts
+ * import { architecture, AstromerNetwork, scope, Tensor } from "../../mod.ts";
+ *
+ * using network = new AstromerNetwork(architecture("small"));
+ * const shape = scope(() => {
+ *   const column = (values: number[]) => Tensor.from(values, [1, 3, 1]); // (B, L, 1)
+ *   const input = { magnitudes: column([-0.1, 0, 0.1]), times: column([-5, 0, 5]), hidden: null };
+ *   return network.encode(input).shape; // (B, L, d)
+ * });
+ * if (shape.join() !== "1,3,64") throw new Error(`${shape}`);
+ * ```
+ */
 export class AstromerNetwork implements Disposable {
   /** Its sizes and switches. */
   readonly architecture: Architecture;

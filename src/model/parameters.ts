@@ -67,7 +67,19 @@ export type StateDict = ReadonlyMap<string, { shape: readonly number[]; data: Fl
 
 const count = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
-/** The parameters of a model. */
+/**
+ * The parameters of a model.
+ *
+ * @example
+ * ```ts
+ * import { architecture, AstromerNetwork } from "../../mod.ts";
+ *
+ * using network = new AstromerNetwork(architecture("small"));
+ * const state = network.parameters.stateDict(); // by name, as in PyTorch
+ * if (state.get("encoder.input.weight")!.shape.join() !== "64,1") throw new Error("a linear map's weight is (out, in)");
+ * network.parameters.loadStateDict(state);
+ * ```
+ */
 export class Parameters implements Disposable {
   /** (P,) float32: what the optimizer updates. */
   readonly master: Tensor;
