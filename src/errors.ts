@@ -44,3 +44,9 @@ export class Failure extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Names in a sentence: the first few, and how many more there are. */
+export function fewOf(names: readonly string[], most = 8): string {
+  const more = names.length > most ? ` and ${names.length - most} more` : "";
+  return names.slice(0, most).join(", ") + more;
+}

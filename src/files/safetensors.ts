@@ -37,120 +37,212 @@ export interface SafetensorsHeader {
   fileLength: number;
 }
 
-/** A header may take at most this many bytes, as in the format's reference implementation. */
-const largestHeader = 100_000_000;
+/**
+ * Bounds of what is read. JSON can take thirty times its size in memory, so a stranger's file could exhaust
+ * it; a large model's header has a few megabytes.
+ */
+const largest = {
+  /** Bytes; the format's reference implementation takes six times as many. */
+  header: 1 << 24,
+  tensors: 100_000,
+  /** Letters of a name. */
+  name: 1000,
+  /** Sizes of a shape; NumPy's bound. */
+  rank: 64,
+  /** The header's table, a tensor's table, its shape. */
+  depth: 3,
+  /** Bytes of a file that is read into memory: it may claim terabytes and take no space on disk. */
+  file: 2 ** 32,
+};
 
 /**
- * Reads and checks a header. Every offset must lie in the file, match dtype and shape, and overlap no other.
- * @throws {InputError} naming the file and the tensor, when anything does not hold
+ * Reads and checks a header. Tensors must fit their dtype and shape, and lie end to end from the header's end
+ * to the file's.
+ * @throws {InputError} naming the file and, as far as there is one, the tensor, when anything does not hold
  */
 export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
-  let file: Deno.FsFile;
-  try {
-    file = await Deno.open(path, { read: true });
-  } catch (error) {
-    throw new InputError(`${path} cannot be read: ${messageOf(error)}`);
-  }
-  using _ = file;
-  const { size: fileLength, isFile } = await file.stat();
+  const { isFile } = await readable(path, Deno.stat(path)); // not of the open file: a pipe waits for a writer
   if (!isFile) throw new InputError(`${path} is not a file`);
-  if (fileLength < 8) throw tooShort(path, fileLength);
-  const size = headerSize(path, await readExactly(file, 8), fileLength);
-  return parseHeader(path, await readExactly(file, size), fileLength);
+  using file = await readable(path, Deno.open(path));
+  const { size: fileLength } = await readable(path, file.stat());
+  const size = headerSize(path, await readExactly(path, file, Math.min(8, fileLength)), fileLength);
+  return parseHeader(path, await readExactly(path, file, size), fileLength);
 }
 
-function tooShort(path: string, fileLength: number): InputError {
-  return new InputError(`${path} is not a safetensors file: it has only ${fileLength} bytes`);
+/** What the operating system will not do with a path is the user's mistake. */
+function readable<T>(path: string, read: Promise<T>): Promise<T> {
+  return read.catch((error) => {
+    throw new InputError(`${path} cannot be read: ${messageOf(error)}`);
+  });
 }
 
-function headerSize(path: string, { buffer }: Uint8Array<ArrayBuffer>, fileLength: number): number {
-  const size = Number(new DataView(buffer).getBigUint64(0, true));
-  if (size >= 2 && size <= largestHeader && size <= fileLength - 8) return size;
-  throw new InputError(`${path} is not a safetensors file: its header claims ${size} of ${fileLength} bytes`);
+async function readExactly(
+  path: string,
+  file: Deno.FsFile,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length;) {
+    const count = await readable(path, file.read(bytes.subarray(done)));
+    if (count === null) throw new InputError(`${path} became shorter while it was read`);
+    done += count;
+  }
+  return bytes;
+}
+
+/** The size of the header, from a file's first bytes. */
+function headerSize(path: string, start: Uint8Array, fileLength: number): number {
+  if (fileLength < 8) {
+    throw new InputError(`${path} is not a safetensors file: it has only ${fileLength} bytes`);
+  }
+  const size = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
+  if (size < 2 || size > fileLength - 8) {
+    throw new InputError(
+      `${path} is not a safetensors file: its header claims ${size} of ${fileLength} bytes`,
+    );
+  }
+  if (size <= largest.header) return size;
+  throw new InputError(
+    `${path} has a header of ${size} bytes, more than the ${largest.header} that are read`,
+  );
 }
 
 function parseHeader(path: string, bytes: Uint8Array, fileLength: number): SafetensorsHeader {
-  let json: unknown;
+  let text: string;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new InputError(`${path} is not a safetensors file: its header is not JSON (${messageOf(error)})`);
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new InputError(`${path} is not a safetensors file: its header is not UTF-8`);
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new InputError(`${path} is not a safetensors file: its header is not a JSON object`);
+  const { __metadata__: metadata = {}, ...entries } = parseTable(
+    `${path} is not a safetensors file: its header`,
+    text,
+  );
+  if (!isTable(metadata) || Object.values(metadata).some((value) => typeof value !== "string")) {
+    throw new InputError(`${path}: __metadata__ is not a table of texts`);
   }
-  const dataStart = 8 + bytes.byteLength;
-  const tensors = new Map<string, TensorEntry>();
-  let metadata: Record<string, string> = {};
-  for (const [name, value] of Object.entries(json as Record<string, unknown>)) {
-    if (name === "__metadata__") {
-      if (
-        typeof value !== "object" || value === null || Object.values(value).some((v) => typeof v !== "string")
-      ) {
-        throw new InputError(`${path}: __metadata__ is not a table of texts`);
-      }
-      metadata = value as Record<string, string>;
-    } else tensors.set(name, entryOf(path, name, value, dataStart, fileLength));
-  }
+  const dataStart = 8 + bytes.length;
+  const tensors = new Map(
+    Object.entries(entries).map(([name, entry]) => [name, entryOf(path, name, entry, dataStart, fileLength)]),
+  );
   const ordered = [...tensors].sort(([, a], [, b]) => a.start - b.start || a.byteLength - b.byteLength);
-  let end = dataStart;
-  for (const [name, entry] of ordered) {
-    if (entry.start !== end) {
-      throw new InputError(
-        `${path}: tensor "${name}" starts at byte ${entry.start}, but the one before it ends at ${end}`,
-      );
+  let end = dataStart, before = "the header";
+  for (const [name, { start, byteLength }] of ordered) {
+    if (start !== end) {
+      throw new InputError(`${path}: tensor "${name}" starts at byte ${start}, but ${before} ends at ${end}`);
     }
-    end = entry.start + entry.byteLength;
+    end = start + byteLength;
+    before = `tensor "${name}"`;
   }
   if (end !== fileLength) {
-    throw new InputError(`${path}: the tensors end at byte ${end}, the file at ${fileLength}`);
+    throw new InputError(`${path}: ${before} ends at byte ${end}, but the file at ${fileLength}`);
   }
-  return { tensors, metadata, fileLength };
+  return { tensors, metadata: metadata as Record<string, string>, fileLength };
+}
+
+const isTable = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Parses a JSON object in which no key stands twice. */
+function parseTable(what: string, text: string): Record<string, unknown> {
+  let table: unknown;
+  try {
+    checkOutline(what, text);
+    table = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`${what} is not JSON`); // without the parser's words, which quote the text as it is
+  }
+  if (!isTable(table)) throw new InputError(`${what} is not a JSON object`);
+  return table;
+}
+
+/**
+ * Refuses what JSON.parse does not: keys that stand twice in a table (it keeps the last), tables and lists that
+ * are nested deeper, or are more, than those of any header.
+ * @throws {InputError} on these
+ * @throws {SyntaxError} on some of what is not JSON, leaving the rest to JSON.parse
+ */
+function checkOutline(what: string, text: string): void {
+  const keys: Set<string>[] = []; // of each table or list that is open
+  let last = "", opened = 0;
+  for (let i = 0; i < text.length; i++) {
+    switch (text[i]) {
+      case '"': {
+        const start = i++;
+        while (i < text.length && text[i] !== '"') i += text[i] === "\\" ? 2 : 1;
+        last = text.slice(start, i + 1);
+        break;
+      }
+      case ":": {
+        const key = JSON.parse(last);
+        if (keys.at(-1)?.has(key)) throw new InputError(`${what} has the key ${shown(key)} twice`);
+        keys.at(-1)?.add(key);
+        break;
+      }
+      case "{":
+      case "[":
+        if (keys.push(new Set()) > largest.depth) throw new InputError(`${what} is nested too deeply`);
+        if (++opened > 2 + 3 * largest.tensors) {
+          throw new InputError(`${what} has more than the ${largest.tensors} tensors that are read`);
+        }
+        break;
+      case "}":
+      case "]":
+        keys.pop();
+    }
+  }
+}
+
+/** What stands in a file, for a message: as JSON, without control characters, and not all of it. */
+function shown(value: unknown): string {
+  const text = String(JSON.stringify(value)).slice(0, 101);
+  const printable = text.replace(/\p{Cc}/gu, (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`);
+  return text.length > 100 ? `${printable}…` : printable;
 }
 
 function entryOf(
   path: string,
   name: string,
-  value: unknown,
+  entry: unknown,
   dataStart: number,
   fileLength: number,
 ): TensorEntry {
-  const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
-  const whole = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
-  if (typeof dtype !== "string" || !Object.hasOwn(elementSize, dtype)) {
+  // Names go into messages here and elsewhere: they must not steer a terminal.
+  if (name.length > largest.name || /[\p{Cc}\p{Cs}]/u.test(name)) {
     throw new InputError(
-      `${path}: tensor "${name}" has dtype ${JSON.stringify(dtype)}, which is not supported`,
+      `${path}: ${shown(name)} cannot be a tensor's name: it is too long or has control characters`,
     );
   }
-  if (!Array.isArray(shape) || !shape.every(whole)) {
+  const { dtype, shape, data_offsets: offsets } = isTable(entry) ? entry : {};
+  const whole = (size: unknown): size is number =>
+    Number.isSafeInteger(size) && !Object.is(size, -0) && (size as number) >= 0;
+  if (typeof dtype !== "string" || !Object.hasOwn(elementSize, dtype)) {
+    throw new InputError(`${path}: tensor "${name}" has dtype ${shown(dtype)}, which is not supported`);
+  }
+  if (!Array.isArray(shape) || shape.length > largest.rank || !shape.every(whole)) {
     throw new InputError(
-      `${path}: tensor "${name}" has shape ${JSON.stringify(shape)}, which is not a list of sizes`,
+      `${path}: tensor "${name}" has shape ${
+        shown(shape)
+      }, which is not a list of at most ${largest.rank} sizes`,
     );
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(whole) || offsets[0] > offsets[1]) {
-    throw new InputError(`${path}: tensor "${name}" has data_offsets ${JSON.stringify(offsets)}`);
+    throw new InputError(
+      `${path}: tensor "${name}" has data_offsets ${shown(offsets)}, which is not a first byte and an end`,
+    );
   }
   const byteLength = offsets[1] - offsets[0];
   const wanted = shape.reduce((product, size) => product * size, elementSize[dtype as SafetensorsDtype]);
   if (byteLength !== wanted) {
     throw new InputError(
-      `${path}: tensor "${name}" (${dtype} [${shape}]) needs ${wanted} bytes but has ${byteLength}`,
+      `${path}: tensor "${name}" (${dtype} ${shown(shape)}) needs ${wanted} bytes but has ${byteLength}`,
     );
   }
   if (dataStart + offsets[1] > fileLength) {
     throw new InputError(`${path}: tensor "${name}" ends beyond the end of the file (is it cut short?)`);
   }
   return { dtype: dtype as SafetensorsDtype, shape, start: dataStart + offsets[0], byteLength };
-}
-
-async function readExactly(file: Deno.FsFile, length: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  for (let read = 0; read < length;) {
-    const n = await file.read(bytes.subarray(read));
-    if (n === null) throw new InputError("the file ends early");
-    read += n;
-  }
-  return bytes;
 }
 
 /** A tensor in memory: the shape, and the elements as a typed array (BF16 and F16 as raw Uint16Array). */
@@ -166,16 +258,20 @@ export interface Safetensors {
   metadata: Record<string, string>;
 }
 
-/** The entry of the metadata that holds each tensor's CRC-32, as JSON: {name: eight hexadecimal digits}. */
+/** The entry of the metadata that holds the tensors' checksums, as JSON: {name: eight hexadecimal digits}. */
 const checksumsKey = "crc32";
 
 /**
- * Reads a whole file. Tensors are checked against the checksums that {@link writeSafetensors} leaves; files of others have none.
- * @throws {InputError} as {@link readSafetensorsHeader}, and when a tensor is not what was written
+ * Reads a whole file. Its tensors are checked against the checksums that {@link writeSafetensors} leaves in the
+ * metadata, which are not handed out; files of others have none.
+ * @throws {InputError} as {@link readSafetensorsHeader}, and naming the tensor that is not what was written
  */
 export async function readSafetensors(path: string): Promise<Safetensors> {
-  await readSafetensorsHeader(path); // a file of any size, so its header first
-  return parseSafetensors(path, await Deno.readFile(path));
+  const { fileLength } = await readSafetensorsHeader(path); // before anything of the file's size is allocated
+  if (fileLength > largest.file) {
+    throw new InputError(`${path} has ${fileLength} bytes, more than the ${largest.file} that are read`);
+  }
+  return parseSafetensors(path, await readable(path, Deno.readFile(path)));
 }
 
 /**
@@ -183,54 +279,59 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
  * @param path where they come from, for messages
  */
 export function parseSafetensors(path: string, bytes: Uint8Array<ArrayBuffer>): Safetensors {
-  if (bytes.length < 8) throw tooShort(path, bytes.length);
-  const size = headerSize(path, bytes.slice(0, 8), bytes.length);
-  const { tensors, metadata } = parseHeader(path, bytes.subarray(8, 8 + size), bytes.length);
-  const { [checksumsKey]: checksums, ...rest } = metadata;
-  const read = new Map([...tensors].map(([name, { dtype, shape, start, byteLength }]) => [
+  const size = headerSize(path, bytes, bytes.length);
+  const { tensors: entries, metadata } = parseHeader(path, bytes.subarray(8, 8 + size), bytes.length);
+  const tensors = new Map([...entries].map(([name, { dtype, shape, start, byteLength }]) => [
     name,
-    // Foreign files need not be aligned, so the bytes are copied to where a typed array may start.
+    // Files of others need not be aligned, so the bytes are copied to where a typed array may start.
     { dtype, shape, data: typedArray(dtype, bytes.slice(start, start + byteLength).buffer) },
   ]));
-  if (checksums !== undefined) verify(path, read, checksums);
-  return { tensors: read, metadata: rest };
+  const { [checksumsKey]: checksums, ...rest } = metadata;
+  if (checksums !== undefined) verify(path, tensors, checksums);
+  return { tensors, metadata: rest };
 }
 
-/** CRC-32 of the dtype and shape as text ("F32 [2,3]"), then the elements. */
+/** CRC-32 of the dtype and shape as text ("F32 [2,3]") and of the elements' bytes after it. */
 function checksumOf({ dtype, shape, data }: TensorData): string {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return crc32(bytes, crc32(`${dtype} [${shape}]`)).toString(16).padStart(8, "0");
 }
 
 function verify(path: string, tensors: ReadonlyMap<string, TensorData>, checksums: string): void {
-  let expected: Record<string, unknown> | null;
-  try {
-    expected = JSON.parse(checksums);
-  } catch (error) {
-    throw new InputError(`${path}: the checksums in its metadata are not JSON: ${messageOf(error)}`);
+  const expected = new Map(Object.entries(parseTable(`${path}: ${checksumsKey} of __metadata__`, checksums)));
+  for (const [name, tensor] of tensors) {
+    const said = expected.get(name), found = checksumOf(tensor);
+    if (said === undefined) {
+      throw new InputError(`${path}: tensor "${name}" has no checksum, though the file's header lists them`);
+    }
+    if (said !== found) {
+      throw new InputError(
+        `${path}: tensor "${name}" has been altered: its checksum is "${found}", the file's header says ${
+          shown(said)
+        }`,
+      );
+    }
+    expected.delete(name);
   }
-  const names = new Set([...Object.keys(expected ?? {}), ...tensors.keys()]);
-  for (const name of names) {
-    const tensor = tensors.get(name), said = expected?.[name];
-    if (!tensor) throw new InputError(`${path}: tensor "${name}" has a checksum but is not there`);
-    const found = checksumOf(tensor);
-    if (said === found) continue;
-    throw new InputError(
-      `${path}: tensor "${name}" has been altered: its checksum is ${found}, its file says ${
-        said ?? "nothing"
-      }`,
-    );
+  for (const name of expected.keys()) {
+    throw new InputError(`${path}: tensor ${shown(name)} has a checksum but is not there`);
   }
 }
 
-/** A typed array over bytes of a dtype; BF16 and F16 as raw 16-bit words, I64 as BigInt64Array. */
+/**
+ * A typed array over bytes of a dtype, not a copy; BF16 and F16 as raw 16-bit words, I64 as BigInt64Array.
+ * @throws {RangeError} when the bytes are not aligned to the dtype's elements, or are not whole ones
+ */
 export function typedArray(
   dtype: SafetensorsDtype,
   buffer: ArrayBuffer,
   start = 0,
   byteLength = buffer.byteLength,
 ) {
-  const length = byteLength / elementSize[dtype];
+  const size = elementSize[dtype], length = byteLength / size;
+  if (start % size !== 0 || byteLength % size !== 0) {
+    throw new RangeError(`${byteLength} bytes from byte ${start} on are not aligned to elements of ${dtype}`);
+  }
   switch (dtype) {
     case "F64":
       return new Float64Array(buffer, start, length);

@@ -7,6 +7,7 @@ import { copy_, zero_ } from "../../ffi/ops.ts";
 import { noGrad, requiresGrad, setGradient } from "../../ffi/autograd.ts";
 import type { Device } from "../../ffi/device.ts";
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
+import { fewOf } from "../errors.ts";
 import { type Random, seeded } from "../random.ts";
 
 /** Fills a parameter's elements before training. */
@@ -225,9 +226,9 @@ export class Parameters implements Disposable {
   /** A state dict as one buffer, when it has every parameter and nothing else. */
   #flat(state: StateDict): Float32Array<ArrayBuffer> {
     const missing = this.layout.filter(({ name }) => !state.has(name)).map(({ name }) => name);
-    if (missing.length) throw new RangeError(`missing: ${missing.join(", ")}`);
+    if (missing.length) throw new RangeError(`missing: ${fewOf(missing)}`);
     const extra = [...state.keys()].filter((name) => !this.#byName.has(name));
-    if (extra.length) throw new RangeError(`not a parameter of this model: ${extra.join(", ")}`);
+    if (extra.length) throw new RangeError(`not a parameter of this model: ${fewOf(extra)}`);
     for (const { name, shape } of this.layout) {
       const given = state.get(name)!.shape;
       if (given.join() !== shape.join()) {

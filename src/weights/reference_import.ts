@@ -1,5 +1,5 @@
 /** The authors' TensorFlow weights as one of our models: every tensor is used once, or nothing is imported. */
-import { InputError } from "../errors.ts";
+import { fewOf, InputError } from "../errors.ts";
 import type { FileSource } from "../files/folder_or_zip.ts";
 import { type Architecture, architecture } from "../model/architecture.ts";
 import { AstromerNetwork, parameterSpecs } from "../model/network.ts";
@@ -222,10 +222,8 @@ function stateDictOf(checkpoint: Checkpoint, of: Architecture) {
   const missing = [...used].filter((name) => !tensors.has(name));
   const leftOver = [...tensors.keys()].filter((name) => !used.has(name));
   const problems = [["missing", missing], ["left over", leftOver]] as const;
-  const found = problems.filter(([, names]) => names.length).map(([what, names]) => {
-    const more = names.length > 8 ? ` and ${names.length - 8} more` : "";
-    return `${what}: ${names.slice(0, 8).map(plain).join(", ")}${more}`;
-  });
+  const found = problems.filter(([, names]) => names.length)
+    .map(([what, names]) => `${what}: ${fewOf(names.map(plain))}`);
   if (found.length) throw new InputError(`${path} does not fit this architecture; ${found.join("; ")}`);
   return new Map(specs.map(({ name, shape, theirs }) => [
     name,
