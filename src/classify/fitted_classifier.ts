@@ -180,7 +180,9 @@ export class FittedClassifier implements Disposable {
       scale: take("standardization.scale", "F32", [vectors, width]) as Float32Array<ArrayBuffer>,
     };
     const state = new Map(
-      [...tensors].filter(([name]) => name.startsWith("head.")).map(([name, { shape, data }]) => [
+      [...tensors].filter(([name, { dtype }]) => name.startsWith("head.") && dtype === "F32").map((
+        [name, { shape, data }],
+      ) => [
         name.slice(5),
         { shape, data: data as Float32Array<ArrayBuffer> },
       ]),

@@ -7,6 +7,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { randomWindow, sequentialWindows, type Window } from "../data/windows.ts";
 import { vectorsOf } from "../embed/pooling.ts";
 import { eachEmbeddedWindow } from "../embed/stream.ts";
+import { InputError } from "../errors.ts";
 import { exists, writeAtomically } from "../files/atomic.ts";
 import { layOut, readSafetensorsHeader } from "../files/safetensors.ts";
 import { widthOf } from "../model/architecture.ts";
@@ -126,7 +127,12 @@ export async function openVectors(
 /** The file's one tensor, mapped; on a GPU a copy. */
 async function mapped(path: string, shape: number[], device: Device): Promise<Tensor> {
   const { tensors, fileLength } = await readSafetensorsHeader(path);
-  const { start } = tensors.get("vectors")!;
+  const { dtype, shape: found, start = 1 } = tensors.get("vectors") ?? {};
+  if (dtype !== "F32" || found?.join() !== shape.join() || start % 4) {
+    throw new InputError(
+      `${path} does not hold F32 vectors of shape [${shape}]: remove it, and it is made again`,
+    );
+  }
   return unscoped(() => {
     using file = fromFile(path, false, fileLength / 4, { dtype: "float32" });
     const vectors = file.viewAt(shape, start / 4);

@@ -150,7 +150,7 @@ function parseTable(what: string, text: string): Record<string, unknown> {
     checkOutline(what, text);
     table = JSON.parse(text);
   } catch (error) {
-    if (error instanceof InputError) throw error;
+    if (!(error instanceof SyntaxError)) throw error;
     throw new InputError(`${what} is not JSON`); // without the parser's words, which quote the text as it is
   }
   if (!isTable(table)) throw new InputError(`${what} is not a JSON object`);

@@ -144,7 +144,12 @@ export async function loadModel(
 async function fileOf(folder: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
   const path = `${folder}/${name}`;
   try {
-    if (!/^https?:/.test(folder)) return await Deno.readFile(/^file:/.test(folder) ? new URL(path) : path);
+    if (!/^https?:/.test(folder)) {
+      const local = /^file:/.test(folder) ? new URL(path) : path;
+      // A pipe would wait for a writer.
+      if (!(await Deno.stat(local)).isFile) throw new Error("it is not a file");
+      return await Deno.readFile(local);
+    }
     const response = await fetch(path);
     if (response.ok) return new Uint8Array(await response.arrayBuffer());
     await response.body?.cancel();

@@ -123,6 +123,11 @@ testIn("hostile headers are refused with a sentence that names the file", async 
     ["fractional offset", fileOf({ a: f32(0.5, 4.5) }), "data_offsets [0.5,4.5]"],
     ["offsets reversed", fileOf({ a: f32(4, 0) }), "data_offsets [4,0]"],
     ["three offsets", fileOf({ a: f32(0, 4, 8) }), "data_offsets [0,4,8]"],
+    [
+      "a text for offsets",
+      fileOf({ a: { dtype: "F32", shape: [1], data_offsets: "04" } }),
+      'data_offsets "04"',
+    ],
     ["no offsets", fileOf({ a: { dtype: "F32", shape: [1] } }), "data_offsets undefined"],
     ["too few bytes", fileOf({ a: f32(0, 3) }), "needs 4 bytes but has 3"],
     ["overlap", fileOf({ a: f32(0, 4), b: f32(2, 6) }), 'tensor "b" starts at byte'],

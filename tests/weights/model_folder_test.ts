@@ -129,6 +129,14 @@ testIn("what is wrong with a folder is said, with file, tensor or setting", asyn
         ),
       'tensor "head.linear.bias" holds Infinity at element 0',
     ],
+    [
+      "a pipe for weights",
+      async () => {
+        await Deno.remove(weights);
+        await new Deno.Command("mkfifo", { args: [weights] }).output();
+      },
+      "model.safetensors cannot be read: it is not a file",
+    ],
     ["no weights", () => Deno.remove(weights), "model.safetensors cannot be read"],
     [
       "weights cut short",
@@ -143,6 +151,7 @@ testIn("what is wrong with a folder is said, with file, tensor or setting", asyn
     assertStringIncludes(error.message, sentence, what);
     assertStringIncludes(error.message, path, what);
     assertEquals(liveTensors(), before, `${what}: no tensor is left`);
+    await Deno.remove(weights).catch(() => {});
     await Deno.writeFile(config, original[0]);
     await Deno.writeFile(weights, original[1]);
   }
