@@ -6,11 +6,14 @@
  * of libtorch, for those who want them. Nothing happens at import: libtorch is opened at the first use.
  *
  * @example Embed light curves with a model
- * ```ts ignore
- * import { Astromer } from "https://example.org/astromer/mod.ts";
+ * ```ts
+ * import { Astromer } from "./mod.ts";
  *
- * using model = await Astromer.load("models/astromer1-macho");
- * const embeddings = model.embed([{ mjd, magnitude, error }]); // a Float32Array of 256 for each
+ * const mjd = Array.from({ length: 60 }, (_, i) => 59_000 + 1.7 * i);
+ * const lightCurve = { mjd, magnitude: mjd.map((t) => 15 + 0.3 * Math.sin(t / 4)), error: mjd.map(() => 0.02) };
+ * using model = Astromer.untrained(); // or await Astromer.load("models/astromer1-macho")
+ * const embeddings = model.embed([lightCurve]);
+ * if (embeddings[0].length !== 256) throw new Error("a Float32Array of 256 for each");
  * ```
  * @module
  */

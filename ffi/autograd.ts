@@ -22,6 +22,7 @@ const _backward = op(
  * });
  * if (gradient !== 6) throw new Error("d x^2 / dx at 3 is 6");
  * ```
+ * @throws {TorchError} when its elements are not floating point
  */
 export function requiresGrad(leaf: Tensor, wanted = true): Tensor {
   check(libtorch().torch.torch_set_requires_grad(leaf.handle, wanted), "requires_grad");
@@ -36,7 +37,8 @@ function gradientPointer(leaf: Tensor): Deno.PointerObject {
 }
 
 /**
- * Makes a tensor the place where a leaf's gradient accumulates, in place; it may be a view of a flat buffer.
+ * Makes a tensor the place where a leaf's gradient accumulates, in place; it may be a view of a flat buffer. libtorch
+ * checks its shape, which must be the leaf's, only in the backward pass.
  *
  * @example
  * ```ts
@@ -56,14 +58,19 @@ export function setGradient(leaf: Tensor, gradient: Tensor): void {
 }
 
 /**
- * A leaf's gradient, or null before a backward pass has reached it.
+ * A leaf's gradient, of its shape, or null before a backward pass has reached it (and for what is not a leaf).
  *
  * @example
  * ```ts
- * import { gradientOf, requiresGrad, scope, Tensor } from "../mod.ts";
+ * import { backward, gradientOf, ops, requiresGrad, scope, Tensor } from "../mod.ts";
  *
- * const before = scope(() => gradientOf(requiresGrad(Tensor.from([1]))));
- * if (before !== null) throw new Error("there was no backward pass");
+ * const [before, after] = scope(() => {
+ *   const x = requiresGrad(Tensor.from([1]));
+ *   const before = gradientOf(x);
+ *   backward(ops.mean(x));
+ *   return [before, gradientOf(x)!.item()];
+ * });
+ * if (before !== null || after !== 1) throw new Error("null before the backward pass, dx / dx = 1 after it");
  * ```
  */
 export function gradientOf(leaf: Tensor): Tensor | null {
@@ -89,24 +96,26 @@ export function gradientOf(leaf: Tensor): Tensor | null {
  * if (gradient.join() !== "3,4") throw new Error("the gradient of w x by w is x");
  * ```
  * @param loss a tensor of one element
+ * @throws {TorchError} when it has more elements, or depends on no leaf that wants a gradient
  */
 export function backward(loss: Tensor): void {
   _backward(loss, []);
 }
 
 /**
- * Runs a function whose operations are not recorded.
+ * Runs a function whose operations are not recorded for the backward pass, and returns its result.
  *
  * @example
  * ```ts
- * import { gradientOf, noGrad, ops, requiresGrad, scope, Tensor } from "../mod.ts";
+ * import { backward, gradientOf, noGrad, ops, requiresGrad, scope, Tensor } from "../mod.ts";
  *
- * const nothing = scope(() => {
- *   const x = requiresGrad(Tensor.from([2]));
- *   noGrad(() => ops.square(x));
- *   return gradientOf(x);
+ * const gradient = scope(() => {
+ *   const x = requiresGrad(Tensor.from([3]));
+ *   const constant = noGrad(() => ops.square(x)); // 9, of which the backward pass knows nothing
+ *   backward(ops.mean(ops.mul(x, constant)));
+ *   return gradientOf(x)!.item();
  * });
- * if (nothing !== null) throw new Error("nothing was recorded");
+ * if (gradient !== 9) throw new Error("d 9x / dx is 9, d x^3 / dx would be 27");
  * ```
  */
 export function noGrad<R>(run: () => R): R {

@@ -62,8 +62,16 @@ export function cudaDeviceCount(): number {
  * ```ts
  * import { synchronize } from "../mod.ts";
  *
- * synchronize("cpu"); // nothing to wait for; with "cuda" it is what a timing must wait for
+ * let refused = false;
+ * try {
+ *   synchronize("cuda:99");
+ * } catch (error) {
+ *   refused = error instanceof RangeError;
+ * }
+ * if (!refused) throw new Error("no machine has that many");
+ * synchronize("cpu"); // returns at once; with a GPU, whoever measures a time calls it first
  * ```
+ * @throws {RangeError} when there is no such GPU
  */
 export function synchronize(device: Device): void {
   if (device === "cpu") return;

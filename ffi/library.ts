@@ -16,11 +16,16 @@ export const pinnedVersion = "2.13.0";
  * ```ts
  * import { LibtorchError, Tensor } from "../mod.ts";
  *
+ * const before = Deno.env.get("LIBTORCH") ?? "";
+ * Deno.env.set("LIBTORCH", "/no/such/folder");
  * try {
- *   using _ = Tensor.from([1]); // libtorch opens at the first use
+ *   Tensor.from([1]); // libtorch opens at the first use
+ *   throw new Error("unreachable");
  * } catch (error) {
- *   if (error instanceof LibtorchError) console.error(error.message, error.tried);
- *   throw error;
+ *   if (!(error instanceof LibtorchError)) throw error;
+ *   if (!error.tried[0].path.startsWith("/no/such/folder")) throw error; // each path, with what was wrong there
+ * } finally {
+ *   Deno.env.set("LIBTORCH", before);
  * }
  * ```
  */

@@ -93,13 +93,33 @@ export const fromFile = op(
 /**
  * self - alpha * other, with broadcasting. The dispatcher's own `sub.Tensor` has a Scalar argument, which the C ABI
  * cannot pack; this entry takes it as a double.
+ *
+ * @example
+ * ```ts
+ * import { ops, scope, Tensor } from "../mod.ts";
+ *
+ * const rest = scope(() => ops.sub(Tensor.from([5, 6]), Tensor.from([1, 2]), 2).toArray());
+ * if (rest.join() !== "3,2") throw new Error("5 - 2 x 1 and 6 - 2 x 2");
+ * ```
+ * @throws {TorchError} when the shapes do not broadcast
  */
 export function sub(self: Tensor, other: Tensor, alpha = 1): Tensor {
   check(libtorch().torch.aoti_torch_aten_subtract_Tensor(self.handle, other.handle, alpha, outWord), "sub");
   return adopt(outWord[0]);
 }
 
-/** self + alpha * other, with broadcasting. */
+/**
+ * self + alpha * other, with broadcasting.
+ *
+ * @example
+ * ```ts
+ * import { ops, scope, Tensor } from "../mod.ts";
+ *
+ * const sum = scope(() => ops.add(Tensor.from([1, 2, 3, 4], [2, 2]), Tensor.from([10, 20])).toArray());
+ * if (sum.join() !== "11,22,13,24") throw new Error("the row is added to each row");
+ * ```
+ * @throws {TorchError} when the shapes do not broadcast
+ */
 export function add(self: Tensor, other: Tensor, alpha = 1): Tensor {
   return sub(self, other, -alpha);
 }

@@ -105,9 +105,20 @@ export class Tensor implements Disposable {
 
   /**
    * A tensor filled from numbers or a typed array (copied).
+   *
+   * @example
+   * ```ts
+   * import { Tensor } from "../mod.ts";
+   *
+   * using times = Tensor.from(new Float64Array([59_000.25, 59_001.5]), [2, 1]); // the array's dtype: float64
+   * using counts = Tensor.from([3, 4], [2], { dtype: "int64" });
+   * if (times.dtype !== "float64" || counts.toArray()[1] !== 4n) throw new Error("nothing is rounded");
+   * ```
    * @param data one number an element, row by row; raw words with dtype "bfloat16" are taken as they are
    * @param shape sizes, by default one dimension
-   * @throws {RangeError} when the sizes do not multiply to the number of elements
+   * @param options dtype (default: that of the typed array, float32 for plain numbers) and device (default: the CPU)
+   * @throws {RangeError} when the sizes do not multiply to the number of elements, or there is no such device
+   * @throws {TypeError} when there is no such dtype, or the typed array is of one that is not bound
    */
   static from(
     data: TypedArray | readonly number[],
@@ -130,12 +141,38 @@ export class Tensor implements Disposable {
     return target;
   }
 
-  /** A 0-dimensional tensor, which stands for a number where the C ABI takes no Scalar. */
+  /**
+   * A tensor of shape [], which stands for a number where the C ABI takes no Scalar.
+   *
+   * @example
+   * ```ts
+   * import { ops, scope, Tensor } from "../mod.ts";
+   *
+   * const doubled = scope(() => ops.mul(Tensor.from([1, 2]), Tensor.scalar(2)).toArray());
+   * if (doubled.join() !== "2,4") throw new Error("a number times a tensor is element by element");
+   * ```
+   * @throws {RangeError} when there is no such device
+   * @throws {TypeError} when there is no such dtype
+   */
   static scalar(value: number, options: TensorOptions = {}): Tensor {
     return Tensor.from([value], [], options);
   }
 
-  /** A tensor whose elements are not set. */
+  /**
+   * A tensor whose elements are not set.
+   *
+   * @example
+   * ```ts
+   * import { Tensor } from "../mod.ts";
+   *
+   * using batch = Tensor.empty([2, 3]);
+   * batch.bytes().fill(0); // in place, without a copy
+   * if (batch.toArray().join() !== "0,0,0,0,0,0") throw new Error("two rows of three zeros");
+   * ```
+   * @throws {RangeError} when a size is not a whole number from 0, or there is no such device
+   * @throws {TypeError} when there is no such dtype
+   * @throws {TorchError} when there is not enough memory
+   */
   static empty(
     shape: readonly number[],
     { dtype = "float32", device = "cpu" }: TensorOptions = {},
@@ -155,7 +192,20 @@ export class Tensor implements Disposable {
     return adopt(outWord[0]);
   }
 
-  /** A tensor of zeros. */
+  /**
+   * A tensor of zeros.
+   *
+   * @example
+   * ```ts
+   * import { Tensor } from "../mod.ts";
+   *
+   * using hidden = Tensor.zeros([1, 4, 1], { dtype: "bool" }); // (B, L, 1)
+   * if (hidden.toArray().join() !== "0,0,0,0") throw new Error("nothing is hidden");
+   * ```
+   * @throws {RangeError} when a size is not a whole number from 0, or there is no such device
+   * @throws {TypeError} when there is no such dtype
+   * @throws {TorchError} when there is not enough memory
+   */
   static zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
     const made = Tensor.empty(shape, options);
     if (made.device === "cpu") made.bytes().fill(0);
@@ -245,6 +295,15 @@ export class Tensor implements Disposable {
   /**
    * The tensor's own memory as a typed array, without a copy; bfloat16 as raw 16-bit words. Use it only while the tensor
    * (or another that shares the memory) is alive.
+   *
+   * @example
+   * ```ts
+   * import { Tensor } from "../mod.ts";
+   *
+   * using magnitudes = Tensor.from([15.1, 15.3]);
+   * magnitudes.memory()[0] = 14.5;
+   * if (magnitudes.toArray()[0] !== 14.5) throw new Error("the memory is the tensor's");
+   * ```
    * @throws {TypeError} unless the tensor is contiguous and on the CPU
    */
   memory(): TypedArray {
@@ -258,14 +317,27 @@ export class Tensor implements Disposable {
     return new ArrayType(Deno.UnsafePointerView.getArrayBuffer(pointer, count * ArrayType.BYTES_PER_ELEMENT));
   }
 
-  /** {@link memory} as bytes. */
+  /**
+   * {@link memory} as bytes.
+   * @throws {TypeError} as {@link memory}
+   */
   bytes(): Uint8Array<ArrayBuffer> {
     const { buffer, byteOffset, byteLength } = this.memory();
     return new Uint8Array(buffer, byteOffset, byteLength);
   }
 
   /**
-   * A copy of the elements, row by row, from any device and any strides. bfloat16 and float16 come as float32.
+   * A copy of the elements, row by row, from any device and any strides. bfloat16 and float16 come as float32, int64 as
+   * bigints, bool as 0 and 1.
+   *
+   * @example
+   * ```ts
+   * import { ops, scope, Tensor } from "../mod.ts";
+   *
+   * const turned = scope(() => ops.transpose(Tensor.from([1, 2, 3, 4, 5, 6], [2, 3]), 0, 1).toArray());
+   * if (turned.join() !== "1,4,2,5,3,6") throw new Error("the columns, one after another");
+   * ```
+   * @throws {TypeError} when the dtype is not bound, or after dispose
    */
   toArray(): Exclude<TypedArray, Uint16Array | Float16Array> {
     const dtype = this.dtype === "bfloat16" || this.dtype === "float16" ? "float32" : this.dtype;
@@ -275,15 +347,38 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * The one element of a one-element tensor.
+   * The one element of a one-element tensor; an int64 beyond 2^53 is rounded.
+   *
+   * @example
+   * ```ts
+   * import { ops, scope, Tensor } from "../mod.ts";
+   *
+   * const mean = scope(() => ops.mean(Tensor.from([15, 16])).item());
+   * if (mean !== 15.5) throw new Error("the mean of 15 and 16 is 15.5");
+   * ```
    * @throws {RangeError} when there is not exactly one
+   * @throws {TypeError} as {@link toArray}
    */
   item(): number {
     if (this.elements !== 1) throw new RangeError(`a tensor of shape [${this.shape}] has not one element`);
     return Number(this.toArray()[0]);
   }
 
-  /** Overwrites the elements with those of another tensor of the same shape, of any dtype and device; no autograd. */
+  /**
+   * Overwrites the elements with those of another tensor, of any dtype and device; no autograd.
+   *
+   * @example
+   * ```ts
+   * import { Tensor } from "../mod.ts";
+   *
+   * using double = Tensor.from(new Float64Array([1 / 3]));
+   * using single = Tensor.zeros([1]);
+   * single.copyFrom(double);
+   * if (single.item() !== Math.fround(1 / 3)) throw new Error("rounded to float32");
+   * ```
+   * @param source of the same shape, or one that broadcasts to it
+   * @throws {TorchError} when it does not
+   */
   copyFrom(source: Tensor): void {
     const { torch } = libtorch();
     const tracking = torch.aoti_torch_grad_mode_is_enabled();
@@ -297,6 +392,16 @@ export class Tensor implements Disposable {
 
   /**
    * A contiguous tensor over a part of this one's memory; autograd does not see the connection.
+   *
+   * @example
+   * ```ts
+   * import { Tensor } from "../mod.ts";
+   *
+   * using buffer = Tensor.zeros([10]);
+   * using weight = buffer.viewAt([2, 3], 4); // elements 4 to 9
+   * weight.memory()[0] = 7;
+   * if (buffer.toArray()[4] !== 7) throw new Error("one memory");
+   * ```
    * @param shape its sizes
    * @param offset its first element, counted in this tensor's memory
    * @throws {RangeError} unless the part lies within this tensor, which must be contiguous
@@ -322,7 +427,18 @@ export class Tensor implements Disposable {
     return adopt(outWord[0]);
   }
 
-  /** Gives the native handle back; harmless the second time. */
+  /**
+   * Gives the native handle back; harmless the second time. `using` and {@link scope} do it for you.
+   *
+   * @example
+   * ```ts
+   * import { Tensor } from "../mod.ts";
+   *
+   * const tensor = Tensor.from([1]);
+   * tensor.dispose();
+   * if (!tensor.disposed) throw new Error("its memory is given back");
+   * ```
+   */
   dispose(): void {
     if (this.#handle === null) return;
     libtorch().torch.aoti_torch_delete_tensor_object(this.#handle);
@@ -336,7 +452,10 @@ export class Tensor implements Disposable {
     this.dispose();
   }
 
-  /** Moves the tensor out of the scope that just ended. */
+  /**
+   * Moves the tensor out of the scope that just ended.
+   * @internal
+   */
   static moveOut(tensor: Tensor, outer: Tensor[] | undefined): void {
     if (tensor.#handle === null) return;
     if (outer) outer.push(tensor);

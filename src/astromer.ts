@@ -11,6 +11,7 @@ import { sequentialWindows, type Window } from "./data/windows.ts";
 import { type Pooling, vectorsOf } from "./embed/pooling.ts";
 import { batchesByLength, embedWindows, LightCurveEmbedding } from "./embed/stream.ts";
 import { InputError } from "./errors.ts";
+import { refuseForeignFolder } from "./files/atomic.ts";
 import { attentionWeights } from "./evaluate/attention.ts";
 import type { ReconstructionMetrics } from "./evaluate/metrics.ts";
 import { eachWindow, reconstructionMetrics } from "./evaluate/reconstruction.ts";
@@ -60,7 +61,7 @@ export interface TrainingSettings {
 /** How {@link Astromer.embed} works. */
 export interface EmbedOptions {
   /** Default: mean. */
-  pooling?: Exclude<Pooling, "points">;
+  pooling?: Exclude<Pooling, "points" | "features">;
   /** Full windows of a batch; more need more memory. Default: 16. */
   batchSize?: number;
 }
@@ -124,7 +125,22 @@ export class Astromer implements Disposable {
 
   /**
    * Loads a model folder.
+   *
+   * @example
+   * ```ts
+   * import { Astromer } from "../mod.ts";
+   *
+   * const folder = await Deno.makeTempDir();
+   * using saved = Astromer.untrained({ preset: "small" });
+   * await saved.save(`${folder}/model`);
+   * using model = await Astromer.load(`${folder}/model`); // or new URL("https://example.org/models/astromer1-macho")
+   * await Deno.remove(folder, { recursive: true });
+   * const name = "encoder.input.weight";
+   * const [a, b] = [saved, model].map(({ network }) => network.parameters.stateDict().get(name)!.data);
+   * if (a.join() !== b.join()) throw new Error("the same numbers, to the last bit");
+   * ```
    * @param model a folder with `config.json` and `model.safetensors`, or the http(s) or file URL of one
+   * @param options device and arithmetic; the CPU and float32 unless said otherwise
    * @throws {InputError} naming the file and the tensor or setting that is wrong
    * @throws {LibtorchError} when libtorch is not found
    */
@@ -133,7 +149,20 @@ export class Astromer implements Disposable {
     return new Astromer(network, config);
   }
 
-  /** A model with initial values. */
+  /**
+   * A model with initial values: where training starts.
+   *
+   * @example
+   * ```ts
+   * import { Astromer } from "../mod.ts";
+   *
+   * using model = Astromer.untrained({ blocks: 2, heads: 2, head_size: 8, seed: 7 });
+   * if (model.width !== 16) throw new Error("heads x head size");
+   * ```
+   * @param settings architecture, window size, seed, device and arithmetic are read of them
+   * @throws {InputError} on an unknown or impossible setting, by name, or when the device is not there
+   * @throws {LibtorchError} when libtorch is not found
+   */
   static untrained(settings: TrainingSettings = {}): Astromer {
     const resolved = resolvedSettings(settings);
     const { device, dtype } = prepareRun(resolved);
@@ -153,11 +182,31 @@ export class Astromer implements Disposable {
   }
 
   /**
-   * Pretrains a model to predict hidden magnitudes (section 3 of the paper), and hands out the best of all epochs.
+   * Pretrains a model to predict hidden magnitudes (sections 2.5 and 3.3 of the paper), and hands out the best of all
+   * epochs.
+   *
+   * @example
+   * ```ts
+   * import { Astromer } from "../mod.ts";
+   *
+   * const lightCurves = Array.from({ length: 20 }, (_, star) => {
+   *   const mjd = Array.from({ length: 30 }, (_, i) => 59_000 + 0.9 * i);
+   *   return { mjd, magnitude: mjd.map((t) => 15 + 0.3 * Math.sin(t / (2 + star))) };
+   * });
+   * const losses: number[] = [];
+   * using model = await Astromer.pretrain(lightCurves, { preset: "small", epochs: 2 }, (line) => {
+   *   if (line.kind === "epoch") losses.push(Number(line.validation_loss));
+   * });
+   * if (losses.length !== 2 || !losses.every((loss) => loss > 0)) throw new Error("a line an epoch");
+   * if (model.config.metrics?.validation_loss !== Math.min(...losses)) throw new Error("not the best epoch");
+   * ```
    * @param data arrays (a tenth of which validates), or a dataset folder with its own subsets
    * @param settings any of the settings of `deno task pretrain`
    * @param onMetrics takes what would be the lines of `metrics.jsonl`
-   * @throws {InputError} on impossible settings or data
+   * @returns a model that the caller gives back, as every other
+   * @throws {InputError} on impossible settings or data: too few light curves to set some apart, a folder that is no
+   * dataset
+   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
    * @throws {Failure} when the loss is not a number
    */
   static async pretrain(
@@ -205,7 +254,20 @@ export class Astromer implements Disposable {
 
   /**
    * One embedding a light curve: windows are embedded with nothing masked, pooled over their observations (never over
-   * padding), and put together weighted by their observations.
+   * padding), and put together weighted by their observations (section 5.4 of the paper).
+   *
+   * @example
+   * ```ts
+   * import { Astromer } from "../mod.ts";
+   *
+   * const mjd = Array.from({ length: 60 }, (_, i) => 59_000 + 1.7 * i);
+   * const lightCurve = { mjd, magnitude: mjd.map((t) => 15 + 0.3 * Math.sin(t / 4)) };
+   * using model = Astromer.untrained({ preset: "small" });
+   * const [mean] = model.embed([lightCurve]);
+   * const [layers] = model.embed([lightCurve], { pooling: "layers" }); // (3, 64): input embedding, two blocks
+   * if (mean.length !== 64 || layers.length !== 3 * 64) throw new Error("a vector, and one for each layer");
+   * if (Math.abs(layers[2 * 64] - mean[0]) > 1e-5) throw new Error("the last layer's mean is the embedding");
+   * ```
    * @returns for each light curve a vector of `width`; with pooling "layers" (blocks + 1) of them end to end, the input embedding's
    * first
    * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
@@ -214,6 +276,10 @@ export class Astromer implements Disposable {
     lightCurves: readonly LightCurve[],
     { pooling = "mean", batchSize = 16 }: EmbedOptions = {},
   ): Float32Array[] {
+    if (!["mean", "max", "layers"].includes(pooling)) {
+      throw new TypeError(`pooling must be mean, max or layers, not ${pooling}`);
+    }
+    checkCount("batchSize", batchSize);
     using dataset = datasetOf(lightCurves);
     const windows = this.#windowsOf(dataset);
     const size = vectorsOf(this.network, pooling) * this.width;
@@ -229,10 +295,25 @@ export class Astromer implements Disposable {
   }
 
   /**
-   * Predicts every magnitude of light curves.
+   * Predicts every magnitude of light curves (section 2.5 of the paper).
+   *
+   * @example
+   * ```ts
+   * import { Astromer } from "../mod.ts";
+   *
+   * const mjd = Array.from({ length: 60 }, (_, i) => 59_000 + 1.7 * i);
+   * const lightCurve = { mjd, magnitude: mjd.map((t) => 15 + 0.3 * Math.sin(t / 4)) };
+   * using model = Astromer.untrained({ preset: "small" });
+   * const [{ magnitude, predicted, hidden }] = model.reconstruct([lightCurve], () => [3, 4, 5]); // hidden from it
+   * const residuals = predicted.filter((_, i) => hidden[i]).map((value, i) => value - magnitude[3 + i]); // mag
+   * if (residuals.length !== 3 || !residuals.every(Number.isFinite)) throw new Error("three were hidden");
+   * ```
    * @param hidden for a light curve (its index) the observations to hide from the model: places in the order of time.
    * Default: none. A hidden magnitude counts in its window's mean, which is taken off first, as in training
-   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
+   * @returns for each light curve its observations in order of time with their predictions, mag. Where windows overlap
+   * (the last one ends with the light curve) the later one's
+   * @throws {TypeError | RangeError} when an array is wrong (see {@link LightCurve}), or there is no observation that
+   * `hidden` names
    */
   reconstruct(
     lightCurves: readonly LightCurve[],
@@ -279,6 +360,19 @@ export class Astromer implements Disposable {
 
   /**
    * The attention weights of one block (eq. 3 of the paper), a window at a time, with nothing hidden.
+   *
+   * @example
+   * ```ts
+   * import { Astromer } from "../mod.ts";
+   *
+   * const mjd = Array.from({ length: 60 }, (_, i) => 59_000 + 1.7 * i);
+   * const lightCurve = { mjd, magnitude: mjd.map((t) => 15 + 0.3 * Math.sin(t / 4)) };
+   * using model = Astromer.untrained({ preset: "small" });
+   * const [{ length, weights }] = model.attention(lightCurve, { block: 2 }); // (heads, n, n)
+   * if (weights.length !== 4 * length * length) throw new Error("head, query, key");
+   * const query = weights.subarray(0, length); // where the first observation looks, in the first head
+   * if (Math.abs(query.reduce((sum, weight) => sum + weight, 0) - 1) > 0.01) throw new Error("they sum to 1");
+   * ```
    * @param options block: from 1, as the paper counts; default 1
    * @throws {RangeError} when there is no such block
    * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
@@ -293,14 +387,28 @@ export class Astromer implements Disposable {
   }
 
   /**
-   * RMSE and R2 of reconstructed magnitudes over sequential windows.
-   * @throws {InputError} when the folder is not a dataset or has no light curves in the subset
+   * RMSE and R2 of reconstructed magnitudes over sequential windows (section 5 of the paper).
+   *
+   * @example
+   * ```ts
+   * import { Astromer } from "../mod.ts";
+   *
+   * const mjd = Array.from({ length: 60 }, (_, i) => 59_000 + 1.7 * i);
+   * const lightCurve = { mjd, magnitude: mjd.map((t) => 15 + 0.3 * Math.sin(t / 4)) };
+   * using model = Astromer.untrained({ preset: "small" });
+   * const { windows, rmse, r2 } = await model.evaluate([lightCurve]); // mag; a dataset folder's path will do too
+   * if (windows !== 1 || !(rmse > 0) || !(r2 < 1)) throw new Error("an untrained model cannot be right");
+   * ```
+   * @param data arrays, or a dataset folder
+   * @param options which light curves, what is probed and hidden, by which seed
+   * @throws {InputError} when the folder is not a dataset, or there is no light curve (in the subset)
    * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
    */
   async evaluate(
     data: LightCurves,
     { subset = "all", masking = noMasking, seed = 0, batchSize = 16 }: EvaluateOptions = {},
   ): Promise<ReconstructionMetrics> {
+    checkCount("batchSize", batchSize);
     using dataset = await open(data);
     const windows = this.#windowsOf(dataset, lightCurvesOf(dataset, subset));
     const paddedTo = this.network.seesPadding ? this.config.window_size : undefined;
@@ -313,18 +421,42 @@ export class Astromer implements Disposable {
     });
   }
 
-  /** Writes a model folder, atomically: what {@link Astromer.load} and every command read. */
-  save(folder: string): Promise<void> {
-    return saveModel(folder, this.network, this.config);
+  /**
+   * Writes a model folder, atomically: what {@link Astromer.load} and every command read.
+   *
+   * @example
+   * ```ts
+   * import { Astromer } from "../mod.ts";
+   *
+   * const folder = await Deno.makeTempDir();
+   * using model = Astromer.untrained({ preset: "small" });
+   * await model.save(`${folder}/model`);
+   * const files = Array.from(Deno.readDirSync(`${folder}/model`), ({ name }) => name).sort();
+   * await Deno.remove(folder, { recursive: true });
+   * if (files.join() !== "README.md,config.json,model.safetensors") throw new Error(`${files}`);
+   * ```
+   * @param folder its parents are made; a folder of that name is replaced, whatever it holds
+   * @throws {Failure} when it cannot be written
+   */
+  async save(folder: string): Promise<void> {
+    await refuseForeignFolder(folder, "model.safetensors", "a model folder", "");
+    await saveModel(folder, this.network, this.config);
   }
 
-  /** Gives the native memory back. */
+  /** Gives the native memory back; harmless the second time. */
   [Symbol.dispose](): void {
     this.network[Symbol.dispose]();
   }
 
   #windowsOf(dataset: Dataset, lightCurves: Iterable<number> = dataset.lengths.keys()): Window[] {
     return [...lightCurves].flatMap((i) => sequentialWindows(i, dataset.lengths[i], this.config.window_size));
+  }
+}
+
+/** @throws {RangeError} unless it is a whole number from 1 */
+function checkCount(name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) {
+    throw new RangeError(`${name} must be a whole number from 1, not ${value}`);
   }
 }
 

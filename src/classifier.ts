@@ -1,18 +1,24 @@
 /** The library's classifier: few labelled light curves as arrays, the classes of others. */
 import { Tensor, unscoped } from "../ffi/tensor.ts";
 import type { Astromer } from "./astromer.ts";
-import { type ClassifierKind, fitClassifier, FittedClassifier } from "./classify/fitted_classifier.ts";
+import {
+  type ClassifierKind,
+  classifierKinds,
+  fitClassifier,
+  FittedClassifier,
+} from "./classify/fitted_classifier.ts";
 import { type Balance, mostLikely } from "./classify/train_head.ts";
 import { plannedWindows, shapeOf } from "./classify/vectors.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { datasetOf, type LightCurve } from "./data/light_curves.ts";
 import type { Window } from "./data/windows.ts";
 import { eachEmbeddedWindow } from "./embed/stream.ts";
+import { refuseForeignFolder } from "./files/atomic.ts";
 import { seeded } from "./random.ts";
 
 /** How {@link Classifier.fit} works. */
 export interface ClassifierOptions {
-  /** What reads the vectors of a window. Default: gamma, layers weighted by trainable gammas (section 5.2 of the paper). */
+  /** What reads the vectors of a window. Default: gamma, layers weighted by trainable gammas (section 5.4 of the paper). */
   head?: ClassifierKind;
   /** Share of every class that is set apart to stop the training and to scale probabilities. Default: 0.2. */
   validationFraction?: number;
@@ -70,9 +76,27 @@ export class Classifier implements Disposable {
   }
 
   /**
-   * Fits a classifier on light curves whose `class` is given.
+   * Fits a classifier on light curves whose `class` is given (section 5.4 of the paper).
+   *
+   * @example
+   * ```ts
+   * import { Astromer, Classifier } from "../mod.ts";
+   *
+   * const curve = (period: number, phase: number) => {
+   *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
+   *   return { mjd, magnitude: mjd.map((t) => 15 + Math.sin(6.28 * t / period + phase)) };
+   * };
+   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" : "slow" }));
+   * using model = Astromer.untrained({ preset: "small" });
+   * using classifier = await Classifier.fit(model, labelled, { head: "mean", balance: "loss", epochs: 20 });
+   * if (classifier.classes.join() !== "fast,slow") throw new Error("in alphabetical order");
+   * ```
+   * @param model the encoder, which is not changed
+   * @param lightCurves of every class some; one of each class at least is set apart, where it has two
+   * @param options head, share that is set apart, and how to train
    * @throws {TypeError | RangeError} when an array is wrong (see {@link LightCurve}), or a light curve has no class
-   * @throws {InputError} when there are not two classes, or a class has too few light curves to set some apart
+   * @throws {InputError} when there are not two classes
+   * @throws {Failure} when the loss is not a number
    */
   static async fit(
     model: Astromer,
@@ -89,6 +113,17 @@ export class Classifier implements Disposable {
       seed = 0,
     }: ClassifierOptions = {},
   ): Promise<Classifier> {
+    if (!classifierKinds.includes(head)) {
+      throw new TypeError(`head must be one of ${classifierKinds.join(", ")}, not ${head}`);
+    }
+    for (const [name, value] of Object.entries({ windows: count, batchSize, epochs, patience })) {
+      if (!Number.isInteger(value) || value < 1) {
+        throw new RangeError(`${name} must be a whole number from 1, not ${value}`);
+      }
+    }
+    if (!(validationFraction > 0 && validationFraction < 1)) {
+      throw new RangeError(`validationFraction must lie between 0 and 1, not ${validationFraction}`);
+    }
     using dataset = datasetOf(lightCurves);
     const unnamed = dataset.classes.indexOf(null);
     if (unnamed >= 0) throw new TypeError(`light curve ${unnamed} has no class`);
@@ -120,8 +155,29 @@ export class Classifier implements Disposable {
 
   /**
    * Loads a classifier folder that {@link save} or `deno task classify` wrote.
+   *
+   * @example
+   * ```ts
+   * import { Astromer, Classifier } from "../mod.ts";
+   *
+   * const curve = (period: number, phase: number) => {
+   *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
+   *   return { mjd, magnitude: mjd.map((t) => 15 + Math.sin(6.28 * t / period + phase)) };
+   * };
+   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" : "slow" }));
+   * using model = Astromer.untrained({ preset: "small" });
+   * const folder = await Deno.makeTempDir();
+   * using fitted = await Classifier.fit(model, labelled, { head: "linear", epochs: 5 });
+   * await fitted.save(`${folder}/classifier`);
+   * using classifier = await Classifier.load(`${folder}/classifier`, model);
+   * await Deno.remove(folder, { recursive: true });
+   * const [before, after] = await Promise.all([fitted, classifier].map((one) => one.predict([curve(7, 0.3)])));
+   * if (Math.abs(before[0].novelty - after[0].novelty) > 1e-5) throw new Error("not the same classifier");
+   * ```
+   * @param folder what was written
    * @param model the encoder that it was fitted on
    * @throws {InputError} naming the file and what is wrong with it
+   * @throws {RangeError} when the model makes other vectors than those it was fitted on
    */
   static async load(folder: string, model: Astromer): Promise<Classifier> {
     const { classifier } = await FittedClassifier.load(folder, model.network.device);
@@ -144,6 +200,25 @@ export class Classifier implements Disposable {
 
   /**
    * Classifies light curves by all their windows.
+   *
+   * @example
+   * ```ts
+   * import { Astromer, Classifier } from "../mod.ts";
+   *
+   * const curve = (period: number, phase: number) => {
+   *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
+   *   return { mjd, magnitude: mjd.map((t) => 15 + Math.sin(6.28 * t / period + phase)) };
+   * };
+   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" : "slow" }));
+   * using model = Astromer.untrained({ preset: "small" });
+   * using classifier = await Classifier.fit(model, labelled, { head: "knn" }); // nothing is trained
+   * const [found] = await classifier.predict([curve(7, 0.3)]);
+   * if (found.class !== "fast" || found.probabilities.fast < 0.5) throw new Error("a period of 7 days is fast");
+   * const noise = { mjd: labelled[0].mjd, magnitude: labelled[0].mjd.map((_, i) => i % 2 ? 10 : 20) };
+   * const [{ novelty }] = await classifier.predict([noise]);
+   * if (novelty < 2 * found.novelty) throw new Error("it is like nothing that was trained on");
+   * ```
+   * @returns for each light curve its class, the probabilities of all, and the distance to what was trained on
    * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
    */
   async predict(lightCurves: readonly LightCurve[]): Promise<Classification[]> {
@@ -173,12 +248,17 @@ export class Classifier implements Disposable {
     }));
   }
 
-  /** Writes a classifier folder, atomically. */
-  save(folder: string): Promise<void> {
-    return this.#fitted.save(folder, { encoder: { kind: "model" }, training: {}, metrics: {} });
+  /**
+   * Writes a classifier folder, atomically: what {@link Classifier.load} and `deno task predict` read; example there.
+   * @param folder its parents are made; a folder of that name is replaced, whatever it holds
+   * @throws {Failure} when it cannot be written
+   */
+  async save(folder: string): Promise<void> {
+    await refuseForeignFolder(folder, "classifier.safetensors", "a classifier folder", "");
+    await this.#fitted.save(folder, { encoder: { kind: "model" }, training: {}, metrics: {} });
   }
 
-  /** Gives the native memory back; the model is left alone. */
+  /** Gives the native memory back, harmless the second time; the model is left alone. */
   [Symbol.dispose](): void {
     this.#fitted[Symbol.dispose]();
   }

@@ -27,12 +27,14 @@ export class InputError extends Error {
  * import { Astromer, Failure } from "../mod.ts";
  *
  * using model = Astromer.untrained({ preset: "small" });
+ * const file = await Deno.makeTempFile();
  * try {
- *   await model.save(`${await Deno.makeTempFile()}/model`); // a file is no folder
+ *   await model.save(`${file}/model`); // a file is no folder
  *   throw new Error("unreachable");
  * } catch (error) {
  *   if (!(error instanceof Failure)) throw error; // a sentence: what could not be done, and why
  * }
+ * await Deno.remove(file);
  * ```
  */
 export class Failure extends Error {

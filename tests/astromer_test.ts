@@ -112,6 +112,20 @@ testIn("pretrain, evaluate, save, load: arrays all the way", async (folder) => {
   assertEquals(liveTensors(), before);
 });
 
+testIn("a folder that is no model is not replaced, and options are checked", async (folder) => {
+  using model = Astromer.untrained(small);
+  await Deno.writeTextFile(`${folder}/thesis.txt`, "years of work");
+  const { message } = await assertRejects(() => model.save(folder), InputError);
+  assertEquals(
+    message,
+    `${folder} exists and is not a model folder: it will not be replaced; choose another name`,
+  );
+  assertEquals(await Deno.readTextFile(`${folder}/thesis.txt`), "years of work");
+  const embed = (options: object) => () => model.embed(curves([10]), options);
+  assertThrows(embed({ pooling: "median" }), TypeError, "pooling must be mean, max or layers, not median");
+  assertThrows(embed({ batchSize: 1.5 }), RangeError, "batchSize must be a whole number from 1, not 1.5");
+});
+
 Deno.test("impossible settings and folders are refused by name", async () => {
   const refused = async (work: () => unknown) =>
     (await assertRejects(() => Promise.resolve().then(work), InputError)).message;

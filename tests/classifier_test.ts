@@ -81,6 +81,11 @@ Deno.test("what cannot be learned is refused before anything is", async () => {
     (await assertRejects(() => Classifier.fit(model, one), InputError)).message,
     "a classifier needs two classes, not quiet",
   );
+  await assertRejects(
+    () => Classifier.fit(model, sample(6, 0), { epochs: 0 }),
+    RangeError,
+    "epochs must be a whole number from 1, not 0",
+  );
   const unnamed = [...sample(6, 0), { ...curve("quiet", 1), class: undefined }];
   assertEquals(
     (await assertRejects(() => Classifier.fit(model, unnamed), TypeError)).message,

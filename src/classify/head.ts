@@ -16,7 +16,7 @@ import {
 /**
  * What a head reads of a window's vectors.
  *
- * - `gamma`: the means of input embedding and every block, weighted by trainable gammas (section 5.2 of the paper).
+ * - `gamma`: the means of input embedding and every block, weighted by trainable gammas (section 5.4 of the paper).
  * - `mean`: the last block's mean (Astromer 1). `max`: the last block's maximum.
  * - `all`: the means of input embedding and every block, end to end.
  * - `linear`: the last block's mean, and no hidden layer: a linear probe.

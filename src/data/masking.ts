@@ -18,18 +18,18 @@ export const maskingShape = {
   ),
 } as const;
 
-/** Which fractions of a window's observations are what (section 2.3 of the paper). */
+/** Which fractions of all of a window's observations are what (section 2.3 of the paper). */
 export interface Masking {
   /** Probed: the loss looks at their prediction. */
   probed_fraction: number;
-  /** Of the probed ones, those hidden from the model. */
+  /** Probed and hidden from the model. */
   masked_fraction: number;
-  /** Of the probed ones, those that show the magnitude of another point. */
+  /** Probed and showing the magnitude of another point. The probed rest shows its own. */
   replaced_fraction: number;
 }
 
 /**
- * The paper's fractions: of all points 50 % probed; of all points 30 % masked, 10 % replaced, 10 % left.
+ * The paper's fractions (section 2.3), of all points: 50 % probed, of them 30 % masked, 10 % replaced and 10 % left.
  *
  * @example
  * ```ts

@@ -2,7 +2,7 @@
 import { plainTable } from "../table.ts";
 
 /**
- * Sums over windows of squared residuals; add windows, then read.
+ * Sums over windows of squared residuals; add windows, then read. Without a window every number is NaN.
  *
  * @example
  * ```ts
@@ -23,10 +23,19 @@ export class ReconstructionMetrics {
   readonly #rmse: number[] = [];
 
   /**
-   * Adds one window.
-   * @param predicted the probed points' magnitudes, mag
-   * @param target their true magnitudes, mag
-   * @param weights the loss weights w of those points; default 1
+   * Adds one window; one without probed points is not counted.
+   *
+   * @example
+   * ```ts
+   * import { ReconstructionMetrics } from "../../mod.ts";
+   *
+   * const metrics = new ReconstructionMetrics();
+   * metrics.add([1, 3], [2, 2], [1, 0]); // the second point has no weight in the loss
+   * if (metrics.rmse !== 1 || metrics.loss !== Math.sqrt(0.5)) throw new Error("only the loss is weighted");
+   * ```
+   * @param predicted (n,) the probed points' magnitudes, mag
+   * @param target (n,) their true magnitudes, mag
+   * @param weights (n,) the loss weights w of those points (eq. 5 of the paper); default 1
    */
   add(predicted: ArrayLike<number>, target: ArrayLike<number>, weights?: ArrayLike<number>): void {
     const n = target.length;
@@ -52,17 +61,17 @@ export class ReconstructionMetrics {
     return this.#windows;
   }
 
-  /** sqrt( mean over windows( mean over probed points of r^2 ) ), mag. */
+  /** sqrt( mean over windows( mean over probed points of r^2 ) ), mag: eq. 4 of the paper, as its code computes it. */
   get rmse(): number {
     return Math.sqrt(this.#meanSquares / this.#windows);
   }
 
-  /** The loss: the same with every point's weight. */
+  /** The loss, mag: the same with every point's weight (eq. 5 of the paper). */
   get loss(): number {
     return Math.sqrt(this.#weighted / this.#windows);
   }
 
-  /** 1 - SS_res / SS_tot over all windows, each with its own probed mean. */
+  /** 1 - SS_res / SS_tot over all windows, each with its own probed mean; -Infinity where no magnitude varies. */
   get r2(): number {
     return 1 - this.#residual / this.#total;
   }

@@ -75,7 +75,12 @@ export async function writeFolderAtomically(path: string, fill: (temporary: stri
  * Refuses to replace a folder that this program did not write.
  * @param mark a file that all folders of the right kind hold
  */
-export async function refuseForeignFolder(folder: string, mark: string, kind: string): Promise<void> {
+export async function refuseForeignFolder(
+  folder: string,
+  mark: string,
+  kind: string,
+  setting = "--output ",
+): Promise<void> {
   if (!await exists(folder)) return;
   const info = await Deno.stat(folder);
   if (
@@ -85,7 +90,7 @@ export async function refuseForeignFolder(folder: string, mark: string, kind: st
     return;
   }
   throw new InputError(
-    `--output ${folder} exists and is not ${kind}: it will not be replaced; choose another name`,
+    `${setting}${folder} exists and is not ${kind}: it will not be replaced; choose another name`,
   );
 }
 

@@ -87,7 +87,8 @@ export const presets = {
 } as const satisfies Record<Preset, Partial<Architecture>>;
 
 /**
- * A preset's architecture with some settings changed.
+ * A preset's architecture with some settings changed: Astromer 1 (Donoso-Oliva et al. 2023), Astromer 2 (2025), or a
+ * small Astromer 2.
  *
  * @example
  * ```ts
@@ -96,7 +97,7 @@ export const presets = {
  * const { heads, head_size, feed_forward_size } = architecture("astromer2", { blocks: 4 });
  * if (heads * head_size !== 256 || feed_forward_size !== 512) throw new Error("not the paper's sizes");
  * ```
- * @throws {z.ZodError} on an impossible setting
+ * @throws {z.ZodError} on an impossible setting, by name
  */
 export function architecture(
   preset: Preset = "astromer2",

@@ -85,7 +85,7 @@ export function parameterSpecs(architecture: Architecture, initialization: Initi
 }
 
 /**
- * Astromer 2 (or 1: an {@link Architecture} away).
+ * Astromer 2 (or 1: an {@link Architecture} away) from tensors to tensors: sections 2 and 3 of the paper.
  *
  * @example
  * ```ts
@@ -122,7 +122,8 @@ export class AstromerNetwork implements Disposable {
    * A network with initial values, or with those of a state dict.
    * @param architecture sizes and switches
    * @param options device, arithmetic, and where the parameters' values come from
-   * @throws {RangeError} when a state dict does not fit the architecture, before anything is allocated
+   * @throws {RangeError} when a state dict does not fit the architecture, before anything is allocated, or there is no
+   * such device
    */
   constructor(
     architecture: Architecture,
@@ -163,8 +164,29 @@ export class AstromerNetwork implements Disposable {
   }
 
   /**
-   * The embedding of every point (from `queriesFrom` on).
-   * @returns (B, L - queriesFrom, d)
+   * The embedding of every point (from `queriesFrom` on): sections 2.2, 2.4, 3.1 and 3.2 of the paper.
+   *
+   * @example The output of every block
+   * ```ts
+   * import { architecture, AstromerNetwork, noGrad, scope, Tensor } from "../../mod.ts";
+   *
+   * using network = new AstromerNetwork(architecture("small"));
+   * const shapes: string[] = [];
+   * noGrad(() =>
+   *   scope(() => {
+   *     const column = (values: number[]) => Tensor.from(values, [1, 3, 1]);
+   *     network.encode(
+   *       { magnitudes: column([-0.1, 0, 0.1]), times: column([-5, 0, 5]), hidden: null },
+   *       { onLayer: ({ shape }, index) => void (shapes[index] = shape.join()) },
+   *     );
+   *   })
+   * );
+   * if (shapes.join(" ") !== "1,3,64 1,3,64 1,3,64") throw new Error("the input embedding and two blocks");
+   * ```
+   * @param input a batch of windows
+   * @param watch what to see beside the result, and whether dropout is on
+   * @returns (B, L - queriesFrom, d), in the dtype of the layers
+   * @throws {TorchError} when shapes do not fit together
    */
   encode(input: EncoderInput, watch: Watch = {}): Tensor {
     const { training = false } = watch;
@@ -189,8 +211,31 @@ export class AstromerNetwork implements Disposable {
   }
 
   /**
-   * The magnitude of every point (from `queriesFrom` on), from its embedding: layer normalisation and a linear map.
+   * The magnitude of every point (from `queriesFrom` on), from its embedding: layer normalisation and a linear map
+   * (section 2.5 of the paper).
+   *
+   * @example A hidden magnitude influences nothing
+   * ```ts
+   * import { architecture, AstromerNetwork, noGrad, scope, Tensor } from "../../mod.ts";
+   *
+   * using network = new AstromerNetwork(architecture("small"));
+   * const times = [-5, 0, 5], flags = [0, 0, 1];
+   * const predicted = (magnitudes: number[]) =>
+   *   noGrad(() =>
+   *     scope(() =>
+   *       network.reconstruct({
+   *         magnitudes: Tensor.from(magnitudes, [1, 3, 1]),
+   *         times: Tensor.from(times, [1, 3, 1]),
+   *         hidden: Tensor.from(flags, [1, 3, 1], { dtype: "bool" }),
+   *       }).toArray() // (B, L, 1)
+   *     )
+   *   );
+   * if (predicted([-0.1, 0, 0.1]).join() !== predicted([-0.1, 0, 9]).join()) throw new Error("the last is hidden");
+   * ```
+   * @param input a batch of windows
+   * @param watch what to see beside the result, and whether dropout is on
    * @returns (B, L - queriesFrom, 1) float32, mag, relative to the window's mean
+   * @throws {TorchError} when shapes do not fit together
    */
   reconstruct(input: EncoderInput, watch: Watch = {}): Tensor {
     const z = this.encode(input, watch);

@@ -174,7 +174,10 @@ export class Parameters implements Disposable {
     return entry;
   }
 
-  /** One parameter, as a leaf. */
+  /**
+   * One parameter, as a leaf over its part of {@link working}; it lives as long as this object.
+   * @throws {RangeError} when there is none of that name
+   */
   leaf(name: string): Tensor {
     const { shape, offset } = this.#entry(name);
     return this.#leaf(shape, offset);
@@ -183,7 +186,7 @@ export class Parameters implements Disposable {
   /**
    * Weight and bias of linear layers declared side by side in one group, as one matrix.
    * @param names the layers, in the order of their declaration, without a gap
-   * @throws {RangeError} when they do not lie end to end
+   * @throws {RangeError} when they do not lie end to end, or there is none of a name
    */
   linear(...names: string[]): LinearParameters {
     const stacked = (suffix: string) => {
