@@ -29,9 +29,13 @@ export interface ModelFigureOptions {
 /** As in the paper. */
 const perplexity = 30;
 
-/** The light curves that are shown: of the test set, where there is one, those whose class is known, where any is. */
+/**
+ * The light curves that are shown: of the test set, where that has enough for a projection, those whose class is known,
+ * where any is.
+ */
 function shownLightCurves(dataset: Dataset, { lightCurves, seed }: ModelFigureOptions) {
-  const subset = dataset.subsets.includes("test") ? "test" as const : "all" as const;
+  const tested = dataset.subsets.filter((subset) => subset === "test").length;
+  const subset = tested > 3 * perplexity ? "test" as const : "all" as const;
   const all = lightCurvesOf(dataset, subset), classed = all.filter((i) => dataset.classes[i] !== null);
   const from = classed.length ? classed : all;
   const chosen = seeded(seed, 0xf165).shuffle([...from]).slice(0, lightCurves).sort((a, b) => a - b);

@@ -46,7 +46,7 @@ sharedTest(
 
     const output = `${folder}/both.html`, model = ["--model", `${training}/best`, "--data", data];
     await assertRejects(
-      () => run("--run", training, ...model, "--output", output),
+      () => run("--run", training, ...model, "--output", output, "--light-curves", "60"),
       InputError,
       "needs more than 90 light curves",
     );
