@@ -95,11 +95,17 @@ export function gradientOf(leaf: Tensor): Tensor | null {
  * });
  * if (gradient.join() !== "3,4") throw new Error("the gradient of w x by w is x");
  * ```
- * @param loss a tensor of one element
- * @throws {TorchError} when it has more elements, or depends on no leaf that wants a gradient
+ * @param loss a tensor of one element, or, with its gradient, of any shape
+ * @param gradient that of something further on by this tensor, of its shape; default: 1
+ * @throws {TorchError} when it has more elements than one and no gradient, or depends on no leaf that wants a gradient
  */
-export function backward(loss: Tensor): void {
-  _backward(loss, []);
+export function backward(loss: Tensor, gradient: Tensor | null = null): void {
+  _backward(loss, [], gradient);
+}
+
+/** Whether operations are recorded for the backward pass now. */
+export function gradientsAreRecorded(): boolean {
+  return libtorch().torch.aoti_torch_grad_mode_is_enabled();
 }
 
 /**

@@ -22,7 +22,8 @@ interface TypeByName {
   str: string;
   ScalarType: Dtype;
   Device: Device;
-  // These three take only None here: no operator in use wants another value.
+  // These take only None here: no operator in use wants another value.
+  Scalar: never; // and stands only in Scalar?[]
   Layout: never;
   MemoryFormat: never;
   Generator: never;
@@ -129,7 +130,9 @@ export interface Schema {
   tuple: boolean;
 }
 
-const bases = "Tensor int SymInt float bool str ScalarType Device Layout MemoryFormat Generator".split(" ");
+const bases = "Tensor int SymInt float bool str Scalar ScalarType Device Layout MemoryFormat Generator".split(
+  " ",
+);
 
 /**
  * Parses a schema string.
@@ -165,7 +168,7 @@ function splitList(text: string): string[] {
 function parseType(text: string, schema: string): SchemaType {
   const [, base, aliasText, elementMark, size, mark] =
     /^(\w+)(?:\(([^)]*)\))?(\?)?(\[\d*\])?(\?)?$/.exec(text) ?? [];
-  if (base === "Scalar") {
+  if (base === "Scalar" && !(elementMark && size)) { // a list of optional ones can be empty
     throw new TypeError(
       `${schema.split("(")[0]} has a Scalar argument, which the C ABI cannot pack: ` +
         "use a 0-dimensional tensor with the .Tensor overload",

@@ -101,7 +101,7 @@ export class Head implements Disposable {
     this.#gamma = shape.kind === "gamma" ? this.parameters.leaf("gamma") : undefined;
     this.#hidden = hidden.map((_, i) => this.parameters.linear(`hidden.${i}`));
     this.#norm = hidden.length
-      ? { weight: this.parameters.leaf("norm.weight"), bias: this.parameters.leaf("norm.bias") }
+      ? this.parameters.linear("norm")
       : undefined;
     this.#output = this.parameters.linear("output");
     this.#share = unscoped(() => Tensor.scalar(1 / (shape.vectors - 1), { device }));

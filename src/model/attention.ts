@@ -14,11 +14,10 @@ export function rowsOf(x: Tensor, start: number, length: number): Tensor {
   return reshape(narrow(x, 1, start, length), [-1, width]);
 }
 
-/** The head's part of projected rows: columns of part p of (B * L, parts * d) to (B, H, L, d / H). */
-export function headsOf(rows: Tensor, part: number, batch: number, heads: number, width: number): Tensor {
-  const length = rows.shape[0] / batch;
-  const columns = narrow(rows, 1, part * width, width);
-  return transpose(view(columns, [batch, length, heads, width / heads]), 1, 2);
+/** Projected rows by head: (B * L, d) to (B, H, L, d / H). */
+export function headsOf(rows: Tensor, batch: number, heads: number): Tensor {
+  const [count, width] = rows.shape;
+  return transpose(view(rows, [batch, count / batch, heads, width / heads]), 1, 2);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** One attention block: attention and feed-forward, each beside a learned skip and under a layer normalisation. */
-import { add, dropout, layerNorm, narrow, tanh, view } from "../../ffi/ops.ts";
+import { add, dropout, layerNorm, split, tanh, view } from "../../ffi/ops.ts";
 import type { Tensor } from "../../ffi/tensor.ts";
 import { type Architecture, widthOf } from "./architecture.ts";
 import { attend, headsOf, linearOf, rowsOf } from "./attention.ts";
@@ -97,10 +97,6 @@ export class Block {
     const skipOf = (layer: string) => architecture.skip === "linear" ? [name(layer)] : [];
     const queries = [...skipOf("attention_skip"), name("attention.query")];
     const keys = [name("attention.key"), name("attention.value")];
-    const norm = (layer: string) => ({
-      weight: parameters.leaf(name(`${layer}.weight`)),
-      bias: parameters.leaf(name(`${layer}.bias`)),
-    });
     this.#architecture = architecture;
     this.#width = widthOf(architecture);
     this.#all = parameters.linear(...queries, ...keys);
@@ -109,7 +105,7 @@ export class Block {
     this.#output = parameters.linear(name("attention.output"));
     this.#feedForward = parameters.linear(...skipOf("feed_forward_skip"), name("feed_forward.up"));
     this.#down = parameters.linear(name("feed_forward.down"));
-    this.#norms = [norm("attention_norm"), norm("feed_forward_norm")];
+    this.#norms = [parameters.linear(name("attention_norm")), parameters.linear(name("feed_forward_norm"))];
   }
 
   /**
@@ -120,37 +116,37 @@ export class Block {
     const { heads, dropout: rate, feed_forward_size: hidden, skip } = this.#architecture;
     const [batch, length] = x.shape, width = this.#width;
     const { keys, queriesFrom, training } = context;
-    const skips = skip === "linear" ? 1 : 0;
     const drop = (y: Tensor) => rate > 0 && training ? dropout(y, rate, true) : y;
     const norm = (y: Tensor, { weight, bias }: LinearParameters) =>
       layerNorm(y, [width], weight, bias, normEpsilon);
 
-    // One matrix product for all that reads x; two where queries and keys are different points.
-    let queryRows: Tensor, keyRows: Tensor, keyPart: number;
+    // One matrix product for all that reads x; two where queries and keys are different points. Its parts are split off
+    // in one operator, whose backward pass writes their gradients once.
+    const skips = skip === "linear" ? [width] : [];
+    let query: Tensor, key: Tensor, value: Tensor, leak: Tensor | undefined; // (B Lq, d), (B K, d)
     if (keys === length && queriesFrom === 0) {
-      queryRows = keyRows = linearOf(view(x, [-1, width]), this.#all); // (B L, 4d)
-      keyPart = skips + 1;
+      const all = linearOf(view(x, [-1, width]), this.#all); // (B L, 4d)
+      [value, key, query, leak] = split(all, [...skips, width, width, width], 1).reverse();
     } else {
-      queryRows = linearOf(rowsOf(x, queriesFrom, length - queriesFrom), this.#queries); // (B Lq, 2d)
-      keyRows = linearOf(rowsOf(x, 0, keys), this.#keys); // (B K, 2d)
-      keyPart = 0;
+      const queries = linearOf(rowsOf(x, queriesFrom, length - queriesFrom), this.#queries); // (B Lq, 2d)
+      [query, leak] = split(queries, [...skips, width], 1).reverse();
+      [key, value] = split(linearOf(rowsOf(x, 0, keys), this.#keys), [width, width], 1);
     }
     const { output, weights } = attend(
-      headsOf(queryRows, skips, batch, heads, width), // (B, H, Lq, d / H)
-      headsOf(keyRows, keyPart, batch, heads, width), // (B, H, K, d / H)
-      headsOf(keyRows, keyPart + 1, batch, heads, width),
+      headsOf(query, batch, heads), // (B, H, Lq, d / H)
+      headsOf(key, batch, heads), // (B, H, K, d / H)
+      headsOf(value, batch, heads),
       context.mask,
       context.scale,
     );
     context.onWeights?.(weights);
 
-    let attended = drop(linearOf(output, this.#output)); // (B Lq, d)
-    if (skips) attended = add(narrow(queryRows, 1, 0, width), attended);
-    const x1 = norm(attended, this.#norms[0]);
+    const attended = drop(linearOf(output, this.#output)); // (B Lq, d)
+    const x1 = norm(leak ? add(leak, attended) : attended, this.#norms[0]);
 
-    const both = linearOf(x1, this.#feedForward); // (B Lq, d + hidden), or without skip (B Lq, hidden)
-    let fed = drop(linearOf(tanh(narrow(both, 1, skips * width, hidden)), this.#down));
-    if (skips) fed = add(narrow(both, 1, 0, width), fed);
-    return view(norm(fed, this.#norms[1]), [batch, length - queriesFrom, width]);
+    const [up, leak2] = split(linearOf(x1, this.#feedForward), [...skips, hidden], 1).reverse();
+    const fed = drop(linearOf(tanh(up), this.#down));
+    const x2 = norm(leak2 ? add(leak2, fed) : fed, this.#norms[1]);
+    return view(x2, [batch, length - queriesFrom, width]);
   }
 }

@@ -1,10 +1,13 @@
 /** Astromer: magnitudes and times in, an embedding of every point and a reconstructed magnitude out. */
 import { add, dropout, layerNorm, linear, mul, narrow, reshape, to, where } from "../../ffi/ops.ts";
+import { backward, gradientOf, gradientsAreRecorded, noGrad, requiresGrad } from "../../ffi/autograd.ts";
 import type { Device } from "../../ffi/device.ts";
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
 import { type Architecture, widthOf } from "./architecture.ts";
 import { Block, type BlockContext, blockSpecs, normEpsilon } from "./block.ts";
+import { FusedBlock } from "./fused_block.ts";
 import { glorot, type Initialization, uniform } from "./initialization.ts";
+import { reconstructionLoss } from "./loss.ts";
 import {
   linearGroup,
   type LinearParameters,
@@ -61,6 +64,16 @@ export interface ModelOptions {
   frequencies?: Float32Array<ArrayBuffer>;
 }
 
+/** A step's forward pass: the loss of a batch, and how to differentiate it. */
+export interface TrainingPass {
+  /** 0-dimensional, mag. */
+  loss: Tensor;
+  /** (B, P, 1) float32, mag. */
+  reconstruction: Tensor;
+  /** Sets the gradients of all parameters; can be called once. */
+  backward(): void;
+}
+
 /** Every parameter of an architecture: single numbers last, so that all others are aligned. */
 export function parameterSpecs(architecture: Architecture, initialization: Initialization): ParameterSpec[] {
   const width = widthOf(architecture), reference = initialization === "reference";
@@ -113,6 +126,7 @@ export class AstromerNetwork implements Disposable {
   readonly #input: LinearParameters;
   readonly #maskToken: Tensor | null;
   readonly #blocks: Block[];
+  readonly #fusedBlocks: FusedBlock[] | undefined;
   readonly #norm: LinearParameters;
   readonly #linear: LinearParameters;
   readonly #scale: Tensor;
@@ -148,10 +162,10 @@ export class AstromerNetwork implements Disposable {
       { length: architecture.blocks },
       (_, i) => new Block(i, architecture, this.parameters),
     );
-    this.#norm = {
-      weight: this.parameters.leaf("head.norm.weight"),
-      bias: this.parameters.leaf("head.norm.bias"),
-    };
+    this.#fusedBlocks = FusedBlock.fits(architecture, device)
+      ? this.#blocks.map((_, i) => new FusedBlock(i, architecture, this.parameters))
+      : undefined;
+    this.#norm = this.parameters.linear("head.norm");
     this.#linear = this.parameters.linear("head.linear");
     const scalar = (value: number, type = dtype) =>
       unscoped(() => Tensor.scalar(value, { dtype: type, device }));
@@ -189,19 +203,34 @@ export class AstromerNetwork implements Disposable {
    * @throws {TorchError} when shapes do not fit together
    */
   encode(input: EncoderInput, watch: Watch = {}): Tensor {
-    const { training = false } = watch;
+    const { training = false, onWeights } = watch;
+    const fused = onWeights || gradientsAreRecorded() ? undefined : this.#fusedFor(training);
+    const x = this.#embed(input, training); // (B, L, d)
+    watch.onLayer?.(x, 0);
+    return this.#throughBlocks(fused ?? this.#blocks, x, input, watch);
+  }
+
+  /** The blocks whose passes are written out, where they can do it. */
+  #fusedFor(training: boolean): FusedBlock[] | undefined {
+    return training && this.architecture.dropout > 0 ? undefined : this.#fusedBlocks;
+  }
+
+  #throughBlocks(
+    blocks: readonly (Block | FusedBlock)[],
+    x: Tensor,
+    input: EncoderInput,
+    watch: Watch,
+  ): Tensor {
     const length = input.times.shape[1];
     const keys = this.seesPadding ? length : input.keys ?? length;
-    let x = this.#embed(input, training); // (B, L, d)
-    watch.onLayer?.(x, 0);
-    for (const [i, block] of this.#blocks.entries()) {
-      const queriesFrom = i === this.#blocks.length - 1 ? input.queriesFrom ?? 0 : 0;
+    for (const [i, block] of blocks.entries()) {
+      const queriesFrom = i === blocks.length - 1 ? input.queriesFrom ?? 0 : 0;
       const context: BlockContext = {
         keys,
         queriesFrom,
         mask: this.#maskFor(input, keys, queriesFrom),
         scale: this.#scale,
-        training,
+        training: watch.training ?? false,
         onWeights: watch.onWeights && ((weights) => watch.onWeights!(weights, i)),
       };
       x = block.forward(x, context);
@@ -238,16 +267,48 @@ export class AstromerNetwork implements Disposable {
    * @throws {TorchError} when shapes do not fit together
    */
   reconstruct(input: EncoderInput, watch: Watch = {}): Tensor {
-    const z = this.encode(input, watch);
-    const normed = layerNorm(
-      z,
-      [widthOf(this.architecture)],
-      this.#norm.weight,
-      this.#norm.bias,
-      normEpsilon,
-    );
+    return this.#decode(this.encode(input, watch));
+  }
+
+  /** The magnitudes (B, Lq, 1) float32 of embeddings (B, Lq, d). */
+  #decode(z: Tensor): Tensor {
+    const { weight, bias } = this.#norm;
+    const normed = layerNorm(z, [widthOf(this.architecture)], weight, bias, normEpsilon);
     const y = linear(normed, this.#linear.weight, this.#linear.bias);
     return this.dtype === "float32" ? y : to(y, "float32");
+  }
+
+  /**
+   * A step's forward pass, and its backward pass to be called (or not) once the loss is known. On the CPU the blocks'
+   * passes are {@link FusedBlock}'s where there are such; autograd does the rest.
+   * @param input a batch of windows
+   * @param targets (B, P, 1), mag: see {@link reconstructionLoss}
+   * @param coefficients (B, P, 1)
+   * @returns the loss, the reconstruction (B, P, 1), and what sets the gradients of all parameters
+   */
+  trainingPass(input: EncoderInput, targets: Tensor, coefficients: Tensor): TrainingPass {
+    const lossOf = (reconstruction: Tensor) => reconstructionLoss(reconstruction, targets, coefficients);
+    const blocks = this.#fusedFor(true);
+    if (!blocks) {
+      const reconstruction = this.reconstruct(input, { training: true }), loss = lossOf(reconstruction);
+      const differentiate = () => {
+        this.parameters.zeroGradient();
+        backward(loss);
+      };
+      return { loss, reconstruction, backward: differentiate };
+    }
+    const embedded = this.#embed(input, true);
+    const z = requiresGrad(noGrad(() => this.#throughBlocks(blocks, embedded, input, { training: true })));
+    const reconstruction = this.#decode(z), loss = lossOf(reconstruction);
+    const differentiate = () => {
+      this.parameters.zeroGradient();
+      backward(loss);
+      const gradient = noGrad(() =>
+        blocks.reduceRight((gradient, block) => block.backward(gradient), gradientOf(z)!)
+      );
+      backward(embedded, gradient);
+    };
+    return { loss, reconstruction, backward: differentiate };
   }
 
   /** Input embedding, section 2.2: a linear map of the magnitude plus the encoding of the time. */

@@ -57,10 +57,14 @@ export function normSpec(name: string, size: number): ParameterSpec[] {
 
 /** A weight matrix (out, in) and a bias (out), either of one layer or of a group stacked along "out". */
 export interface LinearParameters {
-  /** (out, in) */
+  /** (out, in); of a layer normalisation (d,) */
   weight: Tensor;
   /** (out,) */
   bias: Tensor;
+  /** Where the weight's gradient lies. */
+  weightGradient: Tensor;
+  /** Where the bias's gradient lies. */
+  biasGradient: Tensor;
 }
 
 /** Every parameter's shape and values by name, as in PyTorch. */
@@ -158,13 +162,13 @@ export class Parameters implements Disposable {
   }
 
   /** A leaf of the graph over memory from an offset on, whose gradient lies at the same offset. */
-  #leaf(shape: readonly number[], offset: number): Tensor {
+  #leaf(shape: readonly number[], offset: number): [leaf: Tensor, gradient: Tensor] {
     return unscoped(() => {
       const leaf = requiresGrad(this.working.viewAt(shape, offset));
       const gradient = this.workingGradient.viewAt(shape, offset);
       setGradient(leaf, gradient);
       this.#views.push(leaf, gradient);
-      return leaf;
+      return [leaf, gradient];
     });
   }
 
@@ -180,11 +184,11 @@ export class Parameters implements Disposable {
    */
   leaf(name: string): Tensor {
     const { shape, offset } = this.#entry(name);
-    return this.#leaf(shape, offset);
+    return this.#leaf(shape, offset)[0];
   }
 
   /**
-   * Weight and bias of linear layers declared side by side in one group, as one matrix.
+   * Weight and bias of linear layers declared side by side in one group, as one matrix; or of a layer normalisation.
    * @param names the layers, in the order of their declaration, without a gap
    * @throws {RangeError} when they do not lie end to end, or there is none of a name
    */
@@ -204,7 +208,8 @@ export class Parameters implements Disposable {
         entries[0].offset,
       );
     };
-    return { weight: stacked("weight"), bias: stacked("bias") };
+    const [weight, weightGradient] = stacked("weight"), [bias, biasGradient] = stacked("bias");
+    return { weight, bias, weightGradient, biasGradient };
   }
 
   /** Every parameter's name, shape and values (copied), in the order of the buffer. */

@@ -1,9 +1,7 @@
 /** One step of pretraining: forward, backward, update. */
-import { backward } from "../../ffi/autograd.ts";
 import { scope } from "../../ffi/tensor.ts";
 import { type Batch, toTensors } from "../data/batch.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import { reconstructionLoss } from "../model/loss.ts";
 import type { Adam } from "./adam.ts";
 
 /** What a step found, before its update. */
@@ -25,14 +23,12 @@ export function trainingStep(
 ): StepResult {
   return scope(() => {
     const tensors = toTensors(batch, model.device);
-    const reconstruction = model.reconstruct(tensors, { training: true });
-    const loss = reconstructionLoss(reconstruction, tensors.targets, tensors.coefficients);
-    const value = loss.item();
+    const pass = model.trainingPass(tensors, tensors.targets, tensors.coefficients);
+    const value = pass.loss.item();
     // A loss that is not a number must not reach the parameters.
     if (!Number.isFinite(value)) return { loss: value, predicted: new Float32Array() };
-    model.parameters.zeroGradient();
-    backward(loss);
+    pass.backward();
     const gradientNorm = adam.update(learningRate);
-    return { loss: value, predicted: reconstruction.toArray() as Float32Array, gradientNorm };
+    return { loss: value, predicted: pass.reconstruction.toArray() as Float32Array, gradientNorm };
   });
 }
