@@ -84,6 +84,16 @@ export const torchSymbols = {
   _ZN5torch4cuda15manual_seed_allEm: { parameters: ["u64"], result: "void" },
   _ZN5torch4cuda11synchronizeEl: { parameters: ["i64"], result: "void" }, // torch::cuda::synchronize(device)
 
+  // Observers of every operator: at::addGlobalCallback(RecordFunctionCallback), removeCallback, RecordFunction::name()
+  _ZN2at17addGlobalCallbackENS_22RecordFunctionCallbackE: {
+    // start, end, sampling probability, ten flags of scopes and three of what is recorded
+    parameters: [{ struct: [Data, Data, "f64", "u64", "u64"] }],
+    result: "u64",
+    optional: true,
+  },
+  _ZN2at14removeCallbackEm: { parameters: ["u64"], result: "void", optional: true },
+  _ZNK2at14RecordFunction4nameEv: { parameters: [Data], result: Data, optional: true }, // borrowed
+
   // The C library's allocator (glibc): how much freed memory it keeps
   mallopt: { parameters: ["i32", "i32"], result: "i32", optional: true },
 } as const satisfies Deno.ForeignLibraryInterface;
