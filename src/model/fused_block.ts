@@ -180,7 +180,8 @@ export class FusedBlock {
       const sum2 = this.#normGradient(1, norms[1], view(gradient, [-1, width]));
       writeGradients(this.#down, up, sum2);
       const x1 = norms[0][1];
-      writeGradients(this.#feedForwardSkip, x1, sum2);
+      mmOut(transpose(sum2, 0, 1), x1, { out: this.#feedForwardSkip.weightGradient });
+      copy_(this.#feedForwardSkip.biasGradient, this.#down.biasGradient); // the two biases stand in one sum
       const beforeTanh = tanhBackward(inputGradient(sum2, this.#down), up);
       writeGradients(this.#up, x1, beforeTanh);
       const upInput = transpose(this.#up.weight, 0, 1);

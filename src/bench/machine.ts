@@ -1,0 +1,43 @@
+/** What the machine itself can do: the rates that others are held against. */
+import { noGrad } from "../../ffi/autograd.ts";
+import { type Device, synchronize } from "../../ffi/device.ts";
+import { matmul, view } from "../../ffi/ops.ts";
+import { scope, Tensor } from "../../ffi/tensor.ts";
+
+/** Seconds of the fastest of some runs of a function; whatever else the machine does only makes it slower. */
+export function fastest(runs: number, device: Device, run: () => void): number {
+  let best = Infinity;
+  for (let i = 0; i <= runs; i++) { // the first warms up
+    const start = performance.now();
+    run();
+    synchronize(device);
+    if (i > 0) best = Math.min(best, (performance.now() - start) / 1000);
+  }
+  return best;
+}
+
+/** Floating-point operations a second of a large square matrix product: what a network could reach at best. */
+export function matrixProductPeak(dtype: "float32" | "bfloat16", device: Device): number {
+  const size = device === "cpu" ? 2048 : 8192;
+  return noGrad(() =>
+    scope(() => {
+      const matrix = Tensor.zeros([size, size], { dtype, device });
+      return 2 * size ** 3 / fastest(5, device, () => scope(() => void matmul(matrix, matrix)));
+    })
+  );
+}
+
+/** Microseconds from TypeScript into libtorch and back: an operator that computes nothing. */
+export function dispatcherOverhead(): number {
+  const calls = 2000;
+  return noGrad(() =>
+    scope(() => {
+      const one = Tensor.from([1]);
+      const run = () =>
+        scope(() => {
+          for (let i = 0; i < calls; i++) view(one, [1, 1]);
+        });
+      return 1e6 * fastest(5, "cpu", run) / calls;
+    })
+  );
+}
