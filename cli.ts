@@ -1,7 +1,7 @@
 /** The table of commands. `deno task <command>` is `deno run -A cli.ts <command>`. */
 import { LibtorchError } from "./ffi/library.ts";
 import { type Command, helpOf, readSettings } from "./src/command.ts";
-import { Failure, InputError, messageOf } from "./src/errors.ts";
+import { Failure, InputError, Interrupted, messageOf } from "./src/errors.ts";
 import { closestString } from "./src/std.ts";
 
 const commands: Record<string, { summary: string; load: () => Promise<{ default: unknown }> }> = {
@@ -49,7 +49,7 @@ function overview(): string {
 
 /**
  * Runs one command line.
- * @returns the exit code: 0 done, 1 failure, 2 wrong use or wrong input
+ * @returns the exit code: 0 done, 1 failure, 2 wrong use or wrong input, 75 stopped by a signal: `--resume` goes on
  */
 export async function main(args: string[]): Promise<number> {
   const [name, ...rest] = args;
@@ -75,6 +75,10 @@ export async function main(args: string[]): Promise<number> {
     if (error instanceof InputError) {
       console.error(`error: ${error.message}`);
       return 2;
+    }
+    if (error instanceof Interrupted) {
+      console.error(error.message);
+      return 75;
     }
     console.error(`error: ${messageOf(error)}`);
     const expected = error instanceof Failure || error instanceof LibtorchError;

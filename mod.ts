@@ -30,7 +30,7 @@ export type { Energy, EnergyAssumptions, Usage } from "./src/train/energy.ts";
 export type { ClassifierKind } from "./src/classify/fitted_classifier.ts";
 export type { Balance } from "./src/classify/train_head.ts";
 export type { Pooling } from "./src/embed/pooling.ts";
-export { ReconstructionMetrics } from "./src/evaluate/metrics.ts";
+export { ReconstructionMetrics, type ReconstructionSums } from "./src/evaluate/metrics.ts";
 export type { MetricsLine } from "./src/train/pretrain.ts";
 export type { LoadOptions, ModelConfig } from "./src/weights/model_folder.ts";
 

@@ -42,6 +42,12 @@ export class Failure extends Error {
   override name = "Failure";
 }
 
+/** Work that a signal ended and that `--resume` goes on with: one sentence, exit code 75 (EX_TEMPFAIL of sysexits.h). */
+export class Interrupted extends Error {
+  /** The error's kind. */
+  override name = "Interrupted";
+}
+
 /** The text of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,6 +1,20 @@
 /** RMSE and R2 of reconstructed magnitudes, as the reference reports them. */
 import { plainTable } from "../table.ts";
 
+/** What metrics are computed from: sums over windows. */
+export interface ReconstructionSums {
+  /** Windows added. */
+  windows: number;
+  /** Of each window's mean squared residual. */
+  meanSquares: number;
+  /** Of the same with every point's weight. */
+  weighted: number;
+  /** Of all squared residuals. */
+  residual: number;
+  /** Of all squared differences from the window's mean. */
+  total: number;
+}
+
 /**
  * Sums over windows of squared residuals; add windows, then read. Without a window every number is NaN.
  *
@@ -15,12 +29,14 @@ import { plainTable } from "../table.ts";
  * ```
  */
 export class ReconstructionMetrics {
-  #windows = 0;
-  #meanSquares = 0;
-  #weighted = 0;
-  #residual = 0;
-  #total = 0;
+  /** The sums so far. */
+  readonly sums: ReconstructionSums;
   readonly #rmse: number[] = [];
+
+  /** @param sums where to go on from; the median is of the windows added here alone */
+  constructor(sums?: Readonly<ReconstructionSums>) {
+    this.sums = { windows: 0, meanSquares: 0, weighted: 0, residual: 0, total: 0, ...sums };
+  }
 
   /**
    * Adds one window; one without probed points is not counted.
@@ -48,32 +64,32 @@ export class ReconstructionMetrics {
       sum += target[i];
       sumOfSquares += target[i] ** 2;
     }
-    this.#windows++;
-    this.#meanSquares += squares / n;
-    this.#weighted += weighted / n;
-    this.#residual += squares;
-    this.#total += sumOfSquares - sum * sum / n;
+    this.sums.windows++;
+    this.sums.meanSquares += squares / n;
+    this.sums.weighted += weighted / n;
+    this.sums.residual += squares;
+    this.sums.total += sumOfSquares - sum * sum / n;
     this.#rmse.push(Math.sqrt(squares / n));
   }
 
   /** Windows added. */
   get windows(): number {
-    return this.#windows;
+    return this.sums.windows;
   }
 
   /** sqrt( mean over windows( mean over probed points of r^2 ) ), mag: eq. 4 of the paper, as its code computes it. */
   get rmse(): number {
-    return Math.sqrt(this.#meanSquares / this.#windows);
+    return Math.sqrt(this.sums.meanSquares / this.sums.windows);
   }
 
   /** The loss, mag: the same with every point's weight (eq. 5 of the paper). */
   get loss(): number {
-    return Math.sqrt(this.#weighted / this.#windows);
+    return Math.sqrt(this.sums.weighted / this.sums.windows);
   }
 
   /** 1 - SS_res / SS_tot over all windows, each with its own probed mean; -Infinity where no magnitude varies. */
   get r2(): number {
-    return 1 - this.#residual / this.#total;
+    return 1 - this.sums.residual / this.sums.total;
   }
 
   /** The median over windows of a window's own RMSE, mag. */

@@ -82,6 +82,15 @@ export class Adam implements Disposable {
     });
   }
 
+  /** Goes on after so many steps, with the (P,) moments of then. */
+  restore(steps: number, moments: readonly [Float32Array<ArrayBuffer>, Float32Array<ArrayBuffer>]): void {
+    for (const [i, values] of moments.entries()) {
+      using source = Tensor.from(values);
+      this.moments[i].copyFrom(source);
+    }
+    this.#steps = steps;
+  }
+
   /** Frees the moments. */
   [Symbol.dispose](): void {
     for (const tensor of [...this.moments, this.#step, this.#scale]) tensor.dispose();

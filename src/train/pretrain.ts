@@ -6,7 +6,7 @@ import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
 import type { Masking } from "../data/masking.ts";
 import { randomWindow, sequentialWindows, type Window } from "../data/windows.ts";
 import { Failure } from "../errors.ts";
-import { ReconstructionMetrics } from "../evaluate/metrics.ts";
+import { ReconstructionMetrics, type ReconstructionSums } from "../evaluate/metrics.ts";
 import { eachWindow, reconstructionMetrics } from "../evaluate/reconstruction.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { seeded } from "../random.ts";
@@ -39,6 +39,28 @@ export interface PretrainOptions {
   validation?: readonly number[];
 }
 
+/**
+ * Where a run stands: beside parameters and optimizer all that its future depends on. No generator's state is part of it,
+ * since every draw is a function of the seed and of epoch, step or light curve. Its numbers survive JSON exactly.
+ */
+export interface PretrainState {
+  /** The epoch under way, from 1. */
+  epoch: number;
+  /** Its batches that are done; after the last of them comes the validation, and then the next epoch. */
+  batch: number;
+  /** Seconds that the run has taken so far, and that its last validation took. */
+  seconds: number;
+  validationSeconds: number;
+  /** Over the windows of the epoch. */
+  running: ReconstructionSums;
+  /** Since the last line of metrics: sums, when it began, sum of the steps' losses, steps. */
+  interval: { metrics: ReconstructionSums; start: number; loss: number; steps: number };
+  /** The epoch of the lowest validation loss so far. */
+  best?: { epoch: number; loss: number };
+  /** Metrics of the last epoch that was validated. */
+  last: Record<string, number>;
+}
+
 /** A line of `metrics.jsonl`. */
 export type MetricsLine = {
   kind: "step" | "epoch";
@@ -53,7 +75,15 @@ export type MetricsLine = {
 export interface PretrainEvents {
   /** After every step, for a progress line. */
   onStep?: (
-    state: { epoch: number; step: number; steps: number; done: number; loss: number; rate: number },
+    state: {
+      epoch: number;
+      step: number;
+      steps: number;
+      done: number;
+      loss: number;
+      rate: number;
+      seconds: number;
+    },
   ) => void;
   /** A line of metrics. */
   onMetrics: (line: MetricsLine) => void | Promise<void>;
@@ -63,6 +93,10 @@ export interface PretrainEvents {
   onBest: (metrics: Record<string, number>) => Promise<void>;
   /** Set by a signal: the run stops after the step in progress, without a validation. */
   stopRequested?: () => boolean;
+  /** Whether it is time for a checkpoint; asked between steps. */
+  checkpointDue?: () => boolean;
+  /** To be kept, with parameters and optimizer: when it is due, on a stop, and when all steps are done. */
+  onCheckpoint?: (state: PretrainState) => Promise<void>;
 }
 
 /** How a run ended. */
@@ -104,6 +138,7 @@ export function validationSample(
 
 /**
  * Pretrains a model on a dataset's light curves.
+ * @param from where the run stood, if this is not its beginning; parameters and optimizer must be those of then
  * @throws {Failure} when the loss is not a number, with the batch's light curves
  */
 export async function pretrain(
@@ -112,6 +147,7 @@ export async function pretrain(
   dataset: Dataset,
   options: PretrainOptions,
   events: PretrainEvents,
+  from?: PretrainState,
 ): Promise<PretrainResult> {
   const { masking, weights, batchSize, seed } = options;
   const train = options.train ?? lightCurvesOf(dataset, "train");
@@ -122,75 +158,121 @@ export async function pretrain(
   );
   const paddedTo = model.seesPadding ? options.windowSize : undefined;
   const stepsPerEpoch = Math.ceil(train.length / batchSize);
-  const start = performance.now();
+  const start = performance.now() - 1000 * (from?.seconds ?? 0);
   const seconds = () => (performance.now() - start) / 1000;
+  let { epoch, batch, validationSeconds, best, last } = from ??
+    { epoch: 1, batch: 0, validationSeconds: 0, last: {} };
+  let running = new ReconstructionMetrics(from?.running);
+  const newInterval = () => ({ metrics: new ReconstructionMetrics(), start: seconds(), loss: 0, steps: 0 });
+  let interval = from
+    ? { ...from.interval, metrics: new ReconstructionMetrics(from.interval.metrics) }
+    : newInterval();
+
   // The last validation belongs to the run's minutes.
-  let validationSeconds = 0;
   const budget = () => Math.max(1e-9, 60 * options.maxMinutes - validationSeconds);
+  const timeIsUp = () => adam.steps > 0 && seconds() >= budget();
   // Of the epochs or of the minutes, whichever is further; a run with both limits ends at the first.
   const done = (step: number) => Math.max(step / (options.epochs * stepsPerEpoch), seconds() / budget());
-
-  let bestLoss = Infinity, bestEpoch = 0, reason: PretrainResult["reason"] = "all epochs done";
-  let last: Record<string, number> = {}, epoch = 0;
+  const keep = () =>
+    events.onCheckpoint?.({
+      epoch,
+      batch,
+      seconds: seconds(),
+      validationSeconds,
+      running: running.sums,
+      interval: { ...interval, metrics: interval.metrics.sums },
+      best,
+      last,
+    });
+  /** Between two steps: whether the run is to stop. */
+  const stopped = async () => {
+    await letSignalsIn();
+    const stop = events.stopRequested?.() ?? false;
+    if (stop || events.checkpointDue?.()) await keep();
+    return stop;
+  };
+  const trained = () => ({ train_loss: running.loss, train_rmse: running.rmse, train_r2: running.r2 });
+  const ended = (reason: PretrainResult["reason"]): PretrainResult => {
+    const within = reason === "stopped by a signal" && batch > 0;
+    const epochs = batch ? epoch : epoch - 1;
+    return { reason, epochs, steps: adam.steps, seconds: seconds(), last: within ? trained() : last };
+  };
   const notFinite = (what: string, value: number, where: string) =>
     new Failure(
       `the ${what} became ${value} in ${where}` +
-        (bestEpoch ? `; the best model, of epoch ${bestEpoch}, is kept` : "") +
+        (best ? `; the best model, of epoch ${best.epoch}, is kept` : "") +
         ". Try a lower --learning-rate",
     );
-  while (epoch < options.epochs && reason === "all epochs done") {
-    epoch++;
-    const running = new ReconstructionMetrics();
-    let interval = new ReconstructionMetrics(),
-      intervalStart = seconds(),
-      intervalLoss = 0,
-      intervalSteps = 0;
-    const place = (i: number, batch: Batch) => `epoch ${epoch}, batch ${i + 1} (${idsOf(batch, dataset)})`;
+
+  for (;;) {
+    if (batch === 0) {
+      const reason = timeIsUp()
+        ? "time is up"
+        : epoch - 1 - (best?.epoch ?? 0) >= options.patience
+        ? "early stopping"
+        : epoch > options.epochs
+        ? "all epochs done"
+        : null;
+      if (reason) {
+        await keep();
+        return ended(reason);
+      }
+      running = new ReconstructionMetrics();
+      interval = newInterval();
+    }
+    const place = (batch: Batch, i: number) => `epoch ${epoch}, batch ${i + 1} (${idsOf(batch, dataset)})`;
     const batches = epochBatches(dataset, train, options, epoch);
-    for (const [i, windows] of batches.entries()) {
+    while (batch < batches.length && !timeIsUp()) {
+      if (await stopped()) return ended("stopped by a signal");
       const step = adam.steps + 1;
       const learningRate = options.schedule({ step, done: done(step) });
       manualSeed(seeded(seed, 0xd20b, step).integer(2 ** 31)); // dropout: a function of seed and step
-      const batch = fillBatch(dataset, windows, { masking, weights, key: [seed, 0x3a5c, epoch], paddedTo });
-      const { loss, predicted, gradientNorm } = trainingStep(model, adam, batch, learningRate);
-      if (!Number.isFinite(loss)) throw notFinite("loss", loss, place(i, batch));
+      const key = [seed, 0x3a5c, epoch];
+      const filled = fillBatch(dataset, batches[batch], { masking, weights, key, paddedTo });
+      const { loss, predicted, gradientNorm } = trainingStep(model, adam, filled, learningRate);
+      if (!Number.isFinite(loss)) throw notFinite("loss", loss, place(filled, batch));
       if (gradientNorm !== undefined && !Number.isFinite(gradientNorm)) {
-        throw notFinite("gradient's norm", gradientNorm, place(i, batch));
+        throw notFinite("gradient's norm", gradientNorm, place(filled, batch));
       }
 
-      eachWindow(batch, predicted, (window) => {
+      eachWindow(filled, predicted, (window) => {
         running.add(window.predicted, window.targets, window.weights);
-        interval.add(window.predicted, window.targets, window.weights);
+        interval.metrics.add(window.predicted, window.targets, window.weights);
       });
-      intervalLoss += loss;
-      intervalSteps++;
-      const rate = interval.windows / (seconds() - intervalStart);
-      events.onStep?.({ epoch, step: i + 1, steps: batches.length, done: done(step), loss, rate });
+      interval.loss += loss;
+      interval.steps++;
+      batch++;
+      const rate = interval.metrics.windows / (seconds() - interval.start);
+      events.onStep?.({
+        epoch,
+        step: batch,
+        steps: batches.length,
+        done: done(step),
+        loss,
+        rate,
+        seconds: seconds(),
+      });
       if (step % options.logSteps === 0) {
         await events.onMetrics({
           kind: "step",
           epoch,
           step,
-          loss: intervalLoss / intervalSteps,
-          rmse: interval.rmse,
-          r2: interval.r2,
+          loss: interval.loss / interval.steps,
+          rmse: interval.metrics.rmse,
+          r2: interval.metrics.r2,
           learning_rate: learningRate,
           ...gradientNorm === undefined ? {} : { gradient_norm: gradientNorm },
           windows_per_second: rate,
           seconds: seconds(),
         });
-        interval = new ReconstructionMetrics();
-        intervalStart = seconds();
-        intervalLoss = intervalSteps = 0;
+        interval = newInterval();
       }
-      await letSignalsIn();
-      if (events.stopRequested?.()) reason = "stopped by a signal";
-      else if (seconds() >= budget()) reason = "time is up";
-      if (reason !== "all epochs done") break;
     }
 
-    last = { train_loss: running.loss, train_rmse: running.rmse, train_r2: running.r2 };
-    if (reason === "stopped by a signal") break;
+    if (await stopped()) return ended("stopped by a signal");
+    // With more minutes, the run goes on from before this validation, as if it had not stood here.
+    const cutShort = batch < batches.length;
+    if (cutShort) await keep();
     const validationStart = seconds();
     const validated = await reconstructionMetrics(model, dataset, validation, {
       masking,
@@ -201,31 +283,31 @@ export async function pretrain(
       onBatch: () => !events.stopRequested?.(),
     });
     if (events.stopRequested?.()) {
-      reason = "stopped by a signal";
-      break;
+      await keep();
+      return ended("stopped by a signal");
     }
     validationSeconds = seconds() - validationStart;
     if (!Number.isFinite(validated.loss)) {
       throw notFinite("validation loss", validated.loss, `epoch ${epoch}`);
     }
     last = {
-      ...last,
+      ...trained(),
       validation_loss: validated.loss,
       validation_rmse: validated.rmse,
       validation_r2: validated.r2,
     };
     const line = { kind: "epoch" as const, epoch, step: adam.steps, seconds: seconds(), ...last };
-    await events.onMetrics({ ...line, best: validated.loss < bestLoss ? 1 : 0 });
+    const better = validated.loss < (best?.loss ?? Infinity);
+    await events.onMetrics({ ...line, best: better ? 1 : 0 });
     await events.onEpoch?.({ epoch, step: adam.steps, ...last });
-    if (validated.loss < bestLoss) {
-      bestLoss = validated.loss;
-      bestEpoch = epoch;
+    if (better) {
+      best = { epoch, loss: validated.loss };
       await events.onBest({ epoch, step: adam.steps, ...last });
-    } else if (reason === "all epochs done" && epoch - bestEpoch >= options.patience) {
-      reason = "early stopping";
     }
+    if (cutShort) return ended("time is up");
+    epoch++;
+    batch = 0;
   }
-  return { reason, epochs: epoch, steps: adam.steps, seconds: seconds(), last };
 }
 
 /** The first light curves of a batch, for a message. */

@@ -8,14 +8,17 @@ import {
   pretrain,
   type PretrainEvents,
   type PretrainOptions,
+  type PretrainState,
   validationSample,
 } from "../../src/train/pretrain.ts";
 import { constant } from "../../src/train/schedule.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
-import { liveTensors } from "../../ffi/tensor.ts";
+import { liveTensors, Tensor } from "../../ffi/tensor.ts";
 import { assertEquals, assertNotEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
 import { sinusoidDataset } from "../data/support.ts";
 import { assertDiffer, assertSame, tiny } from "../model/support.ts";
+
+type Values = Float32Array<ArrayBuffer>;
 
 const lengths = [40, 12, 25, 5, 31, 40, 18, 9, 22, 35];
 
@@ -131,6 +134,72 @@ Deno.test("a request to stop ends the run after the step in progress, without a 
   const { reason, epochs, steps, last } = ended(run);
   assertEquals([reason, epochs, steps], ["stopped by a signal", 2, 5]);
   assertTrue(last.train_loss > 0 && !("validation_loss" in last));
+  assertEquals(run.lines.filter(({ kind }) => kind === "epoch").length, 1);
+});
+
+Deno.test("stopped anywhere and gone on with, a run is bit for bit the one that was never stopped", async () => {
+  const whole = await train();
+  // Between any two steps, at both ends of an epoch, and before anything was done.
+  for (let steps = 0; steps <= 9; steps++) {
+    let done = 0, kept: { state: string; parameters: Values; moments: Values[] } | undefined;
+    const lines: MetricsLine[] = [];
+    {
+      using model = new AstromerNetwork(tiny({ dropout: 0.1, encoding: "periods" }), { seed: options.seed });
+      using adam = new Adam(model.parameters, { clipNorm: 1 });
+      const copy = (tensor: Tensor) => tensor.toArray() as Values;
+      await pretrain(model, adam, dataset(), options, {
+        onMetrics: (line) => void lines.push(line),
+        onBest: () => Promise.resolve(),
+        onStep: () => void done++,
+        stopRequested: () => done === steps,
+        onCheckpoint(state) {
+          kept = {
+            state: JSON.stringify(state),
+            parameters: copy(model.parameters.master),
+            moments: adam.moments.map(copy),
+          };
+          return Promise.resolve();
+        },
+      });
+    }
+    using model = new AstromerNetwork(tiny({ dropout: 0.1, encoding: "periods" }), { seed: 99 });
+    using adam = new Adam(model.parameters, { clipNorm: 1 });
+    using parameters = Tensor.from(kept!.parameters);
+    model.parameters.master.copyFrom(parameters);
+    model.parameters.refresh();
+    adam.restore(steps, kept!.moments as [Values, Values]);
+    const { reason } = await pretrain(model, adam, dataset(), options, {
+      onMetrics: (line) => void lines.push(line),
+      onBest: () => Promise.resolve(),
+    }, JSON.parse(kept!.state));
+    assertEquals(reason, "all epochs done");
+    assertEquals(timeless(lines), timeless(whole.lines), `stopped after ${steps} steps`);
+    assertSame(
+      model.parameters.master.toArray() as Float32Array,
+      whole.final,
+      `stopped after ${steps} steps`,
+    );
+  }
+});
+
+Deno.test("a checkpoint is kept when it is due, on a stop, and when all steps are done", async () => {
+  const kept: PretrainState[] = [];
+  const onCheckpoint = (state: PretrainState) => Promise.resolve(void kept.push(state));
+  let asked = 0;
+  await train({}, { onCheckpoint, checkpointDue: () => ++asked % 5 === 0 });
+  const places = () => kept.splice(0).map(({ epoch, batch }) => [epoch, batch]);
+  // Asked before each of three steps and before the validation, three times over.
+  assertEquals([asked, places()], [12, [[2, 0], [3, 1], [4, 0]]]);
+  const { reason } = ended(await train({ maxMinutes: 1e-9 }, { onCheckpoint }));
+  assertEquals([reason, places()], ["time is up", [[1, 1]]]);
+  // During the validation of the second epoch, which is then done again.
+  let epochs = 0, asks = 0;
+  const run = await train({}, {
+    onCheckpoint,
+    onEpoch: () => Promise.resolve(void epochs++),
+    stopRequested: () => epochs === 1 && ++asks > 4,
+  });
+  assertEquals([ended(run).reason, ended(run).epochs, places()], ["stopped by a signal", 2, [[2, 3]]]);
   assertEquals(run.lines.filter(({ kind }) => kind === "epoch").length, 1);
 });
 
