@@ -63,6 +63,11 @@ export const loopShape = {
   ),
   validation_windows: setting(z.int().min(1).default(2048), "windows that validation looks at, at most"),
   log_steps: setting(z.int().min(1).default(50), "steps between two lines of metrics.jsonl", "steps"),
+  checkpoint_minutes: setting(
+    z.number().min(0).default(10),
+    "minutes between two checkpoints, from which --resume goes on; 0: one every step",
+    "minutes",
+  ),
   seed: setting(z.int().min(0).default(0), "names the initial values, windows, masks and dropout"),
   ...runShape,
   ...maskingShape,
@@ -118,7 +123,7 @@ export const recipes = {
  * that is itself a flag counts more than the file, which may hold every setting of another run.
  * @throws {InputError} when settings that are possible alone contradict each other
  */
-export function resolve(settings: PretrainSettings, given: Given): PretrainSettings {
+export function resolve<S extends PretrainSettings>(settings: S, given: Given): S {
   const resolved = { ...settings };
   const apply = (chosen: Partial<PretrainSettings>, chooser: string) => {
     const protectedNames = given.flags.has(chooser) ? given.flags : given.all;

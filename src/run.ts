@@ -7,7 +7,7 @@ import {
   setThreads,
   threads,
 } from "../ffi/device.ts";
-import { InputError, messageOf } from "./errors.ts";
+import { InputError, Interrupted, messageOf } from "./errors.ts";
 
 /** The settings of `runShape`, resolved. */
 export interface Runtime {
@@ -53,24 +53,79 @@ export function letSignalsIn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 
+/** Whether a signal has asked to stop. */
+export interface Stop extends Disposable {
+  requested(): boolean;
+  /** The signal that did. */
+  signal(): Deno.Signal | undefined;
+}
+
+/** How long a signal may take to come twice: `deno task` passes on what a terminal has sent to both processes. */
+const echo = 500;
+
 /**
- * Listens for Ctrl-C and for termination: the first asks to stop, a second Ctrl-C ends the process at once.
+ * Listens for what asks to stop: Ctrl-C (SIGINT), SIGTERM, and SIGUSR1, Slurm's warning. After the first Ctrl-C the next
+ * ends the process at once, even in the midst of a native call.
  * @param onFirst says that the request was heard
- * @returns whether a stop was asked for
  */
-export function listenForStop(onFirst: () => void): Disposable & { requested(): boolean } {
-  let requested = false;
-  const handler = () => {
-    if (requested) Deno.exit(130);
-    requested = true;
-    onFirst();
+export function listenForStop(onFirst: () => void): Stop {
+  let signal: Deno.Signal | undefined, timer: ReturnType<typeof setTimeout> | undefined;
+  const heard = (name: Deno.Signal) => () => {
+    if (!signal) {
+      signal = name;
+      onFirst();
+    }
+    if (name === "SIGUSR1") setTimeout(closeDebugger, 100);
+    if (name === "SIGINT") {
+      timer ??= setTimeout(() => Deno.removeSignalListener("SIGINT", handlers.SIGINT), echo);
+    }
   };
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) Deno.addSignalListener(signal, handler);
+  const handlers = { SIGINT: heard("SIGINT"), SIGTERM: heard("SIGTERM"), SIGUSR1: heard("SIGUSR1") };
+  const each = Object.entries(handlers) as [Deno.Signal, () => void][];
+  for (const [name, handler] of each) Deno.addSignalListener(name, handler);
   return {
-    requested: () => requested,
+    requested: () => signal !== undefined,
+    signal: () => signal,
     [Symbol.dispose]() {
-      for (const signal of signals) Deno.removeSignalListener(signal, handler);
+      clearTimeout(timer);
+      for (const [name, handler] of each) Deno.removeSignalListener(name, handler);
     },
   };
+}
+
+/** Says that a signal was heard, on a line of its own. */
+export function sayStopping(after: string): void {
+  const apart = Deno.stderr.isTerminal() ? "\n" : "";
+  console.error(`${apart}stopping after this ${after}; Ctrl-C once more to stop at once`);
+}
+
+/**
+ * The error that ends a command that a signal has stopped. Where that is wished and the signal was Slurm's warning, the
+ * job is queued again first (after SIGTERM it is not: so ends what was cancelled, and what was preempted Slurm itself
+ * queues again).
+ * @param what is kept, and how it goes on
+ */
+export async function interrupted(stop: Stop, what: string, requeue: boolean): Promise<Interrupted> {
+  const signal = stop.signal(), job = Deno.env.get("SLURM_JOB_ID");
+  let queued = "";
+  if (requeue && signal === "SIGUSR1") {
+    queued = job ? await requeued(job) : "; not queued again: SLURM_JOB_ID is not set, this is no Slurm job";
+  }
+  return new Interrupted(`stopped by ${signal}: ${what}${queued}`);
+}
+
+async function requeued(job: string): Promise<string> {
+  try {
+    const { success, stderr } = await new Deno.Command("scontrol", { args: ["requeue", job] }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
+    return `; job ${job} is queued again`;
+  } catch (error) {
+    return `; job ${job} could not be queued again: ${messageOf(error)}`;
+  }
+}
+
+/** Deno opens its debugger, a port that other users of a node can reach, at every SIGUSR1 (since 2.9.2). */
+async function closeDebugger(): Promise<void> {
+  const { default: inspector } = await import("node:inspector");
+  if (inspector.url()) inspector.close();
 }

@@ -1,18 +1,22 @@
-/** A training as a run folder: settings, environment, metrics line by line, the best and the last model. */
+/** A training as a run folder: settings, environment, metrics line by line, checkpoints, the best and the last model. */
+import { createHash } from "node:crypto";
 import { libtorch } from "../ffi/library.ts";
+import { Tensor } from "../ffi/tensor.ts";
 import { type LoopSettings, pretrainOptions } from "./config.ts";
-import type { Dataset } from "./data/dataset.ts";
+import { type Dataset, lightCurvesOf } from "./data/dataset.ts";
 import { InputError, messageOf } from "./errors.ts";
-import { exists, writeJson } from "./files/atomic.ts";
+import { exists, removeLeftovers, writeJson } from "./files/atomic.ts";
 import { widthOf } from "./model/architecture.ts";
 import type { AstromerNetwork } from "./model/network.ts";
+import type { Parameters } from "./model/parameters.ts";
 import { duration, ProgressLine } from "./progress.ts";
-import { listenForStop, type Runtime } from "./run.ts";
+import type { Runtime, Stop } from "./run.ts";
 import { Adam } from "./train/adam.ts";
+import { type Checkpoint, newestCheckpoint, writeCheckpoint } from "./train/checkpoint.ts";
 import { energyOf } from "./train/energy.ts";
 import { pretrain, type PretrainResult } from "./train/pretrain.ts";
 import { version } from "./version.ts";
-import { datasetDetails, type ModelDetails, saveModel } from "./weights/model_folder.ts";
+import { datasetDetails, loadModel, type ModelDetails, saveModel } from "./weights/model_folder.ts";
 
 /** What is trained, on what, and where it goes. */
 export interface TrainingRun {
@@ -29,45 +33,52 @@ export interface TrainingRun {
   runtime: Runtime;
   /** The run folder. */
   output: string;
+  /** Whether to go on from the folder's newest checkpoint. */
+  resume: boolean;
+  stop: Stop;
 }
 
-/**
- * Refuses a folder that holds a run.
- * @throws {InputError} if it does
- */
-export async function refuseExistingRun(output: string): Promise<void> {
-  if (await exists(`${output}/metrics.jsonl`)) {
-    throw new InputError(`${output} already holds a run: choose another --output, or remove it first`);
-  }
+/** How a training ended, and where its models are. */
+export interface TrainedRun extends PretrainResult {
+  folder: string;
+  /** The best model's folder, once there was a validation. */
+  best: string | null;
+  /** Steps that were done already, where it was gone on with. */
+  resumedFrom?: number;
 }
 
 /**
  * Trains a network into a run folder, with progress on standard error and a line an epoch on standard output.
- * @throws {InputError} when the folder cannot be made
+ * @throws {InputError} when the folder cannot be made, or cannot be gone on with
  * @throws {Failure} when the loss is not a number
  */
-export async function trainIntoFolder(
-  { network, dataset, train, validation, settings, saved, details, runtime, output }: TrainingRun,
-): Promise<PretrainResult & { folder: string; best: string | null }> {
+export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
+  const { network, dataset, settings, saved, details, runtime, output, stop } = run;
   const { device } = runtime, folder = output.replace(/\/+$/, "");
+  const train = run.train ?? lightCurvesOf(dataset, "train");
+  const validation = run.validation ?? lightCurvesOf(dataset, "validation");
   using adam = new Adam(network.parameters, { clipNorm: settings.clip_norm || Infinity });
   await Deno.mkdir(folder, { recursive: true }).catch((error) => {
     throw new InputError(`--output ${folder} cannot be made: ${messageOf(error)}`);
   });
-  await writeJson(`${folder}/config.json`, saved);
-  await writeJson(`${folder}/environment.json`, {
+  const checkpoints = `${folder}/checkpoints`;
+  for (const written of [folder, checkpoints]) await removeLeftovers(written);
+  const environment = {
     astromer: version,
     deno: Deno.version.deno,
     libtorch: libtorch().version,
     ...runtime,
-    dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint },
-    parameters: network.parameters.size,
-    started: new Date().toISOString(),
-  });
-  using metrics = await Deno.open(`${folder}/metrics.jsonl`, { create: true, write: true });
-  const started = performance.now();
+  };
+  const fingerprints = {
+    dataset: dataset.fingerprint,
+    light_curves: hashed(train.join(), validation.join()),
+    parameters: hashed(...network.parameters.layout.map(({ name, shape }) => `${name} [${shape}]`)),
+  };
+  const from = run.resume ? await checkpointOf(folder, fingerprints, environment) : undefined;
+
+  const started = performance.now(), before = from?.record.state.seconds ?? 0;
   const used = () => ({
-    hours: (performance.now() - started) / 3.6e6,
+    hours: before / 3600 + (performance.now() - started) / 3.6e6,
     cores: device === "cpu" ? runtime.threads : 1,
     gpus: device === "cpu" ? 0 : 1,
     memory: Deno.memoryUsage().rss / 1e9,
@@ -80,25 +91,61 @@ export async function trainIntoFolder(
       metrics: found,
       energy: energyOf(used(), settings),
     });
+  let best = from?.best && { parameters: from.best, metrics: from.record.best ?? {} };
+  if (from) {
+    // What is there may be newer than the checkpoint, or half replaced.
+    if (!best) await Deno.remove(`${folder}/best`, { recursive: true }).catch(() => {});
+    else if (!await isModel(`${folder}/best`, best.parameters)) {
+      setParameters(network.parameters, best.parameters);
+      await save("best", best.metrics);
+    }
+    setParameters(network.parameters, from.parameters);
+    adam.restore(from.record.step, from.moments);
+  }
 
-  const line = new ProgressLine();
-  using stop = listenForStop(() => {
-    line.clear();
-    console.error("stopping after this step; once more to stop at once");
+  await writeJson(`${folder}/config.json`, saved);
+  await writeJson(`${folder}/environment.json`, {
+    ...environment,
+    dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint },
+    parameters: network.parameters.size,
+    started: new Date().toISOString(),
+    ...from ? { resumed_from_step: from.record.step } : {},
   });
+  using metrics = await Deno.open(`${folder}/metrics.jsonl`, { create: true, write: true });
+  let metricsBytes = await cutBack(metrics, from?.record.metricsBytes ?? 0);
+
+  const valuesOf = (tensor: Tensor) => tensor.toArray() as Float32Array<ArrayBuffer>;
+  let checkpointed = from ? performance.now() : -Infinity; // the first at once: should it fail, it fails early
+  const line = new ProgressLine();
   const options = pretrainOptions(settings, widthOf(network.architecture), details.window_size);
   const result = await pretrain(network, adam, dataset, { ...options, train, validation }, {
     stopRequested: stop.requested,
-    onStep: ({ epoch, step, steps, done, loss, rate }) =>
-      line.update(() => {
-        const elapsed = (performance.now() - started) / 1000;
-        return `epoch ${epoch}  step ${step}/${steps}  loss ${loss.toFixed(4)}  ${
-          rate.toFixed(1)
-        } windows/s  ` +
-          `${duration(elapsed)}, ${duration(elapsed * (1 - done) / done)} left`;
-      }),
+    checkpointDue: () => performance.now() - checkpointed >= 60_000 * settings.checkpoint_minutes,
+    async onCheckpoint(state) {
+      await metrics.sync();
+      await writeCheckpoint(checkpoints, {
+        record: {
+          step: adam.steps,
+          state,
+          best: best?.metrics,
+          metricsBytes,
+          settings: saved,
+          fingerprints,
+          environment,
+        },
+        parameters: valuesOf(network.parameters.master),
+        moments: [valuesOf(adam.moments[0]), valuesOf(adam.moments[1])],
+        best: best?.parameters,
+      });
+      checkpointed = performance.now();
+    },
+    onStep: ({ epoch, step, steps, done, loss, rate, seconds }) =>
+      line.update(() =>
+        `epoch ${epoch}  step ${step}/${steps}  loss ${loss.toFixed(4)}  ${rate.toFixed(1)} windows/s  ` +
+        `${duration(seconds)}, ${duration(seconds * (1 - done) / done)} left`
+      ),
     async onMetrics(found) {
-      await metrics.write(new TextEncoder().encode(JSON.stringify(found) + "\n"));
+      metricsBytes += await metrics.write(new TextEncoder().encode(JSON.stringify(found) + "\n"));
       if (found.kind !== "epoch") return;
       line.clear();
       const number = (name: string) => Number(found[name]).toFixed(4);
@@ -111,19 +158,112 @@ export async function trainIntoFolder(
       );
     },
     onEpoch: (found) => save("last", found),
-    onBest: (found) => save("best", found),
-  });
+    async onBest(found) {
+      best = { parameters: valuesOf(network.parameters.master), metrics: found };
+      await save("best", found);
+    },
+  }, from?.record.state);
   line.clear();
   // A run that ends within an epoch has gone on since it last saved.
-  if (result.reason === "stopped by a signal") await save("last", result.last);
-  return { ...result, folder, best: await exists(`${folder}/best`) ? `${folder}/best` : null };
+  if (result.reason === "stopped by a signal" && result.steps > 0) await save("last", result.last);
+  return { ...result, folder, best: best ? `${folder}/best` : null, resumedFrom: from?.record.step };
+}
+
+/**
+ * The checkpoint from which a run goes on; none where it has none yet.
+ * @throws {InputError} when none is whole, or the newest is of other data or of another network
+ */
+async function checkpointOf(
+  folder: string,
+  fingerprints: { dataset: string; light_curves: string; parameters: string },
+  environment: Record<string, unknown>,
+): Promise<Checkpoint | undefined> {
+  const found = await newestCheckpoint(`${folder}/checkpoints`, console.error);
+  if (!found) {
+    for (const model of ["best", "last"]) {
+      if (await exists(`${folder}/${model}`)) {
+        throw new InputError(
+          `${folder} holds the model ${model}/ but no checkpoint to go on from: choose another --output`,
+        );
+      }
+    }
+    console.log(`${folder} has no checkpoint yet: it is begun from the beginning`);
+    return undefined;
+  }
+  const { step, state: { epoch, batch }, fingerprints: then, environment: there } = found.record;
+  if (then.dataset !== fingerprints.dataset) {
+    throw new InputError(
+      `${folder} was begun with a dataset of the fingerprint ${then.dataset}, --data has ${fingerprints.dataset}: ` +
+        "a run goes on with the data it was begun with",
+    );
+  }
+  if (then.light_curves !== fingerprints.light_curves) {
+    throw new InputError(
+      `${folder} was begun with other light curves to train on or to validate with: choose another --output`,
+    );
+  }
+  if (then.parameters !== fingerprints.parameters) {
+    throw new InputError(
+      `${folder} was begun with a network of other parameters (astromer ${there.astromer}): choose another --output`,
+    );
+  }
+  const place = batch ? `${batch} batches into epoch ${epoch}` : `${epoch - 1} epochs done`;
+  console.log(`${folder} goes on from step ${step} (${place})`);
+  const changed = Object.entries(environment).filter(([name, value]) => there[name] !== value)
+    .map(([name, value]) => `${name} ${value} (before: ${there[name]})`);
+  if (changed.length) {
+    console.log(
+      `it goes on with ${
+        changed.join(", ")
+      }: numbers may differ in their last bits from a run without a stop`,
+    );
+  }
+  return found;
+}
+
+function hashed(...texts: string[]): string {
+  return createHash("sha256").update(texts.join("\n")).digest("hex");
+}
+
+function setParameters(parameters: Parameters, values: Float32Array<ArrayBuffer>): void {
+  using source = Tensor.from(values);
+  parameters.master.copyFrom(source);
+  parameters.refresh();
+}
+
+/** Whether a folder is a whole model with these parameters. */
+async function isModel(folder: string, parameters: Float32Array): Promise<boolean> {
+  try {
+    using model = (await loadModel(folder)).model;
+    const found = model.parameters.master.toArray() as Float32Array;
+    return found.length === parameters.length && found.every((value, i) => value === parameters[i]);
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Cuts the metrics back to where a checkpoint was written; the steps after it are made again.
+ * @returns the file's length
+ */
+async function cutBack(metrics: Deno.FsFile, wanted: number): Promise<number> {
+  const { size } = await metrics.stat();
+  if (size < wanted) {
+    console.error(`metrics.jsonl is cut short: it has ${size} bytes of the checkpoint's ${wanted}`);
+  }
+  const length = Math.min(size, wanted);
+  await metrics.truncate(length);
+  await metrics.seek(length, Deno.SeekMode.Start);
+  return length;
 }
 
 /** How a run ended, in two lines. */
-export function summaryOf(
-  { reason, epochs, steps, seconds, folder, best }: Awaited<ReturnType<typeof trainIntoFolder>>,
-): string {
-  return `${reason}: ${epochs} epochs, ${steps} steps, ${duration(seconds)}\n` +
+export function summaryOf({ reason, epochs, steps, seconds, folder, best, resumedFrom }: TrainedRun): string {
+  return (steps === resumedFrom && reason !== "stopped by a signal"
+    ? `${folder} was finished already: `
+    : "") +
+    `${reason}: ${epochs} epochs, ${steps} steps, ${duration(seconds)}\n` +
     `best model: ${
       best ?? "none yet, there was no validation"
     }   last model: ${folder}/last   metrics: ${folder}/metrics.jsonl`;

@@ -8,16 +8,25 @@ import { sequentialWindows } from "../src/data/windows.ts";
 import { InputError } from "../src/errors.ts";
 import { reconstructionMetrics } from "../src/evaluate/reconstruction.ts";
 import { exists, writeJson } from "../src/files/atomic.ts";
+import { lockFolder } from "../src/files/lock.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
 import type { Finetuned } from "../src/report/finetuning_figure.ts";
-import { prepareRun } from "../src/run.ts";
+import {
+  isOverridden,
+  refuseExistingRun,
+  resumeShape,
+  savedOf,
+  settingsIn,
+  settingsToTrain,
+} from "../src/resume.ts";
+import { interrupted, listenForStop, prepareRun, sayStopping, type Stop } from "../src/run.ts";
 import { plainTable } from "../src/table.ts";
-import { refuseExistingRun, summaryOf, trainIntoFolder } from "../src/training_run.ts";
+import { summaryOf, trainIntoFolder } from "../src/training_run.ts";
 import { type LoadedModel, loadModel } from "../src/weights/model_folder.ts";
 
 const numbers = z.array(z.coerce.number().int().min(0)).min(1);
 
-const settings = z.object({
+const schema = z.object({
   model: setting(z.string(), "model folder to start from"),
   data: setting(z.string(), "dataset folder"),
   output: setting(
@@ -38,7 +47,9 @@ const settings = z.object({
     "learning rate over the run: constant, or half a cosine down to the end of epochs or minutes, both after the warm-up",
   ),
   warmup_steps: setting(z.int().min(0).default(0), "steps of warm-up", "steps"),
+  ...resumeShape,
 });
+type Settings = z.output<typeof schema>;
 
 /** Light curves of one finetuning. */
 interface Part {
@@ -54,66 +65,77 @@ export default command({
   summary:
     "Goes on training a model with the pretraining task on the light curves of few-shot scenarios, or on a new survey without " +
     "labels; reports RMSE on all observations without masking before and after, and the minutes.",
-  settings,
+  settings: schema,
   examples: [
     "deno task finetune --model runs/macho/best --data data/asas --scenarios data/asas-scenarios --output runs/finetuned",
     "deno task finetune --model runs/macho/best --data data/asas --scenarios data/asas-scenarios --samples-per-class 20 --folds 0 --output runs/one",
     "deno task finetune --model models/astromer1-macho --data data/asas --output runs/asas-from-macho --max-minutes 30",
   ],
-  async run(chosen) {
-    const { config: _, ...settings } = chosen;
-    checkLoop(settings);
-    using dataset = await openDataset(settings.data);
-    const parts = await partsOf(settings, dataset);
-    const runtime = prepareRun(settings), output = settings.output.replace(/\/+$/, "");
+  async run(chosen, given) {
+    checkLoop(chosen);
+    using dataset = await openDataset(chosen.data);
+    const parts = await partsOf(chosen, dataset);
+    const output = chosen.output.replace(/\/+$/, "");
+    const folderOf = ({ name }: Part) => name ? `${output}/${name}` : output;
+    const survey = parts.find(({ name }) => name === "");
+    if (survey && !chosen.resume) await refuseExistingRun(folderOf(survey));
+    const settings = await settingsToTrain(schema, chosen, given, parts.map(folderOf));
+    using stop = listenForStop(() => sayStopping("step"));
+    const runtime = prepareRun(settings);
+    using _lock = await lockFolder(output, console.error);
+    const { requeue, resume } = settings;
+    const interruption = () =>
+      interrupted(stop, `the same command with --resume goes on in ${output}`, requeue);
+    const rmse = async (of: LoadedModel, part: Part) => {
+      const found = await rmseOf(of, dataset, part.test, settings.batch_size, stop);
+      if (stop.requested()) throw await interruption();
+      return found;
+    };
     const found: Finetuned[] = [];
     let before: number | undefined; // the test light curves are the same for all
     for (const part of parts) {
-      const folder = part.name ? `${output}/${part.name}` : output;
-      if (part.name && await exists(`${folder}/finetuned.json`)) {
-        found.push(JSON.parse(await Deno.readTextFile(`${folder}/finetuned.json`)));
-        console.log(`${folder} is there already`);
-        continue;
+      const folder = folderOf(part), finetuned = `${folder}/finetuned.json`;
+      const saved = await settingsIn(folder);
+      if (await exists(finetuned)) {
+        if (!(resume && saved && isOverridden(settings, saved))) {
+          found.push(JSON.parse(await Deno.readTextFile(finetuned)));
+          console.log(`${folder} is there already`);
+          continue;
+        }
+        await Deno.remove(finetuned);
       }
-      if (part.name && await exists(`${folder}/metrics.jsonl`)) {
-        console.log(`${folder} was not finished: it is begun again`);
+      if (saved && !resume) {
+        console.log(`${folder} was not finished: it is begun again (--resume would go on)`);
         await Deno.remove(folder, { recursive: true });
       }
-      await refuseExistingRun(folder);
       const { model: network, config } = await loadModel(settings.model, runtime);
       using _model = network;
-      const rmse = (of: LoadedModel) => rmseOf(of, dataset, part.test, settings.batch_size);
-      before ??= await rmse({ model: network, config });
+      before ??= await rmse({ model: network, config }, part);
       const { window_size, origin, notes, license } = config;
       console.log(
         `${part.name || "the survey"}: ${part.train.length} light curves to train on, RMSE ${
           before.toFixed(4)
         }`,
       );
+      const { train, validation } = part;
       const run = await trainIntoFolder({
-        network,
-        dataset,
-        train: part.train,
-        validation: part.validation,
-        settings,
-        saved: settings,
+        ...{ network, dataset, train, validation, settings, saved: savedOf(settings), runtime, resume, stop },
         details: { window_size, origin, notes, license },
-        runtime,
         output: folder,
       });
       console.log(summaryOf(run));
-      if (run.reason === "stopped by a signal") return;
+      if (run.reason === "stopped by a signal") throw await interruption();
       const best = await loadModel(run.best ?? `${folder}/last`, runtime);
       using _best = best.model;
       const result: Finetuned = {
         name: part.name,
         light_curves: part.train.length,
         before,
-        after: await rmse(best),
+        after: await rmse(best, part),
         minutes: run.seconds / 60,
         epochs: run.epochs,
       };
-      await writeJson(`${folder}/finetuned.json`, result);
+      await writeJson(finetuned, result);
       found.push(result);
     }
     console.log("\n" + tableOf(found));
@@ -122,7 +144,7 @@ export default command({
 });
 
 async function partsOf(
-  { scenarios, samples_per_class, folds, data }: z.output<typeof settings>,
+  { scenarios, samples_per_class, folds, data }: Settings,
   dataset: Dataset,
 ): Promise<Part[]> {
   if (scenarios === undefined) {
@@ -165,10 +187,12 @@ async function rmseOf(
   dataset: Dataset,
   lightCurves: readonly number[],
   batchSize: number,
+  stop: Stop,
 ): Promise<number> {
   const windows = lightCurves.flatMap((i) => sequentialWindows(i, dataset.lengths[i], config.window_size));
   const paddedTo = model.seesPadding ? config.window_size : undefined;
-  const options = { masking: noMasking, weights: "none", batchSize, seed: 0, paddedTo } as const;
+  const onBatch = () => !stop.requested();
+  const options = { masking: noMasking, weights: "none", batchSize, seed: 0, paddedTo, onBatch } as const;
   return (await reconstructionMetrics(model, dataset, windows, options)).rmse;
 }
 

@@ -1,27 +1,36 @@
 /** Pretrains a model on a dataset folder. */
-import { command } from "../src/command.ts";
-import { pretrainSchema, resolve } from "../src/config.ts";
+import { command, z } from "../src/command.ts";
+import { pretrainShape, resolve } from "../src/config.ts";
 import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { architectureSchema } from "../src/model/architecture.ts";
 import { AstromerNetwork } from "../src/model/network.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
-import { prepareRun } from "../src/run.ts";
-import { refuseExistingRun, summaryOf, trainIntoFolder } from "../src/training_run.ts";
+import { lockFolder } from "../src/files/lock.ts";
+import { refuseExistingRun, resumeShape, savedOf, settingsToTrain } from "../src/resume.ts";
+import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/run.ts";
+import { summaryOf, trainIntoFolder } from "../src/training_run.ts";
+
+const schema = z.object({ ...pretrainShape, ...resumeShape });
 
 export default command({
   name: "pretrain",
   summary:
     "Pretrains Astromer on a dataset folder: predicts hidden magnitudes, keeps the best and the last model.",
-  settings: pretrainSchema,
+  settings: schema,
   examples: [
     "deno task pretrain --data data/asas --output runs/asas --max-minutes 30",
     "deno task pretrain --data data/macho --output runs/macho --recipe paper --device cuda:0 --batch-size 512",
     "deno task pretrain --data data/asas --output runs/small --preset small --epochs 5 --seed 1",
+    "deno task pretrain --data data/macho --output runs/macho --max-minutes 1400 --resume --requeue",
+    "deno task pretrain --data data/asas --output runs/asas --resume --epochs 200 --override epochs",
     "deno task pretrain --config runs/asas/config.json --output runs/asas-again",
   ],
   async run(chosen, given) {
-    const settings = resolve(chosen, given), { output, seed, initialization, window_size } = settings;
-    await refuseExistingRun(output);
+    const { output, resume, requeue } = chosen;
+    if (!resume) await refuseExistingRun(output);
+    const settings = await settingsToTrain(schema, resolve(chosen, given), given, [output]);
+    const { seed, initialization, window_size } = settings;
+    using stop = listenForStop(() => sayStopping("step"));
     using dataset = await openDataset(settings.data);
     for (const subset of ["train", "validation"] as const) lightCurvesOf(dataset, subset);
     const runtime = prepareRun(settings), { device, dtype } = runtime;
@@ -36,10 +45,15 @@ export default command({
       } parameters, ${dtype} on ${device}` +
         (device === "cpu" ? `, ${runtime.threads} threads` : ""),
     );
-    const { config: _, ...saved } = settings;
-    const details = { window_size };
-    const run = await trainIntoFolder({ network, dataset, settings, saved, details, runtime, output });
+    using _lock = await lockFolder(output, console.error);
+    const run = await trainIntoFolder({
+      ...{ network, dataset, settings, saved: savedOf(settings), runtime, output, resume, stop },
+      details: { window_size },
+    });
     console.log(summaryOf(run));
-    if (run.reason !== "stopped by a signal") await reportAfterRun(run.folder);
+    if (run.reason === "stopped by a signal") {
+      throw await interrupted(stop, `--resume goes on from step ${run.steps} of ${run.folder}`, requeue);
+    }
+    await reportAfterRun(run.folder);
   },
 });

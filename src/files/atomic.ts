@@ -71,6 +71,16 @@ export async function writeFolderAtomically(path: string, fill: (temporary: stri
   }
 }
 
+/** Removes what killed processes left half written in a folder, to which no other process may be writing. */
+export async function removeLeftovers(folder: string, { below = false } = {}): Promise<void> {
+  if (!await exists(folder)) return;
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (/\.\d+(\.old)?\.tmp$/.test(name)) await Deno.remove(path, { recursive: true });
+    else if (below && isDirectory) await removeLeftovers(path, { below });
+  }
+}
+
 /**
  * Refuses to replace a folder that this program did not write.
  * @param mark a file that all folders of the right kind hold

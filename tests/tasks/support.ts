@@ -11,15 +11,64 @@ export interface Output {
   stderr: string;
 }
 
-/** Runs a command. */
-export async function run(...args: string[]): Promise<Output> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+function command(args: string[], env: Record<string, string> = {}) {
+  return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", cli, ...args],
     // Small models gain nothing from a second thread, and on a busy machine threads wait seconds for each other.
-    env: { NO_COLOR: "1", OMP_NUM_THREADS: "1" },
-  }).output();
+    env: { NO_COLOR: "1", OMP_NUM_THREADS: "1", ...env },
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs a command. */
+export async function run(...args: string[]): Promise<Output> {
+  const { code, stdout, stderr } = await command(args).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+/** A command that goes on in the background. */
+export class Running {
+  readonly process: Deno.ChildProcess;
+  stdout = "";
+  stderr = "";
+  readonly #read: Promise<unknown>;
+  #heard = () => {};
+
+  constructor(args: string[], env: Record<string, string> = {}) {
+    this.process = command(args, env).spawn();
+    const follow = async (from: "stdout" | "stderr") => {
+      for await (const text of this.process[from].pipeThrough(new TextDecoderStream())) {
+        this[from] += text;
+        this.#heard();
+      }
+    };
+    this.#read = Promise.all([follow("stdout"), follow("stderr")]).then(() => this.#heard());
+  }
+
+  /** Waits until it has printed a text. */
+  async until(text: string): Promise<void> {
+    let over = false;
+    this.#read.then(() => over = true);
+    while (!(this.stdout + this.stderr).includes(text)) {
+      if (over) throw new Error(`it ended without "${text}": ${this.stdout}${this.stderr}`);
+      await new Promise<void>((resolve) => this.#heard = resolve);
+    }
+  }
+
+  /** Waits until it has ended. */
+  async end(): Promise<Output & { signal: Deno.Signal | null }> {
+    const { code, signal } = await this.process.status;
+    await this.#read;
+    return { code, signal, stdout: this.stdout, stderr: this.stderr };
+  }
+}
+
+/** The lines of a run's metrics, without what a clock says. */
+export async function timelessMetrics(runFolder: string) {
+  const lines = (await Deno.readTextFile(`${runFolder}/metrics.jsonl`)).trim().split("\n");
+  return lines.map((line) => JSON.parse(line)).map(({ seconds: _, windows_per_second: __, ...rest }) => rest);
 }
 
 /** Runs a command that must succeed. */
