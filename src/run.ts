@@ -105,18 +105,18 @@ export function sayStopping(after: string): void {
  * queues again).
  * @param what is kept, and how it goes on
  */
-export async function interrupted(stop: Stop, what: string, requeue: boolean): Promise<Interrupted> {
+export function interrupted(stop: Stop, what: string, requeue: boolean): Interrupted {
   const signal = stop.signal(), job = Deno.env.get("SLURM_JOB_ID");
   let queued = "";
   if (requeue && signal === "SIGUSR1") {
-    queued = job ? await requeued(job) : "; not queued again: SLURM_JOB_ID is not set, this is no Slurm job";
+    queued = job ? requeued(job) : "; not queued again: SLURM_JOB_ID is not set, this is no Slurm job";
   }
   return new Interrupted(`stopped by ${signal}: ${what}${queued}`);
 }
 
-async function requeued(job: string): Promise<string> {
+function requeued(job: string): string {
   try {
-    const { success, stderr } = await new Deno.Command("scontrol", { args: ["requeue", job] }).output();
+    const { success, stderr } = new Deno.Command("scontrol", { args: ["requeue", job] }).outputSync();
     if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
     return `; job ${job} is queued again`;
   } catch (error) {

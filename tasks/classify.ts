@@ -5,9 +5,10 @@ import { resultsCsv, summariesOf, tableRows } from "../src/classify/results.ts";
 import { openScenarios } from "../src/classify/scenarios.ts";
 import { command } from "../src/command.ts";
 import { openDataset } from "../src/data/dataset.ts";
-import { writeJson, writeText } from "../src/files/atomic.ts";
+import { removeLeftovers, writeJson, writeText } from "../src/files/atomic.ts";
+import { lockFolder } from "../src/files/lock.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
-import { listenForStop, prepareRun } from "../src/run.ts";
+import { listenForStop, prepareRun, sayStopping } from "../src/run.ts";
 import { plainTable } from "../src/table.ts";
 
 export default command({
@@ -30,11 +31,13 @@ export default command({
     }
     const runtime = prepareRun(settings), output = settings.output.replace(/\/+$/, "");
     await refuseOtherSettings(output, settings, dataset, scenarios);
-    const grid = new Grid(settings, dataset, scenarios, runtime, output);
-    using stop = listenForStop(() =>
-      console.error("stopping after this classifier; once more to stop at once")
-    );
-    for (const encoder of encoders) await grid.run(encoder, runs, stop.requested);
+    using _lock = await lockFolder(output, console.error);
+    for (const part of ["cache", "classifiers", "results"]) {
+      await removeLeftovers(`${output}/${part}`, { below: true });
+    }
+    using stop = listenForStop(() => sayStopping("classifier or epoch"));
+    const grid = new Grid(settings, dataset, scenarios, runtime, output, stop);
+    for (const encoder of encoders) await grid.run(encoder, runs);
 
     const results = await grid.results(encoders, runs);
     await writeJson(`${output}/results.json`, results);

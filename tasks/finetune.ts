@@ -88,7 +88,7 @@ export default command({
       interrupted(stop, `the same command with --resume goes on in ${output}`, requeue);
     const rmse = async (of: LoadedModel, part: Part) => {
       const found = await rmseOf(of, dataset, part.test, settings.batch_size, stop);
-      if (stop.requested()) throw await interruption();
+      if (stop.requested()) throw interruption();
       return found;
     };
     const found: Finetuned[] = [];
@@ -124,7 +124,7 @@ export default command({
         output: folder,
       });
       console.log(summaryOf(run));
-      if (run.reason === "stopped by a signal") throw await interruption();
+      if (run.reason === "stopped by a signal") throw interruption();
       const best = await loadModel(run.best ?? `${folder}/last`, runtime);
       using _best = best.model;
       const result: Finetuned = {

@@ -52,7 +52,7 @@ export default command({
     });
     console.log(summaryOf(run));
     if (run.reason === "stopped by a signal") {
-      throw await interrupted(stop, `--resume goes on from step ${run.steps} of ${run.folder}`, requeue);
+      throw interrupted(stop, `--resume goes on from step ${run.steps} of ${run.folder}`, requeue);
     }
     await reportAfterRun(run.folder);
   },

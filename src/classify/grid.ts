@@ -4,11 +4,12 @@ import { Tensor, unscoped } from "../../ffi/tensor.ts";
 import { setting, z } from "../command.ts";
 import { runShape } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { Failure, InputError } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import type { ClassificationMetrics } from "../evaluate/classification.ts";
 import { exists, writeJson } from "../files/atomic.ts";
 import { duration, ProgressLine } from "../progress.ts";
-import type { Runtime } from "../run.ts";
+import { requeueSetting } from "../resume.ts";
+import { interrupted, type Runtime, type Stop } from "../run.ts";
 import { grouped } from "../table.ts";
 import { loadModel, saveModel } from "../weights/model_folder.ts";
 import { classicalFeatures } from "./classical_features.ts";
@@ -68,6 +69,7 @@ export const gridSchema = z.object({
     "windows",
   ),
   seed: setting(z.int().min(0).default(0), "names the windows, initial values and order"),
+  requeue: requeueSetting,
   ...runShape,
 });
 export type GridSettings = z.output<typeof gridSchema>;
@@ -101,6 +103,7 @@ export async function refuseOtherSettings(
     config: _____,
     output: ______,
     threads: _______,
+    requeue: ________,
     ...rest
   }: GridSettings,
   dataset: Dataset,
@@ -129,7 +132,15 @@ export class Grid {
     readonly scenarios: OpenedScenarios,
     readonly runtime: Runtime,
     readonly output: string,
+    readonly stop: Stop,
   ) {}
+
+  /** Ends the command if a signal has asked for it. */
+  #check(): void {
+    if (this.stop.requested()) {
+      throw interrupted(this.stop, "the same command goes on", this.settings.requeue);
+    }
+  }
 
   /** Heads that differ: classical features have one vector, which makes all with hidden layers the same. */
   #headsOf({ kind }: Encoder): ClassifierKind[] {
@@ -157,7 +168,7 @@ export class Grid {
   }
 
   /** Fits what is missing of one encoder. */
-  async run(encoder: Encoder, runs: readonly Run[], stopRequested: () => boolean): Promise<void> {
+  async run(encoder: Encoder, runs: readonly Run[]): Promise<void> {
     const missing: Run[] = [];
     for (const run of runs) {
       const there = await Promise.all(
@@ -169,7 +180,7 @@ export class Grid {
     if (this.settings.train_encoder && encoder.kind !== "classical") {
       for (const run of missing) {
         for (const head of this.#headsOf(encoder)) {
-          if (stopRequested()) throw new Failure("stopped by a signal; the same command goes on");
+          this.#check();
           if (!await exists(`${this.#pathOf(encoder, head, run, "results")}.json`)) {
             await this.#fitEndToEnd(encoder, head as Exclude<ClassifierKind, "knn">, run);
           }
@@ -177,16 +188,13 @@ export class Grid {
       }
       return;
     }
-    const groups = encoder.kind === "finetuned"
-      ? missing.map((run) => [run])
-      : missing.length
-      ? [missing]
-      : [];
+    // Of all runs, not of the missing alone: the table on disk then serves again, each vector to its last bit.
+    const groups = encoder.kind === "finetuned" ? missing.map((run) => [run]) : missing.length ? [runs] : [];
     for (const group of groups) {
       using table = await this.#vectors(encoder, group);
       for (const run of group) {
         for (const head of this.#headsOf(encoder)) {
-          if (stopRequested()) throw new Failure("stopped by a signal; the same command goes on");
+          this.#check();
           if (!await exists(`${this.#pathOf(encoder, head, run, "results")}.json`)) {
             await this.#fit(encoder, head, run, table);
           }
@@ -200,12 +208,14 @@ export class Grid {
     const train = runs.flatMap((run) => indices(run.train));
     const judged = [...indices(this.scenarios.test), ...runs.flatMap((run) => indices(run.validation))];
     const line = new ProgressLine(), started = performance.now();
-    const progress = (done: number, of: number, what: string) =>
+    const progress = (done: number, of: number, what: string) => {
+      this.#check();
       line.update(() => {
         const seconds = (performance.now() - started) / 1000, rate = done / seconds;
         return `${encoder.name}: ${grouped(done)} of ${grouped(of)} ${what}  ${rate.toFixed(1)}/s  ` +
           `${duration(seconds)}, ${duration((of - done) / rate)} left`;
       });
+    };
     try {
       if (encoder.kind === "classical") {
         return await classicalTable(
@@ -274,10 +284,12 @@ export class Grid {
       encoderBatchSize,
     };
     const line = new ProgressLine();
-    const onEpoch = (epoch: number, train: number, validation: number) =>
+    const onEpoch = (epoch: number, train: number, validation: number) => {
+      this.#check();
       line.update(() =>
         `${encoder.name}: epoch ${epoch}  loss ${train.toFixed(4)}  validation ${validation.toFixed(4)}`
       );
+    };
     const fit = await fitEndToEnd(model, this.dataset, windows, samples, classes, kind, training, onEpoch);
     line.clear();
     using classifier = fit.classifier;

@@ -20,38 +20,43 @@ async function endOf(folder: string) {
   return { weights: await Promise.all(weights), metrics: await timelessMetrics(folder) };
 }
 
-/** Ends a process with SIGKILL after some checkpoints: a moment later, or while the next is being written. */
-async function killAfter(
-  running: Running,
-  run: string,
-  checkpoints: number,
-  writing: boolean,
+/** Moments to end a run at: while it starts, while it writes a checkpoint, and at any other. */
+const moments = ["starting", "writing", "training"] as const;
+
+/** Ends a run with SIGKILL, after `count` checkpoints and up to `delay` ms. */
+async function kill(
+  run: Running,
+  folder: string,
+  moment: typeof moments[number],
+  count: number,
   delay: number,
 ) {
-  const watcher = Deno.watchFs(`${run}/checkpoints`);
-  const over = running.end().finally(() => watcher.close());
-  const wanted = writing ? /\.tmp$/ : /\.safetensors$/;
+  if (moment === "starting") await run.until("parameters");
+  const watcher = Deno.watchFs(`${folder}/checkpoints`);
+  const ended = run.end().finally(() => watcher.close());
+  const wanted = moment === "writing" ? /\.tmp$/ : /\.safetensors$/;
   const seen = new Set<string>();
-  for await (const { paths } of watcher) {
+  for await (const { paths } of moment === "starting" ? [{ paths: [] }] : watcher) {
     for (const path of paths) if (wanted.test(path)) seen.add(path);
-    if (seen.size < checkpoints) continue;
-    if (!writing) await new Promise((resolve) => setTimeout(resolve, delay));
-    running.process.kill("SIGKILL");
+    if (moment !== "starting" && seen.size < count) continue;
+    if (moment !== "writing") await new Promise((resolve) => setTimeout(resolve, delay));
+    run.process.kill("SIGKILL");
     break;
   }
-  return (await over).signal;
+  return (await ended).signal;
 }
 
 testTiny("killed at twenty random moments, a run ends bit for bit as without", async (folder, data) => {
   const settings = ["pretrain", "--data", data, "--preset", "small", "--epochs", "18", "--log-steps", "1"];
   await succeed(...settings, "--output", `${folder}/whole`);
+  // The same run in pieces; the first two of three kinds of kills make little headway.
   const killed = `${folder}/killed`, random = seeded(20);
   await Deno.mkdir(`${killed}/checkpoints`, { recursive: true });
   let halfWritten = 0;
-  for (let kill = 0; kill < 20; kill++) {
+  for (let time = 0; time < 20; time++) {
     const running = new Running([...settings, "--output", killed, "--resume", "--checkpoint-minutes", "0"]);
-    const writing = kill % 2 === 0;
-    const signal = await killAfter(running, killed, 1 + random.integer(6), writing, 20 * random.next());
+    const moment = moments[time % moments.length], delay = (moment === "starting" ? 100 : 20) * random.next();
+    const signal = await kill(running, killed, moment, 1 + random.integer(8), delay);
     assertEquals(signal, "SIGKILL", `before it had ended: ${running.stdout}${running.stderr}`);
     const left = (await namesIn(`${killed}/checkpoints`)).filter((name) => name.endsWith(".tmp"));
     halfWritten += left.length;
