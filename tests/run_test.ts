@@ -1,5 +1,5 @@
 /** Signals that ask a process to stop, in a process of its own. */
-import { assertEquals, assertStringIncludes } from "../src/std.ts";
+import { assertEquals } from "../src/std.ts";
 
 /** Runs a script that has `stop`, and does what is wanted when it has printed a line. */
 async function listening(script: string, onLine: (line: string, process: Deno.ChildProcess) => void) {

@@ -1,9 +1,11 @@
 /** Real runs that are killed, stopped, damaged and gone on with. */
 import { createHash } from "node:crypto";
-import { readCheckpoint } from "../../src/train/checkpoint.ts";
+import { Astromer } from "../../src/astromer.ts";
+import type { Result } from "../../src/classify/results.ts";
+import { checkpointsIn } from "../../src/train/checkpoint.ts";
 import { seeded } from "../../src/random.ts";
-import { assertEquals, assertMatch, assertStringIncludes, assertTrue } from "../../src/std.ts";
-import { hasShared, testIn } from "../shared.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { hasShared, sharedPath, testIn } from "../shared.ts";
 import { namesIn } from "../survey/support.ts";
 import { preprocessed, run, Running, succeed, timelessMetrics } from "./support.ts";
 
@@ -68,3 +70,192 @@ testTiny("killed at twenty random moments, a run ends bit for bit as without", a
   assertEquals((await namesIn(killed)).filter((name) => /tmp$|^lock$/.test(name)), []);
   assertEquals((await namesIn(`${killed}/checkpoints`)).length, 2);
 });
+
+testTiny(
+  "every signal that asks to stop is answered with a checkpoint and exit code 75",
+  async (folder, data) => {
+    const settings = ["pretrain", "--data", data, "--preset", "small", "--epochs", "8", "--log-steps", "5"];
+    await succeed(...settings, "--output", `${folder}/whole`);
+    const whole = await endOf(`${folder}/whole`);
+    // What Slurm is asked for lands in a file.
+    const bin = `${folder}/bin`, asked = `${folder}/asked`;
+    await Deno.mkdir(bin);
+    await Deno.writeTextFile(`${bin}/scontrol`, `#!/bin/sh\necho "$@" >> ${asked}\n`, { mode: 0o755 });
+    const slurm = { SLURM_JOB_ID: "4711", PATH: `${bin}:${Deno.env.get("PATH")}` };
+    for (const signal of ["SIGINT", "SIGTERM", "SIGUSR1"] as const) {
+      const output = `${folder}/${signal}`;
+      const running = new Running([...settings, "--output", output, "--resume", "--requeue"], slurm);
+      await running.until("epoch 1:");
+      running.process.kill(signal);
+      const { code, stdout, stderr } = await running.end();
+      assertEquals(code, 75, stderr);
+      assertStringIncludes(stdout, `there is no run in ${output} yet: it is begun`);
+      assertStringIncludes(stdout, "stopped by a signal: ");
+      const [newest] = await checkpointsIn(`${output}/checkpoints`);
+      const step = Number(/\d+/.exec(newest));
+      assertTrue(step >= 12 && step < 96, newest);
+      const queued = signal === "SIGUSR1" ? "; job 4711 is queued again" : "";
+      assertStringIncludes(
+        stderr,
+        `stopped by ${signal}: --resume goes on from step ${step} of ${output}${queued}\n`,
+      );
+      const resumed = await succeed(...settings, "--output", output, "--resume");
+      assertStringIncludes(resumed.stdout, `${output} goes on from step ${step} (`);
+      assertEquals(await endOf(output), whole);
+    }
+    assertEquals(await Deno.readTextFile(asked), "requeue 4711\n");
+  },
+);
+
+testTiny("lock, damage, other threads, changed settings: named, and survived", async (folder, data) => {
+  const small = ["--preset", "small", "--epochs", "4", "--checkpoint-minutes", "0"];
+  const settings = ["pretrain", "--data", data, ...small];
+  const output = `${folder}/run`, again = ["--output", output, "--resume"];
+  await succeed(...settings, "--output", `${folder}/whole`);
+  const running = new Running([...settings, "--output", output]);
+  await running.until("epoch 2:");
+  running.process.kill("SIGSTOP"); // it is to live, but not to go on
+  const locked = await run(...settings, ...again);
+  assertEquals(locked.code, 2);
+  assertStringIncludes(locked.stderr, `${output} is in use by process ${running.process.pid} on `);
+  running.process.kill("SIGKILL");
+  const { signal } = await running.end();
+  assertEquals(signal, "SIGKILL");
+
+  const without = await run(...settings, "--output", output);
+  assertEquals(without.code, 2);
+  assertStringIncludes(without.stderr, "already holds a run: go on with --resume");
+  const changed = await run(...settings, ...again, "--seed", "1");
+  assertEquals(changed.code, 2);
+  assertStringIncludes(
+    changed.stderr,
+    "was begun with seed = 0, now 1. A run cannot go on with another seed",
+  );
+  const survey = `${folder}/half`;
+  await succeed(...["preprocess", "--preset", "reference", "--input", sharedPath("data/asas-tiny")], ...[
+    ...["--output", survey, "--magnitude-range", "8,13"],
+  ]);
+  const other = await run("pretrain", "--data", survey, ...again);
+  assertEquals(other.code, 2);
+  assertStringIncludes(other.stderr, `${output} was left by process ${running.process.pid} on `);
+  assertStringIncludes(other.stderr, "was begun with a dataset of the fingerprint ");
+
+  // The newest checkpoint cut short, the best model gone, the metrics ahead of the checkpoint before.
+  const [newest, before] = await checkpointsIn(`${output}/checkpoints`);
+  await Deno.truncate(`${output}/checkpoints/${newest}`, 1000);
+  await Deno.remove(`${output}/best/model.safetensors`);
+  await Deno.writeTextFile(`${output}/metrics.jsonl`, '{"kind":"step","ep', { append: true });
+  const resumed = await run("pretrain", "--data", data, ...again, "--epochs", "4");
+  assertEquals(resumed.code, 0, resumed.stderr);
+  assertStringIncludes(resumed.stderr, `damaged checkpoint, set aside as ${newest}.damaged: `);
+  assertStringIncludes(resumed.stdout, `goes on from step ${Number(/\d+/.exec(before))} (`);
+  assertEquals(await endOf(output), await endOf(`${folder}/whole`));
+  const finished = await succeed("pretrain", "--data", data, ...again, "--threads", "2");
+  assertStringIncludes(
+    finished.stdout,
+    "it goes on with threads 2 (before: 1): numbers may differ in their last",
+  );
+  assertStringIncludes(finished.stdout, `${output} was finished already: all epochs done: 4 epochs`);
+  const weights = await endOf(output);
+  const longer = await succeed(
+    "pretrain",
+    "--data",
+    data,
+    ...again,
+    "--epochs",
+    "5",
+    "--override",
+    "epochs",
+  );
+  assertStringIncludes(longer.stdout, "all epochs done: 5 epochs, 60 steps");
+  assertTrue(weights.weights[1] !== (await endOf(output)).weights[1]);
+  const { epochs } = JSON.parse(await Deno.readTextFile(`${output}/config.json`));
+  assertEquals(epochs, 5);
+});
+
+/** Scenarios of the small survey, and a model that knows nothing yet. */
+async function fewShot(folder: string, data: string) {
+  const scenarios = `${folder}/scenarios`, model = `${folder}/model`;
+  await succeed(...["scenarios", "--data", data, "--output", scenarios, "--classes", "Mira,Detached"], ...[
+    ...["--samples-per-class", "10", "--folds", "2", "--test-per-class", "5"],
+  ]);
+  using untrained = Astromer.untrained({ preset: "small" });
+  await untrained.save(model);
+  return { model, paths: ["--data", data, "--scenarios", scenarios] };
+}
+
+testTiny(
+  "finetuning on scenarios, killed in the second, ends bit for bit as without",
+  async (folder, data) => {
+    const { model, paths } = await fewShot(folder, data);
+    const settings = ["finetune", "--model", model, ...paths, "--epochs", "6", "--log-steps", "1"];
+    await succeed(...settings, "--output", `${folder}/whole`);
+    const output = `${folder}/killed`;
+    const frequent = [...settings, "--output", output, "--resume", "--checkpoint-minutes", "0"];
+    const [first, second] = ["10-0", "10-1"];
+    await Deno.mkdir(`${output}/${second}/checkpoints`, { recursive: true });
+    const running = new Running(frequent);
+    assertEquals(await kill(running, `${output}/${second}`, "writing", 4, 0), "SIGKILL");
+    // Once more, with a signal that asks: it must not be taken for the end of the scenario.
+    const asked = new Running(frequent);
+    await asked.until(`${output}/${second} goes on from step `);
+    asked.process.kill("SIGTERM");
+    const { code, stdout, stderr } = await asked.end();
+    assertEquals(code, 75, stdout);
+    assertStringIncludes(stdout, `${output}/${first} is there already`);
+    assertStringIncludes(stderr, `stopped by SIGTERM: the same command with --resume goes on in ${output}`);
+    await succeed(...frequent);
+    for (const name of [first, second]) {
+      assertEquals(await endOf(`${output}/${name}`), await endOf(`${folder}/whole/${name}`));
+      const [one, other] = await Promise.all([output, `${folder}/whole`].map(async (run) => {
+        const { minutes: _, ...found } = JSON.parse(await Deno.readTextFile(`${run}/${name}/finetuned.json`));
+        return found;
+      }));
+      assertEquals(one, other);
+    }
+  },
+);
+
+testTiny("a grid of classifiers, killed and gone on with, ends with the same files", async (folder, data) => {
+  const { model, paths } = await fewShot(folder, data);
+  const settings = ["classify", "--models", `${model},classical`, "--heads", "gamma,knn", ...paths];
+  const short = ["--epochs", "20", "--windows", "2"];
+  await succeed(...settings, ...short, "--output", `${folder}/whole`);
+  const output = `${folder}/killed`, results = `${output}/results/model/gamma`;
+  await Deno.mkdir(results, { recursive: true });
+  // After the first classifier: of its encoder some are done, some not.
+  const watcher = Deno.watchFs(results);
+  const running = new Running([...settings, ...short, "--output", output]);
+  for await (const { paths } of watcher) if (paths.some((path) => path.endsWith(".json"))) break;
+  running.process.kill("SIGKILL");
+  assertEquals((await running.end()).signal, "SIGKILL");
+  const done = (await filesIn(`${output}/results`)).length;
+  assertTrue(done >= 1 && done < 8, `${done} of 8 were done`);
+  const { stdout } = await succeed(...settings, ...short, "--output", output);
+  assertEquals(stdout.match(/samples per class, fold/g)?.length, 8 - done);
+  for (const part of ["cache", "classifiers"]) {
+    const names = await filesIn(`${output}/${part}`);
+    assertEquals(names, await filesIn(`${folder}/whole/${part}`));
+    for (const name of names) {
+      assertEquals(
+        await sha256(`${output}/${part}/${name}`),
+        await sha256(`${folder}/whole/${part}/${name}`),
+        name,
+      );
+    }
+  }
+  const timeless = async (run: string) =>
+    JSON.parse(await Deno.readTextFile(`${run}/results.json`)).map(({ seconds: _, ...rest }: Result) => rest);
+  assertEquals(await timeless(output), await timeless(`${folder}/whole`));
+});
+
+/** The files in a folder and below it, sorted. */
+async function filesIn(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    found.push(
+      ...isDirectory ? (await filesIn(`${folder}/${name}`)).map((inner) => `${name}/${inner}`) : [name],
+    );
+  }
+  return found.sort();
+}
