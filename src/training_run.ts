@@ -76,6 +76,7 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
   };
   const from = run.resume ? await checkpointOf(folder, fingerprints, environment) : undefined;
 
+  const now = new Date().toISOString(), begun = from?.record.started ?? now;
   const started = performance.now(), before = from?.record.state.seconds ?? 0;
   const used = () => ({
     hours: before / 3600 + (performance.now() - started) / 3.6e6,
@@ -108,8 +109,8 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
     ...environment,
     dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint },
     parameters: network.parameters.size,
-    started: new Date().toISOString(),
-    ...from ? { resumed_from_step: from.record.step } : {},
+    started: begun,
+    ...from ? { resumed: now, resumed_from_step: from.record.step } : {},
   });
   using metrics = await Deno.open(`${folder}/metrics.jsonl`, { create: true, write: true });
   let metricsBytes = await cutBack(metrics, from?.record.metricsBytes ?? 0);
@@ -131,6 +132,7 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
           metricsBytes,
           settings: saved,
           fingerprints,
+          started: begun,
           environment,
         },
         parameters: valuesOf(network.parameters.master),

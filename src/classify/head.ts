@@ -100,9 +100,7 @@ export class Head implements Disposable {
     const hidden = shape.kind === "linear" ? [] : hiddenSizes;
     this.#gamma = shape.kind === "gamma" ? this.parameters.leaf("gamma") : undefined;
     this.#hidden = hidden.map((_, i) => this.parameters.linear(`hidden.${i}`));
-    this.#norm = hidden.length
-      ? this.parameters.linear("norm")
-      : undefined;
+    this.#norm = hidden.length ? this.parameters.linear("norm") : undefined;
     this.#output = this.parameters.linear("output");
     this.#share = unscoped(() => Tensor.scalar(1 / (shape.vectors - 1), { device }));
   }

@@ -150,6 +150,9 @@ testTiny("lock, damage, other threads, changed settings: named, and survived", a
   assertStringIncludes(resumed.stderr, `damaged checkpoint, set aside as ${newest}.damaged: `);
   assertStringIncludes(resumed.stdout, `goes on from step ${Number(/\d+/.exec(before))} (`);
   assertEquals(await endOf(output), await endOf(`${folder}/whole`));
+  const environment = JSON.parse(await Deno.readTextFile(`${output}/environment.json`));
+  assertEquals(environment.resumed_from_step, Number(/\d+/.exec(before)));
+  assertTrue(environment.started < environment.resumed);
   const finished = await succeed("pretrain", "--data", data, ...again, "--threads", "2");
   assertStringIncludes(
     finished.stdout,
@@ -171,6 +174,15 @@ testTiny("lock, damage, other threads, changed settings: named, and survived", a
   assertTrue(weights.weights[1] !== (await endOf(output)).weights[1]);
   const { epochs } = JSON.parse(await Deno.readTextFile(`${output}/config.json`));
   assertEquals(epochs, 5);
+
+  await Deno.remove(`${output}/checkpoints`, { recursive: true });
+  const old = await run("pretrain", "--data", data, ...again);
+  assertEquals(old.code, 2);
+  assertStringIncludes(old.stderr, `${output} holds the model best/ but no checkpoint to go on from`);
+  for (const model of ["best", "last"]) await Deno.remove(`${output}/${model}`, { recursive: true });
+  const anew = await succeed("pretrain", "--data", data, ...again, "--epochs", "4", "--override", "epochs");
+  assertStringIncludes(anew.stdout, `${output} has no checkpoint yet: it is begun from the beginning`);
+  assertEquals(await endOf(output), await endOf(`${folder}/whole`));
 });
 
 /** Scenarios of the small survey, and a model that knows nothing yet. */

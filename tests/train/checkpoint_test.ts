@@ -32,6 +32,7 @@ function checkpoint(step: number): Checkpoint {
       metricsBytes: 1234,
       settings: { seed: 1, data: "data/äöü" },
       fingerprints: { dataset: "abc" },
+      started: "2026-01-01T00:00:00.000Z",
       environment: { threads: 2 },
     },
     parameters: values(),
