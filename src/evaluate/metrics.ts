@@ -33,7 +33,10 @@ export class ReconstructionMetrics {
   readonly sums: ReconstructionSums;
   readonly #rmse: number[] = [];
 
-  /** @param sums where to go on from; the median is of the windows added here alone */
+  /**
+   * Begins with no window, or goes on from sums.
+   * @param sums of an earlier one; the median is then of the windows added here alone
+   */
   constructor(sums?: Readonly<ReconstructionSums>) {
     this.sums = { windows: 0, meanSquares: 0, weighted: 0, residual: 0, total: 0, ...sums };
   }
