@@ -44,6 +44,8 @@ function overview(): string {
     "deno task <command> [settings]       deno task <command> --help",
     "",
     ...lines,
+    "",
+    "Exit codes: 0 done, 1 failure, 2 wrong use or input, 75 stopped by a signal (--resume goes on).",
   ].join("\n");
 }
 

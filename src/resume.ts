@@ -36,7 +36,7 @@ export const requeueSetting = setting(
 export const resumeShape = {
   resume: setting(
     z.boolean().default(false),
-    "go on with the run in --output from its newest checkpoint, or begin it; settings that are not given are the run's",
+    "go on with the run in --output from its newest checkpoint, after a kill or a signal (exit code 75), or begin it; settings that are not given are the run's",
   ),
   override: setting(
     z.array(z.enum(overridable)).default([]),
