@@ -37,8 +37,7 @@ function gradientPointer(leaf: Tensor): Deno.PointerObject {
 }
 
 /**
- * Makes a tensor the place where a leaf's gradient accumulates, in place; it may be a view of a flat buffer. libtorch
- * checks its shape, which must be the leaf's, only in the backward pass.
+ * Makes a tensor the place where a leaf's gradient accumulates, in place; it may be a view of a flat buffer.
  *
  * @example
  * ```ts
@@ -52,8 +51,14 @@ function gradientPointer(leaf: Tensor): Deno.PointerObject {
  * });
  * if (sum.join() !== "1,1") throw new Error("two passes of 1/2 each");
  * ```
+ * @throws {RangeError} unless shape, dtype and device are the leaf's
  */
 export function setGradient(leaf: Tensor, gradient: Tensor): void {
+  // libtorch would notice in the backward pass only, or not at all.
+  const kind = ({ shape, dtype, device }: Tensor) => `${dtype} of shape [${shape}] on ${device}`;
+  if (kind(leaf) !== kind(gradient)) {
+    throw new RangeError(`a gradient of ${kind(leaf)} is needed, not of ${kind(gradient)}`);
+  }
   check(libtorch().torch.aoti_torch_assign_tensors(gradient.handle, gradientPointer(leaf)), "grad");
 }
 

@@ -97,12 +97,16 @@ export const presets = {
  * const { heads, head_size, feed_forward_size } = architecture("astromer2", { blocks: 4 });
  * if (heads * head_size !== 256 || feed_forward_size !== 512) throw new Error("not the paper's sizes");
  * ```
+ * @throws {RangeError} on an unknown preset
  * @throws {z.ZodError} on an impossible setting, by name
  */
 export function architecture(
   preset: Preset = "astromer2",
   changes: Partial<Architecture> = {},
 ): Architecture {
+  if (!Object.hasOwn(presets, preset)) {
+    throw new RangeError(`preset must be one of ${Object.keys(presets).join(", ")}, not ${preset}`);
+  }
   return architectureSchema.parse({ ...presets[preset], ...changes });
 }
 

@@ -217,3 +217,19 @@ scopedTest("autograd: copyFrom is not recorded, and recording goes on", () => {
   backward(ops.sum(ops.square(leaf), null));
   assertEquals(numbers(gradientOf(leaf)!), [10]);
 });
+
+scopedTest("a gradient that does not fit its leaf is refused", () => {
+  const leaf = requiresGrad(Tensor.zeros([2, 3]));
+  const misfits: [Tensor, string][] = [
+    [
+      Tensor.zeros([3, 2]),
+      "a gradient of float32 of shape [2,3] on cpu is needed, not of float32 of shape [3,2] on cpu",
+    ],
+    [Tensor.zeros([6]), "not of float32 of shape [6] on cpu"],
+    [Tensor.zeros([2, 3], { dtype: "float64" }), "not of float64 of shape [2,3] on cpu"],
+  ];
+  for (const [misfit, sentence] of misfits) {
+    assertThrows(() => setGradient(leaf, misfit), RangeError, sentence);
+  }
+  assertEquals(gradientOf(leaf), null);
+});

@@ -32,6 +32,11 @@ function parametersOf(of: Architecture): number {
 }
 
 Deno.test("presets have the parameters of the papers", () => {
+  assertThrows(
+    () => architecture("unknown" as "small"),
+    RangeError,
+    "preset must be one of astromer2, astromer1, small, not unknown",
+  );
   assertEquals(parametersOf(architecture("astromer2")), 3_953_410);
   assertEquals(parametersOf(architecture("astromer1")), 661_505);
   assertEquals(parametersOf(architecture("astromer2", { masked_magnitudes: "zero" })), 3_953_409);
