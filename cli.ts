@@ -1,7 +1,7 @@
-/** The table of commands. `deno task <command>` is `deno run -A cli.ts <command>`. */
+/** The table of commands. `deno task <command>` is `deno run cli.ts <command>` with the permissions that it needs. */
 import { LibtorchError } from "./ffi/library.ts";
 import { type Command, helpOf, readSettings } from "./src/command.ts";
-import { Failure, InputError, Interrupted, messageOf } from "./src/errors.ts";
+import { Failure, InputError, Interrupted, messageOf, missingMemory, printable } from "./src/errors.ts";
 import { closestString } from "./src/std.ts";
 
 const commands: Record<string, { summary: string; load: () => Promise<{ default: unknown }> }> = {
@@ -59,13 +59,14 @@ export async function main(args: string[]): Promise<number> {
     console.log(overview());
     return name ? 0 : 2;
   }
+  let command: Command | undefined;
   try {
     if (!Object.hasOwn(commands, name)) {
       throw new InputError(
         `unknown command "${name}"; did you mean "${closestString(name, Object.keys(commands))}"?`,
       );
     }
-    const command = (await commands[name].load()).default as Command;
+    command = (await commands[name].load()).default as Command;
     if (rest.includes("--help") || rest.includes("-h")) {
       console.log(helpOf(command));
       return 0;
@@ -82,11 +83,23 @@ export async function main(args: string[]): Promise<number> {
       console.error(error.message);
       return 75;
     }
+    const missing = missingMemory(error);
+    if (command && missing) {
+      console.error(`error: there is not enough memory (${missing}): ${remedyOf(command)}`);
+      return 1;
+    }
     console.error(`error: ${messageOf(error)}`);
     const expected = error instanceof Failure || error instanceof LibtorchError;
-    if (!expected && error instanceof Error) console.error(error.stack);
+    if (!expected && error instanceof Error) console.error(printable(error.stack ?? ""));
     return 1;
   }
+}
+
+/** The settings of a command that memory grows with. */
+function remedyOf({ settings }: Command): string {
+  const flags = ["batch_size", "encoder_batch_size", "window_size", "head_size", "feed_forward_size"]
+    .filter((name) => name in settings.shape).map((name) => `--${name.replaceAll("_", "-")}`);
+  return flags.length ? `lower ${flags.join(" or ")}` : "the model's window is too long for this machine";
 }
 
 // Not awaited: quickstart imports this module, which would then wait for itself.

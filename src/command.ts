@@ -1,6 +1,8 @@
 /** A command: its settings as a zod schema, from which come its flags, its config file, its help and the saved run. */
 import { z } from "npm:zod@4.6.7";
-import { InputError, messageOf } from "./errors.ts";
+import { resolve } from "node:path";
+import { InputError, messageOf, shown } from "./errors.ts";
+import { parentOf } from "./files/atomic.ts";
 import { closestString, parseArgs, parseToml } from "./std.ts";
 
 export { z };
@@ -196,7 +198,7 @@ export async function readSettings<Shape extends z.ZodRawShape>(
       const setting = byFlag.get(key.replaceAll("_", "-"));
       if (!setting || setting.flag === "config") {
         throw new InputError(
-          `${path}: unknown setting "${name}"; did you mean "${
+          `${path}: unknown setting ${shown(name)}; did you mean "${
             closestString(
               key,
               described.map((s) => s.name),
@@ -204,7 +206,9 @@ export async function readSettings<Shape extends z.ZodRawShape>(
           }"?`,
         );
       }
-      if (!given.has(key)) given.set(key, value);
+      if (given.has(key)) continue;
+      if (written.has(key)) await refuseOutside(path, setting, value);
+      given.set(key, value);
     }
   }
 
@@ -249,13 +253,44 @@ async function readConfig(path: string): Promise<Record<string, unknown>> {
   return value as Record<string, unknown>;
 }
 
+/** Settings that name what a command writes. */
+const written: ReadonlySet<string> = new Set(["output", "figure", "csv"]);
+
+/**
+ * A config file may be somebody else's: it says where to write within the working folder and its own, a flag anywhere.
+ * @throws {InputError} when it leads out of both
+ */
+async function refuseOutside(config: string, { name, flag }: Described, value: unknown): Promise<void> {
+  if (typeof value !== "string") return; // the schema refuses it
+  const target = await landing(value);
+  for (const folder of [".", parentOf(config)]) {
+    const within = `${await Deno.realPath(folder)}/`.replace(/^\/+$/, "/");
+    if (`${target}/`.startsWith(within)) return;
+  }
+  throw new InputError(
+    `${config}: ${name} "${value}" is outside of the working folder and of the config file's own; ` +
+      `a flag may say so: --${flag} ${value}`,
+  );
+}
+
+/** Where a path leads, links followed, of which the last parts need not exist. */
+async function landing(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) return resolve(path);
+    const name = path.replace(/\/+$/, "").split("/").at(-1)!;
+    return resolve(await landing(parentOf(path)), name);
+  }
+}
+
 function sentenceOf(error: z.ZodError, byFlag: Map<string, Described>, given: Map<string, unknown>): string {
   return error.issues.map((issue) => {
     const name = String(issue.path[0] ?? "");
     const setting = byFlag.get(name.replaceAll("_", "-"));
     if (!setting) return issue.message;
     if (!given.has(name)) return `--${setting.flag} is missing: ${setting.help}`;
-    const found = JSON.stringify(given.get(name));
+    const found = shown(given.get(name));
     return `--${setting.flag} cannot be ${found}: ${
       issue.message === "Invalid input"
         ? `${setting.value} is needed (${setting.help})`

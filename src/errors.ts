@@ -17,6 +17,13 @@
 export class InputError extends Error {
   /** The error's kind. */
   override name = "InputError";
+  /**
+   * An error that says what is wrong with what was given.
+   * @param message a sentence; what it quotes of files is made {@link printable}
+   */
+  constructor(message: string) {
+    super(printable(message));
+  }
 }
 
 /**
@@ -40,6 +47,13 @@ export class InputError extends Error {
 export class Failure extends Error {
   /** The error's kind. */
   override name = "Failure";
+  /**
+   * An error that says what could not be done.
+   * @param message a sentence; what it quotes is made {@link printable}
+   */
+  constructor(message: string) {
+    super(printable(message));
+  }
 }
 
 /** Work that a signal ended and that `--resume` goes on with: one sentence, exit code 75 (EX_TEMPFAIL of sysexits.h). */
@@ -48,9 +62,40 @@ export class Interrupted extends Error {
   override name = "Interrupted";
 }
 
-/** The text of whatever was thrown. */
+/**
+ * A text that may be printed to a terminal, whatever file it was read from: control characters, and those that turn the
+ * direction of writing, are spelled out as `\u001b`. Lines may end.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    /(?!\n)[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** What stands in a file, for a message: as JSON, printable, and not all of it. */
+export function shown(value: unknown): string {
+  const text = String(JSON.stringify(value)).slice(0, 101);
+  return printable(text.length > 100 ? `${text}…` : text);
+}
+
+/** The text of whatever was thrown, printable. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return printable(error instanceof Error ? error.message : String(error));
+}
+
+/** Words of libtorch, of the GPU and of JavaScript itself for memory that is not there. */
+const outOfMemory =
+  /can't allocate memory|out of memory|Storage size calculation overflowed|Array buffer allocation failed|Invalid (typed )?array length/i;
+
+/** How much memory was wanting, if that is what the error is about; undefined for other errors. */
+export function missingMemory(error: unknown): string | undefined {
+  const text = messageOf(error);
+  if (error instanceof InputError || error instanceof Failure || !outOfMemory.test(text)) return undefined;
+  const [, bytes] = /allocate (\d+) bytes/.exec(text) ?? [],
+    [, said] = /allocate ([\d.]+ \wi?B)/.exec(text) ?? [];
+  if (bytes === undefined && said === undefined) return text.split("\n")[0];
+  return `${said ?? `${(Number(bytes) / 1e9).toFixed(1)} GB`} more were wanted`;
 }
 
 /** Names in a sentence: the first few, and how many more there are. */

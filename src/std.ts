@@ -26,12 +26,6 @@ export const parseCsv = csv.parse as (
   options?: { skipFirstRow?: boolean; separator?: string },
 ) => Record<string, string>[];
 
-/** Rows as CSV text, quoted where needed. */
-export const stringifyCsv = csv.stringify as (
-  rows: readonly Record<string, unknown>[],
-  options: { columns: readonly string[] },
-) => string;
-
 export const parseToml = toml.parse as (text: string) => Record<string, unknown>;
 export const closestString = text.closestString as (word: string, possible: readonly string[]) => string;
 

@@ -4,14 +4,14 @@ import { runShape } from "../src/config.ts";
 import { type Dataset, openDataset } from "../src/data/dataset.ts";
 import { lightCurveById } from "../src/data/light_curve_by_id.ts";
 import { sequentialWindows, type Window } from "../src/data/windows.ts";
-import { InputError } from "../src/errors.ts";
+import { InputError, printable } from "../src/errors.ts";
 import { attentionWeights } from "../src/evaluate/attention.ts";
 import { lombScargle } from "../src/evaluate/lomb_scargle.ts";
 import { writeText } from "../src/files/atomic.ts";
+import { csvOf } from "../src/files/csv.ts";
 import { attendedObservations, attentionFigure, attentionTable } from "../src/report/attention_figure.ts";
 import { fileNameFor } from "../src/report/column.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
-import { csvOf } from "../src/report/table.ts";
 import { prepareRun } from "../src/run.ts";
 import { loadModel } from "../src/weights/model_folder.ts";
 
@@ -98,7 +98,7 @@ export default command({
     if (settings.csv !== undefined) {
       await writeText(settings.csv, csvOf(attentionTable(observations, period)));
     }
-    console.log([title, ...remarks].join("\n"));
+    console.log(printable([title, ...remarks].join("\n")));
     console.log(`\nfigure: ${output}`);
     if (settings.csv !== undefined) console.log(`table: ${settings.csv}`);
   },

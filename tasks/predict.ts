@@ -12,11 +12,11 @@ import { command, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
 import { type Dataset, lightCurvesOf } from "../src/data/dataset.ts";
 import { Failure, InputError } from "../src/errors.ts";
-import { exists, writeAtomically } from "../src/files/atomic.ts";
+import { exists, writeAll, writeAtomically } from "../src/files/atomic.ts";
+import { type Cell, csvLine } from "../src/files/csv.ts";
 import { type ColumnType, groupsOf, openParquet, type Row } from "../src/files/parquet.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
 import { listenForStop, prepareRun } from "../src/run.ts";
-import { stringifyCsv } from "../src/std.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
 import { grouped, plainTable } from "../src/table.ts";
 import { loadModel } from "../src/weights/model_folder.ts";
@@ -57,6 +57,11 @@ export default command({
     const loaded = encoder.kind === "model"
       ? await loadModel(await encoderFolder(folder, encoder, settings.model), { device, dtype })
       : undefined;
+    if (loaded && shapeOf(loaded.model).join() !== classifier.vectorShape.join()) {
+      throw new InputError(
+        `${settings.model} is not the encoder that ${folder} was fitted on: its vectors are others`,
+      );
+    }
     using _model = loaded?.model ?? { [Symbol.dispose]() {} };
     await using opened = await openDataOrInput(settings, given, loaded?.config.preprocessing ?? {}, output);
     const { dataset } = opened, lightCurves = lightCurvesOf(dataset, settings.subset);
@@ -86,7 +91,7 @@ export default command({
         progress,
       )
       : classicalVectors(dataset, lightCurves, progress);
-    const shape = loaded ? shapeOf(loaded.model) : classifier.vectorShape;
+    const shape = classifier.vectorShape;
     const counts = classifier.classes.map(() => 0);
     const predictions = predictObjects(classifier, objects, shape);
     await writeRows(output, rowsOf(predictions, classifier, dataset, counts), classifier.classes, dataset);
@@ -103,7 +108,7 @@ export default command({
   },
 });
 
-/** The encoder's folder, whose weights must be those that the classifier was fitted on. */
+/** The encoder's folder, whose weights must be those that the classifier was fitted on, as far as it says which. */
 async function encoderFolder(
   classifier: string,
   { folder, fingerprint }: { folder?: string; fingerprint?: string },
@@ -115,7 +120,7 @@ async function encoderFolder(
       `the encoder of ${classifier} is not at ${path || "any path"}: --model says where it is`,
     );
   }
-  if (await fingerprintOf(path) !== fingerprint) {
+  if (fingerprint !== undefined && await fingerprintOf(path) !== fingerprint) {
     throw new InputError(
       `${path} is not the encoder that ${classifier} was fitted on: its weights are others`,
     );
@@ -164,9 +169,10 @@ async function writeRows(
     }
     using file = await Deno.open(temporary, { create: true, write: true });
     const names = Object.keys(columns), encoder = new TextEncoder();
-    await file.write(encoder.encode(stringifyCsv([], { columns: names })));
+    const write = (lines: string) => writeAll(file, encoder.encode(lines));
+    await write(csvLine(names));
     for await (const group of groupsOf(rows)) {
-      await file.write(encoder.encode(stringifyCsv(group, { columns: names }).replace(/^.*?\r\n/, "")));
+      await write(group.map((row) => csvLine(names.map((name) => row[name] as Cell))).join(""));
     }
   });
 }

@@ -8,6 +8,7 @@ import { InputError } from "../src/errors.ts";
 import { MetricsByName } from "../src/evaluate/metrics.ts";
 import { reconstructWindows } from "../src/evaluate/reconstruction.ts";
 import { writeText } from "../src/files/atomic.ts";
+import { csvOf } from "../src/files/csv.ts";
 import { fileNameFor } from "../src/report/column.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import {
@@ -17,9 +18,11 @@ import {
   type ReconstructedWindow,
   reconstructionTable,
 } from "../src/report/light_curve_figure.ts";
-import { csvOf } from "../src/report/table.ts";
 import { prepareRun } from "../src/run.ts";
 import { loadModel } from "../src/weights/model_folder.ts";
+
+/** Windows of one figure at most. */
+const mostPanels = 50;
 
 export default command({
   name: "reconstruct",
@@ -57,6 +60,11 @@ export default command({
     const all = sequentialWindows(lightCurve, dataset.lengths[lightCurve], config.window_size);
     if (settings.window !== undefined && settings.window >= all.length) {
       throw new InputError(`--window ${settings.window}: ${settings.id} has windows 0 to ${all.length - 1}`);
+    }
+    if (settings.window === undefined && all.length > mostPanels) {
+      throw new InputError(
+        `${settings.id} has ${all.length} windows, more than the ${mostPanels} that one figure shows: --window chooses one`,
+      );
     }
     const windows = all.filter((_, i) => i === (settings.window ?? i));
     const [{ length }] = windows;

@@ -12,7 +12,7 @@ import { labelledObjects } from "../src/classify/labelled_objects.ts";
 import { type ScenariosInfo, writeScenarios } from "../src/classify/scenarios.ts";
 import { command, type Given, setting, z } from "../src/command.ts";
 import { type DatasetInfo, openDataset } from "../src/data/dataset.ts";
-import { InputError } from "../src/errors.ts";
+import { InputError, printable } from "../src/errors.ts";
 import { refuseForeignFolder } from "../src/files/atomic.ts";
 import { Database } from "../src/survey/duckdb.ts";
 import { readDuplicates } from "../src/survey/labels.ts";
@@ -118,7 +118,7 @@ export default command({
     });
     console.log(tableOf(info));
     console.log(`\n${settings.output}: ${summaryOf(info)}`);
-    for (const warning of info.warnings) console.log(`warning: ${warning}`);
+    for (const warning of info.warnings) console.log(printable(`warning: ${warning}`));
   },
 });
 

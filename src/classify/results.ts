@@ -1,7 +1,7 @@
 /** Results of classifiers by model, head, scenario and fold; their means as a table. */
 import type { Scores } from "../evaluate/classification.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
-import { stringifyCsv } from "../std.ts";
+import { csvOf } from "../files/csv.ts";
 
 /** One classifier on the test set. */
 export interface Result {
@@ -93,12 +93,10 @@ export function resultsCsv(results: readonly Result[]): string {
     "validation_loss",
     "epochs",
     "seconds",
-  ];
-  return stringifyCsv(
-    results.map(({ scores, ...result }) => ({ ...result, ...scores })) as unknown as Record<
-      string,
-      unknown
-    >[],
-    { columns },
-  );
+  ] as const;
+  const rows = results.map(({ scores, ...result }) => {
+    const cells = { ...result, ...scores };
+    return columns.map((name) => cells[name]);
+  });
+  return csvOf({ columns, rows });
 }

@@ -8,7 +8,7 @@ import { randomWindow, sequentialWindows, type Window } from "../data/windows.ts
 import { vectorsOf } from "../embed/pooling.ts";
 import { eachEmbeddedWindow } from "../embed/stream.ts";
 import { InputError } from "../errors.ts";
-import { exists, writeAtomically } from "../files/atomic.ts";
+import { exists, writeAll, writeAtomically } from "../files/atomic.ts";
 import { layOut, readSafetensorsHeader } from "../files/safetensors.ts";
 import { widthOf } from "../model/architecture.ts";
 import type { AstromerNetwork } from "../model/network.ts";
@@ -142,8 +142,4 @@ async function mapped(path: string, shape: number[], device: Device): Promise<Te
     copy.copyFrom(vectors);
     return copy;
   });
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }

@@ -8,7 +8,7 @@
  */
 import { noGrad } from "../../ffi/autograd.ts";
 import type { Device } from "../../ffi/device.ts";
-import { add, cos, frac, matmul, mul, to, transpose, view } from "../../ffi/ops.ts";
+import { add, cos, frac, matmul, mul, narrow, to, transpose, view } from "../../ffi/ops.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import type { LightCurve } from "../data/light_curves.ts";
 import { letSignalsIn } from "../run.ts";
@@ -48,6 +48,8 @@ export interface Periodogram {
 const gridSteps = 256, zoomSteps = 32;
 /** Frequencies whose sums are in memory at once, over all light curves of a batch. */
 const frequenciesAtOnce = 1 << 18;
+/** Observations whose cosines are in memory at once, of each light curve. */
+const observationsAtOnce = 1 << 13;
 /** Grid maxima that are refined. */
 const candidates = 5;
 /** Smallest determinant D (eq. 6; 1/4 where phases are spread evenly) that is divided by. */
@@ -248,17 +250,26 @@ class Observations implements Disposable {
    */
   power(middles: readonly number[][], steps: readonly number[], count: number): Float64Array[] {
     const A = middles[0].length, B = count / 2;
-    const [once, weighted, twice] = noGrad(() =>
-      scope(() => {
-        const a = this.#cycles(middles);
-        const b = this.#cycles(steps.map((step) => Array.from({ length: B }, (_, k) => (k + 0.5) * step)));
-        const products = (weights: Tensor, harmonic: number) => {
-          const left = mul(weights, this.#cosSin(a, harmonic)), right = this.#cosSin(b, harmonic);
-          return matmul(left, transpose(right, 1, 2)).toArray() as Float64Array; // (L, 2A, 2B)
-        };
-        return [products(this.#weights, 1), products(this.#weighted, 1), products(this.#weights, 2)];
-      })
-    );
+    const fine = steps.map((step) => Array.from({ length: B }, (_, k) => (k + 0.5) * step));
+    const n = this.#times.shape[3];
+    let sums: Float64Array[] = [];
+    for (let start = 0; start < n; start += observationsAtOnce) {
+      const of = (t: Tensor) => narrow(t, t.shape.length - 1, start, Math.min(observationsAtOnce, n - start));
+      const parts = noGrad(() =>
+        scope(() => {
+          const times = of(this.#times), weights = of(this.#weights);
+          const a = this.#cycles(middles, times), b = this.#cycles(fine, times);
+          const products = (weights: Tensor, harmonic: number) => {
+            const left = mul(weights, this.#cosSin(a, harmonic)), right = this.#cosSin(b, harmonic);
+            return matmul(left, transpose(right, 1, 2)).toArray() as Float64Array; // (L, 2A, 2B)
+          };
+          return [products(weights, 1), products(of(this.#weighted), 1), products(weights, 2)];
+        })
+      );
+      if (start > 0) { for (const [k, sum] of sums.entries()) sum.forEach((_, i) => sum[i] += parts[k][i]); }
+      else sums = parts;
+    }
+    const [once, weighted, twice] = sums;
     return this.batch.map((_, l) => {
       const power = new Float64Array(A * count);
       for (let a = 0; a < A; a++) {
@@ -282,11 +293,11 @@ class Observations implements Disposable {
   }
 
   /** f t modulo 1 of K frequencies of each light curve: (L, K, 1, n). */
-  #cycles(frequencies: readonly number[][]): Tensor {
+  #cycles(frequencies: readonly number[][], times: Tensor): Tensor {
     const shape = [frequencies.length, frequencies[0].length, 1, 1];
     const f = Tensor.from(Float64Array.from(frequencies.flat()), shape, { device: this.device });
     // In float64: of the tens of thousands of cycles of a survey float32 would leave a phase of two digits.
-    const cycles = frac(mul(f, this.#times));
+    const cycles = frac(mul(f, times));
     return this.dtype === "float64" ? cycles : to(cycles, this.dtype);
   }
 

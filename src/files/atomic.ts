@@ -14,6 +14,23 @@ export async function flush(path: string): Promise<void> {
 }
 
 /**
+ * Makes a folder, and its parents.
+ * @throws {Failure} when the disk refuses, or a file stands in the way
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (error) {
+    throw explained(error, path);
+  }
+}
+
+/** Writes all bytes: one call may write some of them, as when the disk is almost full. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+}
+
+/**
  * Writes a file that appears under its name only when it is complete.
  * @param path where the file goes; its folder is made if it is missing
  * @param write writes to the temporary path it is given
@@ -122,6 +139,9 @@ function explained(error: unknown, path: string): Error {
   if (/No space left/.test(text)) return new Failure(`${path} cannot be written: the disk is full`);
   if (/Read-only file system/.test(text)) {
     return new Failure(`${path} cannot be written: the file system is read-only`);
+  }
+  if (/^(File exists|Not a directory)/.test(text)) {
+    return new Failure(`${path} cannot be written: a part of its path is a file, not a folder`);
   }
   if (/\(os error \d+\)/.test(text)) return new Failure(`${path} cannot be written: ${text}`);
   return error instanceof Error ? error : new Failure(text);

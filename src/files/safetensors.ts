@@ -3,7 +3,7 @@
  * row-major). Written so that every tensor starts at a multiple of 8 bytes, hence a mapped file can be read in place.
  */
 import { crc32 } from "node:zlib";
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf, shown } from "../errors.ts";
 import { writeAtomically } from "./atomic.ts";
 
 /** Bytes of one element of each dtype that is read and written here. */
@@ -192,13 +192,6 @@ function checkOutline(what: string, text: string): void {
         keys.pop();
     }
   }
-}
-
-/** What stands in a file, for a message: as JSON, without control characters, and not all of it. */
-function shown(value: unknown): string {
-  const text = String(JSON.stringify(value)).slice(0, 101);
-  const printable = text.replace(/\p{Cc}/gu, (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`);
-  return text.length > 100 ? `${printable}…` : printable;
 }
 
 function entryOf(

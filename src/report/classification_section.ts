@@ -5,7 +5,8 @@ import { meanAndDeviation } from "../evaluate/classification.ts";
 import { bestCandidates, confusionFigure, gammaFigure, scoreFigure } from "./classification_figures.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { type Section, valuesTable } from "./section.ts";
-import type { Cell, ReportTable } from "./table.ts";
+import type { Cell } from "../files/csv.ts";
+import type { ReportTable } from "./table.ts";
 
 /** A run of classify. */
 export function classificationSection(

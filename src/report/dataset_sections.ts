@@ -6,7 +6,8 @@ import { cadenceFigure, magnitudeFigure, partsOf } from "./dataset_figures.ts";
 import { html } from "./html.ts";
 import { type RunFolder, trainingsOf } from "./run_folder.ts";
 import { type Section, sum } from "./section.ts";
-import type { Cell, ReportTable } from "./table.ts";
+import type { Cell } from "../files/csv.ts";
+import type { ReportTable } from "./table.ts";
 
 /** The datasets of the runs, each once; those that are gone or have changed are named. */
 export async function datasetSections(runs: readonly RunFolder[]): Promise<Section[]> {

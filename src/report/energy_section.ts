@@ -3,7 +3,7 @@ import { memoryPower } from "../train/energy.ts";
 import { html } from "./html.ts";
 import { type RunFolder, trainingsOf } from "./run_folder.ts";
 import { type Section, sum } from "./section.ts";
-import type { Cell } from "./table.ts";
+import type { Cell } from "../files/csv.ts";
 
 /** Estimates that the runs' last models carry; nothing where there are none. */
 export function energySections(runs: readonly RunFolder[]): Section[] {

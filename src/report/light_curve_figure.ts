@@ -102,7 +102,7 @@ export function lightCurveFigure(
   { title, remarks = [], period }: LightCurveFigureOptions,
 ): FigureSpec {
   const all = windows.flatMap(({ observations }) => observations);
-  const first = Math.floor(Math.min(...all.map(({ mjd }) => mjd)));
+  const first = Math.floor(all.reduce((least, { mjd }) => Math.min(least, mjd), Infinity));
   const predictedOnes = all.some(({ role }) => role === "hidden") ? "hidden" : "seen";
   /** @param xs where an observation is drawn, given its time */
   const panel = (

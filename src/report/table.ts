@@ -1,9 +1,8 @@
 /** Tables of a report: as HTML, and as CSV to copy. */
+import { type Cell, csvOf } from "../files/csv.ts";
 import { type Html, html } from "./html.ts";
 
-/** A cell: a number is rounded where it is read, and whole where it is copied. */
-export type Cell = string | number | null;
-
+/** A number is rounded where it is read, and whole where it is copied. */
 export interface ReportTable {
   caption: string;
   columns: readonly string[];
@@ -45,20 +44,4 @@ export function shownNumber(value: number, decimals?: number): string {
   return size >= 1e-3 && size < 1e6
     ? value.toLocaleString("en-US", { maximumSignificantDigits: 4 })
     : value.toPrecision(3);
-}
-
-/** A table as CSV (RFC 4180). */
-export function csvOf({ columns, rows }: Pick<ReportTable, "columns" | "rows">): string {
-  return [columns, ...rows].map((row) => row.map(csvCell).join(",")).join("\r\n") + "\r\n";
-}
-
-/**
- * A cell of CSV. A spreadsheet takes a text for a formula that begins with one of = + - @, a tab or a line's end: such a
- * text has an apostrophe before it, as OWASP advises (CSV Injection). A number is none.
- */
-export function csvCell(value: Cell): string {
-  if (value === null) return "";
-  if (typeof value === "number") return String(value);
-  const text = /^[=+\-@\t\r\n]/.test(value) ? `'${value}` : value;
-  return /[",\r\n']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -5,7 +5,8 @@ import { html } from "./html.ts";
 import { learningCurves } from "./learning_curves.ts";
 import type { RunFolder, Training } from "./run_folder.ts";
 import { type Collapsed, type Part, type Section, valuesTable } from "./section.ts";
-import type { Cell, ReportTable } from "./table.ts";
+import type { Cell } from "../files/csv.ts";
+import type { ReportTable } from "./table.ts";
 
 /** A run of pretraining. */
 export function pretrainingSection({ folder, training }: Extract<RunFolder, { kind: "pretrain" }>): Section {

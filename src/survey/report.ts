@@ -1,14 +1,17 @@
 /** What preprocessing did, as plain text. */
+import { printable } from "../errors.ts";
 import { grouped, plainTable } from "../table.ts";
 import type { Count, Stage } from "./filters.ts";
 import type { Span } from "./histogram.ts";
 import type { DatasetDescription } from "./preprocess.ts";
 
+const timesAs: Record<string, string> = { relative: "days from some start", mixed: "JD and MJD, mixed" };
+
 /** The whole report: filters, classes, subsets, spans, what was unusable, what looks odd. */
 export function reportOf(dataset: DatasetDescription): string {
   const { stages, subsets, unusable, warnings, magnitudes, time_steps, time_system } = dataset;
   const classes = Object.keys(stages[0].classes);
-  return [
+  return printable([
     plainTable([
       ["after the filter", "light curves", "observations"],
       ...stages.map((stage) => [stage.name, ...counts(stage)]),
@@ -23,9 +26,7 @@ export function reportOf(dataset: DatasetDescription): string {
       ["magnitude", ...span(magnitudes)],
       ...(time_steps ? [["time step (days)", ...span(time_steps)]] : []),
     ]) +
-    `\nTimes look like ${
-      time_system === "relative" ? "days from some start" : time_system
-    }; only differences are used.`,
+    `\nTimes look like ${timesAs[time_system] ?? time_system}; only differences are used.`,
     ...(unusable.length > 0
       ? [
         "Unusable rows, left out:\n" +
@@ -35,7 +36,7 @@ export function reportOf(dataset: DatasetDescription): string {
       ]
       : []),
     ...(warnings.length > 0 ? ["Note:\n" + warnings.map((warning) => `  ${warning}`).join("\n")] : []),
-  ].join("\n\n");
+  ].join("\n\n"));
 }
 
 function counts({ light_curves, observations }: Count): string[] {

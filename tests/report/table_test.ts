@@ -1,27 +1,5 @@
-import { csvCell, csvOf, shownNumber, tableHtml } from "../../src/report/table.ts";
-import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/std.ts";
-
-Deno.test("no cell of CSV is taken for a formula, and numbers stay numbers", () => {
-  for (const formula of ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]) {
-    assertEquals(csvCell(formula).replaceAll('"', ""), `'${formula}`);
-  }
-  assertEquals(csvCell(-0.125), "-0.125");
-  assertEquals(csvCell(1e-9), "1e-9");
-  assertEquals(csvCell(null), "");
-  assertEquals(csvCell('a "b", c'), '"a ""b"", c"');
-  assertEquals(csvCell("RR Lyrae"), "RR Lyrae");
-});
-
-Deno.test("CSV is read back as it was, whole numbers and all", () => {
-  const text = csvOf({
-    columns: ["class", "F1"],
-    rows: [["RR Lyrae, First Overtone", 0.123456789012], ["a\nb", null]],
-  });
-  assertEquals(parseCsv(text, { skipFirstRow: true }), [
-    { class: "RR Lyrae, First Overtone", F1: "0.123456789012" },
-    { class: "a\nb", F1: "" },
-  ]);
-});
+import { shownNumber, tableHtml } from "../../src/report/table.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
 
 Deno.test("a table shows rounded numbers and copies whole ones", () => {
   const { text } = tableHtml({
