@@ -123,6 +123,13 @@ export class Astromer implements Disposable {
    */
   constructor(readonly network: AstromerNetwork, readonly config: ModelConfig) {}
 
+  #folder?: string;
+
+  /** The folder on this machine that it was last loaded from or saved to; undefined if there is none. */
+  get folder(): string | undefined {
+    return this.#folder;
+  }
+
   /**
    * Loads a model folder.
    *
@@ -146,7 +153,11 @@ export class Astromer implements Disposable {
    */
   static async load(model: string | URL, options: LoadOptions = {}): Promise<Astromer> {
     const { model: network, config } = await loadModel(model, options);
-    return new Astromer(network, config);
+    const loaded = new Astromer(network, config), location = String(model);
+    if (!/^https?:/.test(location)) {
+      loaded.#folder = await Deno.realPath(/^file:/.test(location) ? new URL(location) : location);
+    }
+    return loaded;
   }
 
   /**
@@ -441,6 +452,7 @@ export class Astromer implements Disposable {
   async save(folder: string): Promise<void> {
     await refuseForeignFolder(folder, "model.safetensors", "a model folder", "");
     await saveModel(folder, this.network, this.config);
+    this.#folder = await Deno.realPath(folder);
   }
 
   /** Gives the native memory back; harmless the second time. */

@@ -1,6 +1,7 @@
 /** The library's classifier: few labelled light curves as arrays, the classes of others. */
 import { Tensor, unscoped } from "../ffi/tensor.ts";
 import type { Astromer } from "./astromer.ts";
+import { fingerprintOf } from "./classify/encoder.ts";
 import {
   type ClassifierKind,
   classifierKinds,
@@ -13,7 +14,7 @@ import type { Dataset } from "./data/dataset.ts";
 import { datasetOf, type LightCurve } from "./data/light_curves.ts";
 import type { Window } from "./data/windows.ts";
 import { eachEmbeddedWindow } from "./embed/stream.ts";
-import { refuseForeignFolder } from "./files/atomic.ts";
+import { exists, refuseForeignFolder } from "./files/atomic.ts";
 import { seeded } from "./random.ts";
 
 /** How {@link Classifier.fit} works. */
@@ -249,13 +250,18 @@ export class Classifier implements Disposable {
   }
 
   /**
-   * Writes a classifier folder, atomically: what {@link Classifier.load} and `deno task predict` read; example there.
+   * Writes a classifier folder, atomically: what {@link Classifier.load} and `deno task predict` read; example there. It
+   * names the folder of its model, where that was loaded from one or saved to one; else `predict` needs `--model`.
    * @param folder its parents are made; a folder of that name is replaced, whatever it holds
    * @throws {Failure} when it cannot be written
    */
   async save(folder: string): Promise<void> {
     await refuseForeignFolder(folder, "classifier.safetensors", "a classifier folder", "");
-    await this.#fitted.save(folder, { encoder: { kind: "model" }, training: {}, metrics: {} });
+    const { folder: of } = this.#model;
+    const encoder = of !== undefined && await exists(`${of}/model.safetensors`)
+      ? { kind: "model", folder: of, fingerprint: await fingerprintOf(of) }
+      : { kind: "model" };
+    await this.#fitted.save(folder, { encoder, training: {}, metrics: {} });
   }
 
   /** Gives the native memory back, harmless the second time; the model is left alone. */
