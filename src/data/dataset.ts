@@ -1,7 +1,8 @@
 /** A dataset folder, opened: metadata in memory, observations mapped from disk. */
+import { createHash } from "node:crypto";
 import { fromFile } from "../../ffi/ops.ts";
 import { unscoped } from "../../ffi/tensor.ts";
-import { InputError, messageOf } from "../errors.ts";
+import { Failure, InputError, messageOf } from "../errors.ts";
 import { readSafetensorsHeader, typedArray } from "../files/safetensors.ts";
 import { shortestLightCurve } from "./windows.ts";
 
@@ -15,6 +16,8 @@ export interface DatasetInfo {
   light_curves: number;
   observations: number;
   fingerprint: string;
+  /** SHA-256 of the files, by name. */
+  checksums?: Record<string, string>;
   /** Settings of the preprocessing. */
   settings?: Record<string, unknown>;
 }
@@ -43,7 +46,8 @@ export interface Dataset extends Disposable {
   lengths: Int32Array;
   /**
    * Times of all observations, days, as the survey gave them (MJD as a rule). The three arrays are the mapped file
-   * itself: they throw after dispose, and what was taken from them before must not be used then.
+   * itself: they throw after dispose, and what was taken from them before must not be used then. They throw a Failure when
+   * the file has been changed since, so take them anew for each batch.
    */
   readonly mjd: Float64Array;
   /** Magnitudes. */
@@ -73,6 +77,14 @@ export async function openDataset(folder: string): Promise<Dataset> {
   }
   const metadata = await readMetadata(folder, info);
   const path = `${folder}/observations.safetensors`;
+  for (const [name, checksum] of Object.entries(info.checksums ?? {})) {
+    const file = `${folder}/${name}`;
+    if ((await Deno.stat(file)).size <= checkedBytes && checksumOf(file) !== checksum) {
+      throw new InputError(
+        `${file} has been altered: its checksum is not the one in dataset.json; run preprocess again`,
+      );
+    }
+  }
   const file = unscoped(() => fromFile(path, false, header.fileLength, { dtype: "uint8" }));
   const { buffer } = file.memory();
   const mapped = (name: keyof typeof wanted) => {
@@ -84,8 +96,10 @@ export async function openDataset(folder: string): Promise<Dataset> {
     mapped("mag") as Float32Array,
     mapped("err") as Float32Array,
   ];
+  const unchanged = watched(path, header.fileLength, info.checksums?.["observations.safetensors"]);
   const whileOpen = <A>(array: A): A => {
     if (file.disposed) throw new TypeError(`the dataset ${folder} has been closed`);
+    unchanged();
     return array;
   };
   return {
@@ -104,6 +118,51 @@ export async function openDataset(folder: string): Promise<Dataset> {
     },
     [Symbol.dispose]: () => file.dispose(),
   };
+}
+
+/** Files up to this are compared with their checksums when they are opened; larger ones are mapped unread. */
+const checkedBytes = 2 ** 28;
+
+/**
+ * Watches a mapped file. What lies behind the end of one that is cut short cannot be read: the operating system ends the
+ * process (SIGBUS). What was written over it are other numbers.
+ * @param checksum what it must have when it was touched or replaced; undefined: it must not be
+ * @returns a function that throws a Failure when the file is another one
+ */
+function watched(path: string, length: number, checksum: string | undefined): () => void {
+  const look = () => {
+    try {
+      const { dev, ino, size, mtime } = Deno.statSync(path);
+      return { size, state: [dev, ino, size, mtime?.getTime()].join() };
+    } catch {
+      return { size: -1, state: "gone" };
+    }
+  };
+  let { state: known } = look();
+  return () => {
+    const { size, state } = look();
+    if (state !== known) {
+      const what = size < 0
+        ? "removed"
+        : size !== length
+        ? `changed (${size} bytes, not ${length})`
+        : "changed";
+      if (size !== length || checksumOf(path) !== checksum) {
+        throw new Failure(
+          `${path} was ${what} while it was in use: start again with a dataset that stays as it is`,
+        );
+      }
+      known = state;
+    }
+  };
+}
+
+/** SHA-256 of a file, in hexadecimal, piece by piece. */
+function checksumOf(path: string): string {
+  const hash = createHash("sha256"), buffer = new Uint8Array(1 << 20);
+  using file = Deno.openSync(path);
+  for (let n; (n = file.readSync(buffer)) !== null;) hash.update(buffer.subarray(0, n));
+  return hash.digest("hex");
 }
 
 /** The settings that decide which observations and light curves stay. */

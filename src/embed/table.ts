@@ -74,10 +74,10 @@ export function embeddingTable(
     for await (const { window: { lightCurve, start, length }, embedding } of embedded()) {
       number = lightCurve === last ? number + 1 : 0;
       last = lightCurve;
-      const from = dataset.offsets[lightCurve] + start;
+      const from = dataset.offsets[lightCurve] + start, { mjd, mag, err } = dataset;
       const place = { ...nameOf(lightCurve), window: number };
       if (pooling !== "points") {
-        const [first_mjd, last_mjd] = [dataset.mjd[from], dataset.mjd[from + length - 1]];
+        const [first_mjd, last_mjd] = [mjd[from], mjd[from + length - 1]];
         yield { ...place, first_mjd, last_mjd, points: length, ...split(embedding) };
         continue;
       }
@@ -86,9 +86,9 @@ export function embeddingTable(
       for (let k = Math.max(0, number * windowSize - start); k < length; k++) {
         yield {
           ...place,
-          mjd: dataset.mjd[from + k],
-          magnitude: dataset.mag[from + k],
-          error: dataset.err[from + k],
+          mjd: mjd[from + k],
+          magnitude: mag[from + k],
+          error: err[from + k],
           embedding: embedding.subarray(k * width, (k + 1) * width),
         };
       }

@@ -1,6 +1,6 @@
 import { liveTensors } from "../../ffi/tensor.ts";
 import { lightCurvesOf, openDataset } from "../../src/data/dataset.ts";
-import { InputError } from "../../src/errors.ts";
+import { Failure, InputError } from "../../src/errors.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../../src/files/safetensors.ts";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows, parseCsv } from "../../src/std.ts";
 import { Database } from "../../src/survey/duckdb.ts";
@@ -161,3 +161,35 @@ Deno.test("lightCurvesOf: those of the subset, in order, of five and more observ
   );
   assertThrows(() => lightCurvesOf(dataset, "none"), InputError, "in the subset none");
 });
+
+testIn(
+  "a mapped file that is touched stays; one that is cut, replaced or removed is a failure",
+  async (folder) => {
+    const data = await smallDataset(folder), path = `${data}/observations.safetensors`;
+    const original = await Deno.readFile(path);
+    const says = (what: string) => `${path} was ${what} while it was in use: start again`;
+    const rows: [string, () => Promise<void>, string | undefined][] = [
+      ["nothing", () => Promise.resolve(), undefined],
+      ["touched", () => Deno.utime(path, new Date(0), new Date(1000)), undefined],
+      ["replaced by the same", async () => {
+        await Deno.writeFile(`${folder}/same`, original);
+        await Deno.rename(`${folder}/same`, path);
+      }, undefined],
+      [
+        "written over",
+        () => Deno.writeFile(path, original.map((byte, i) => i === original.length - 1 ? byte ^ 1 : byte)),
+        says("changed"),
+      ],
+      ["cut short", () => Deno.truncate(path, 100), says(`changed (100 bytes, not ${original.length})`)],
+      ["removed", () => Deno.remove(path), says("removed")],
+    ];
+    for (const [what, change, sentence] of rows) {
+      await Deno.writeFile(path, original);
+      using dataset = await openDataset(data);
+      assertEquals(dataset.mag[0], 10);
+      await change();
+      if (sentence === undefined) assertEquals(dataset.mag[0], 10, what);
+      else assertThrows(() => dataset.mag, Failure, sentence);
+    }
+  },
+);
