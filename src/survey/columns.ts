@@ -1,5 +1,5 @@
 /** Which column of a table is the time, which the magnitude: given by a flag, or guessed from the usual names. */
-import { InputError } from "../errors.ts";
+import { fewOf, InputError } from "../errors.ts";
 
 /** What a column can be. */
 export type Role = "id" | "time" | "magnitude" | "error" | "band" | "class" | "subset";
@@ -84,6 +84,6 @@ export function needColumn(table: Columns, role: Role, given: string | undefined
 /** A table's columns, as half a sentence. */
 export function listed({ columns, named }: Columns): string {
   return named
-    ? `its columns are ${columns.join(", ")}`
+    ? `its columns are ${fewOf(columns, 40)}`
     : `it has ${columns.length} columns without names, numbered from 1`;
 }

@@ -48,11 +48,12 @@ export async function writeObservations(
     err.write(errs);
     written += lcs.length;
   }
+  for (const tensor of [mjd, mag, err]) tensor.finish();
   if (written !== total) throw new Failure(`${written} observations left DuckDB in place of ${total}`);
   return steps.span();
 }
 
-/** Writes one tensor of a file from its start on, through a buffer. */
+/** Writes one tensor of a file from its start on, through a buffer that {@link finish} empties. */
 class TensorWriter implements Disposable {
   #file: Deno.FsFile;
   #buffer = new Uint8Array(1 << 20);
@@ -65,12 +66,12 @@ class TensorWriter implements Disposable {
 
   write(values: ArrayBufferView) {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    if (this.#filled + bytes.length > this.#buffer.length) this.#empty();
+    if (this.#filled + bytes.length > this.#buffer.length) this.finish();
     this.#buffer.set(bytes, this.#filled);
     this.#filled += bytes.length;
   }
 
-  #empty() {
+  finish() {
     for (let done = 0; done < this.#filled;) {
       done += this.#file.writeSync(this.#buffer.subarray(done, this.#filled));
     }
@@ -78,11 +79,7 @@ class TensorWriter implements Disposable {
   }
 
   [Symbol.dispose]() {
-    try {
-      this.#empty();
-    } finally {
-      this.#file.close();
-    }
+    this.#file.close();
   }
 }
 

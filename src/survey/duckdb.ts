@@ -50,7 +50,7 @@ export class Database implements Disposable {
       });
       return new Database(instance, await instance.connect());
     } catch (error) {
-      throw new Failure(`DuckDB does not start: ${messageOf(error)}`);
+      throw failureOf(error);
     }
   }
 
@@ -141,10 +141,15 @@ async function explained<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    const message = messageOf(error).split("\n")[0];
-    if (/Out of Memory/i.test(message)) {
-      throw new Failure(`the memory limit is too small (raise --memory-limit): ${message}`);
-    }
-    throw new Failure(`DuckDB: ${message}`);
+    throw failureOf(error);
   }
+}
+
+function failureOf(error: unknown): Failure {
+  const message = messageOf(error).split("\n")[0];
+  if (/Out of Memory/i.test(message)) {
+    return new Failure(`the memory limit is too small (raise --memory-limit): ${message}`);
+  }
+  if (/No space left/.test(message)) return new Failure(`the disk is full (${message})`);
+  return new Failure(`DuckDB: ${message}`);
 }

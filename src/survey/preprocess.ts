@@ -1,7 +1,13 @@
 /** From survey files to a dataset folder, the whole way. */
 import { createHash } from "node:crypto";
 import { InputError } from "../errors.ts";
-import { exists, refuseForeignFolder, writeFolderAtomically, writeJson } from "../files/atomic.ts";
+import {
+  exists,
+  makeFolder,
+  refuseForeignFolder,
+  writeFolderAtomically,
+  writeJson,
+} from "../files/atomic.ts";
 import { checksum, writeMetadata, writeObservations } from "./dataset_files.ts";
 import { Database, type Resources } from "./duckdb.ts";
 import { findFiles, type SurveyFile } from "./files.ts";
@@ -115,7 +121,7 @@ export async function preprocess(
     const warnings = await progress.stage("sorting by light curve", async () => {
       await gatherLightCurves(db, files, reading);
       if (dropsUnlisted) await keepListed(db, [...listed!.keys()]);
-      return [...await checkLabels(db, settings), ...await clusterObservations(db)];
+      return [...await checkLabels(db, settings), ...await clusterObservations(db, settings)];
     });
     if (reading.idFromFile) warnings.push("every file is one light curve, its id taken from the file's name");
 
@@ -232,7 +238,7 @@ async function withWorkFolder<T>(output: string, work: (folder: string) => Promi
     }
     Deno.exit(130);
   };
-  await Deno.mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
   try {
     return await work(folder);
@@ -302,7 +308,10 @@ async function checkLabels(db: Database, { labels }: PreprocessSettings): Promis
 }
 
 /** Makes `clustered` (lc, time, mag, err; ordered by lc) from the usable rows, which may be larger than memory. */
-async function clusterObservations(db: Database): Promise<string[]> {
+async function clusterObservations(
+  db: Database,
+  { magnitude_range }: PreprocessSettings,
+): Promise<string[]> {
   await db.run(
     `CREATE TABLE clustered AS
       SELECT lc, time, mag, err
@@ -310,11 +319,22 @@ async function clusterObservations(db: Database): Promise<string[]> {
       WHERE reason IS NULL AND listed ORDER BY lc`,
   );
   await db.run(`DROP TABLE raw`);
-  const { odd, example } = await db.row<{ odd: number; example: number | null }>(
-    `SELECT count(*) AS odd, mode(mag) AS example FROM clustered WHERE isfinite(mag) AND mag NOT BETWEEN -5 AND 40`,
+  const { all, odd, large, thousands, example } = await db.row<Record<string, number>>(
+    `SELECT count(*) AS "all", count(*) FILTER (mag NOT BETWEEN -5 AND 40) AS odd, count(*) FILTER (abs(mag) > 100) AS large,
+      count(*) FILTER (mag BETWEEN 2000 AND 40000) AS thousands, mode(mag) FILTER (mag NOT BETWEEN -5 AND 40) AS example
+      FROM clustered WHERE isfinite(mag)`,
   );
   if (odd === 0) return [];
-  const often = Number(Math.fround(example!).toPrecision(7));
+  const often = Number(Math.fround(example).toPrecision(7));
+  if (2 * large > all && magnitude_range === undefined) {
+    const guess = 2 * thousands > all
+      ? "millimagnitudes, to be divided by 1000"
+      : "fluxes, or another column";
+    throw new InputError(
+      `${large} of ${all} magnitudes are beyond 100 (most often ${often}): they look like ${guess}; ` +
+        `where they are right, --magnitude-range says so`,
+    );
+  }
   return [
     `${odd} magnitudes are outside of -5 to 40 (most often ${often}): fluxes, millimagnitudes, or a mark for "no value"? ` +
     `They are kept; --magnitude-range drops them`,
@@ -324,7 +344,11 @@ async function clusterObservations(db: Database): Promise<string[]> {
 function refuseNothing(stages: Stage[]): void {
   if (stages.at(-1)!.light_curves > 0) return;
   const lost = stages.map(({ name, light_curves }) => `${name}: ${light_curves}`).join(", ");
-  throw new InputError(`no light curve is left; light curves after each filter: ${lost}`);
+  const [, ...filters] = stages, last = filters.find(({ light_curves }) => light_curves === 0)!;
+  const hint = last.name.startsWith("finite")
+    ? "; are the errors in magnitudes? --min-error and --max-error bound them"
+    : "";
+  throw new InputError(`no light curve is left; light curves after each filter: ${lost}${hint}`);
 }
 
 interface Facts {

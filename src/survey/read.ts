@@ -36,6 +36,9 @@ export interface Reading {
   idFromFile: boolean;
 }
 
+/** What no value is beyond: 27,000 years, and what surveys write for "no value" (1e30, 9.97e36). */
+const largest = { time: 1e7, magnitude: 1e10, error: 1e10 };
+
 /** Files read by one statement: MACHO is a million files, and a statement should not be 100 MB long. */
 const filesAtOnce = 2000;
 
@@ -130,6 +133,7 @@ function insertion(
   const byFile = roles.id === undefined || settings.file_name !== undefined;
   const optional = (i: number | undefined, otherwise: string) => i === undefined ? otherwise : textCell(i);
   const { time, magnitude, error } = roles as Record<Role, number>;
+  const beyond = (role: string) => largest[role as keyof typeof largest];
   const checks = [
     ...(layout?.delimiter === null
       ? [`WHEN len(fields) > ${source.columns.length} THEN 'more fields than columns'`]
@@ -137,6 +141,9 @@ function insertion(
     `WHEN __id IS NULL THEN 'no id'`,
     ...Object.entries({ time, magnitude, error }).flatMap(([role, i]) => [
       `WHEN ${isEmpty(i)} THEN 'no ${role}'`,
+      `WHEN abs(${numberCell(i)}) > ${beyond(role)} AND isfinite(${
+        numberCell(i)
+      }) THEN 'the ${role} is beyond ${beyond(role)}'`,
       `WHEN __${role} IS NULL THEN 'the ${role} is not a number'`,
     ]),
   ];

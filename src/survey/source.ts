@@ -72,8 +72,13 @@ async function parquetSource(db: Database, files: SurveyFile[]): Promise<Source>
     textCell,
     // A number is not written as text only to see whether it is there.
     isEmpty: (i) => isNumber(i) ? `${name(columns[i])} IS NULL` : `${textCell(i)} IS NULL`,
-    numberCell: (i) => isNumber(i) ? `${name(columns[i])}::DOUBLE` : `TRY_CAST(${textCell(i)} AS DOUBLE)`,
+    numberCell: (i) => isNumber(i) ? `${name(columns[i])}::DOUBLE` : numberOf(textCell(i)),
   };
+}
+
+/** A text as a double, or null. DuckDB would take 50_000 for 50000; in a table of numbers that is a damaged 50.000. */
+function numberOf(cell: string): string {
+  return `TRY_CAST(replace(${cell}, '_', '?') AS DOUBLE)`;
 }
 
 /** Texts that mean "no value". */
@@ -81,7 +86,14 @@ const nothing = ["", "null", "NULL", "None", "NA", "N/A"];
 
 function textSource(layout: TextLayout, files: SurveyFile[]): Source {
   const { delimiter, header, columns, named, comments } = layout;
-  const options = [`auto_detect = false`, `header = false`, `filename = '__file'`];
+  const options = [
+    `auto_detect = false`,
+    `header = false`,
+    `filename = '__file'`,
+    // Rows with too many fields, or bytes that are not UTF-8, are set aside by DuckDB and counted by the caller.
+    `store_rejects = true`,
+    `rejects_limit = 0`,
+  ];
   const paths = (some: readonly SurveyFile[]) => texts(some.map((file) => file.path));
   const base = { path: files[0].path, columns, named, files, layout };
   if (delimiter === null) {
@@ -105,7 +117,7 @@ function textSource(layout: TextLayout, files: SurveyFile[]): Source {
         (header ? ` AND ${split} <> ${texts(header)}` : "") + ")",
       textCell,
       isEmpty: (i) => `${textCell(i)} IS NULL`,
-      numberCell: (i) => `TRY_CAST(${textCell(i)} AS DOUBLE)`,
+      numberCell: (i) => numberOf(textCell(i)),
     };
   }
   const types = columns.map((_, i) => `'c${i + 1}': 'VARCHAR'`).join(", ");
@@ -117,9 +129,6 @@ function textSource(layout: TextLayout, files: SurveyFile[]): Source {
     `columns = {${types}}`,
     `nullstr = ${texts(nothing)}`,
     `null_padding = true`,
-    // Rows with too many fields, or bytes that are not UTF-8, are set aside by DuckDB and counted by the caller.
-    `store_rejects = true`,
-    `rejects_limit = 0`,
     ...(comments ? [`comment = '#'`] : []),
   ];
   const textCell = (i: number) => `nullif(trim(c${i + 1}), '')`;
@@ -132,7 +141,7 @@ function textSource(layout: TextLayout, files: SurveyFile[]): Source {
     from: (some) => `(FROM read_csv(${paths(some)}, ${delimited.join(", ")}) WHERE ${notHeader})`,
     textCell,
     isEmpty: (i) => `${textCell(i)} IS NULL`,
-    numberCell: (i) => `TRY_CAST(${textCell(i)} AS DOUBLE)`,
+    numberCell: (i) => numberOf(textCell(i)),
   };
 }
 

@@ -21,13 +21,16 @@ const sampleBytes = 1 << 16, sampleLines = 50;
 /**
  * Looks at the head of a text table (gzipped when its name ends in .gz). Lines starting with # are comments; the last
  * comment before the rows is the header if it has a word for every column, and so is a first line without a number.
- * @throws {InputError} when the file cannot be read or has no row
+ * @throws {InputError} when the file cannot be read, is not UTF-8 from the start, or has no row
  */
 export async function layoutOf(path: string): Promise<TextLayout> {
   const lines = (await headOf(path)).split(/\r\n|\n|\r/);
   const isComment = (line: string) => line.trimStart().startsWith("#");
   const data = lines.filter((line) => line.trim() !== "" && !isComment(line));
   if (data.length === 0) throw new InputError(`${path} has no row`);
+  if (/[\0\ufffd]/.test(data[0])) {
+    throw new InputError(`${path} is not a table in UTF-8 (its first line says so)`);
+  }
   const comment =
     lines.slice(0, lines.indexOf(data[0])).findLast(isComment)?.trim().replace(/^#+/, "").trim() ?? "";
 

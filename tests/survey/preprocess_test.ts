@@ -361,7 +361,8 @@ testIn("what is wrong is said in one sentence", async (folder) => {
     [
       { input, max_error: 0.001 },
       "no light curve is left; light curves after each filter: readable rows: 1, finite, error 0 to 0.001: 0, exact repeats dropped: 0, " +
-      "magnitudes within percentiles 1 to 99: 0, not noise (any criteria): 0, at least 5 observations: 0",
+      "magnitudes within percentiles 1 to 99: 0, not noise (any criteria): 0, at least 5 observations: 0; are the errors in magnitudes? " +
+      "--min-error and --max-error bound them",
     ],
     [
       { input, labels },
