@@ -2,7 +2,7 @@
 import os from "node:os";
 import { statfsSync } from "node:fs";
 import { noGrad } from "../ffi/autograd.ts";
-import { cudaDeviceCount, keepFreedMemory, setThreads, threads } from "../ffi/device.ts";
+import { cudaDeviceCount, keepFreedMemory, kernelFile, setThreads, threads } from "../ffi/device.ts";
 import {
   cachedLibtorch,
   cacheFolder,
@@ -263,7 +263,7 @@ function freeSpace(folder: string): number | null {
 }
 
 function hasNvidiaDriver(): boolean {
-  return attempt(() => Deno.statSync("/proc/driver/nvidia/version").isFile) ?? false;
+  return kernelFile("/proc/driver/nvidia/version") !== undefined;
 }
 
 /** What a look at something gives, or null where it is not there. */

@@ -4,6 +4,7 @@ import {
   type Device,
   deviceCode,
   keepFreedMemory,
+  kernelFile,
   setThreads,
   threads,
 } from "../ffi/device.ts";
@@ -39,13 +40,8 @@ export function prepareRun(
 
 /** The processor's instructions for bfloat16 products: avx512_bf16, amx_bf16 (x86), bf16 (Arm); none elsewhere. */
 export function bfloat16Instructions(): string[] {
-  try {
-    const flags =
-      /^(?:flags|Features)\s*:(.*)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1].split(" ") ?? [];
-    return flags.filter((flag) => ["avx512_bf16", "amx_bf16", "bf16"].includes(flag));
-  } catch {
-    return [];
-  }
+  const [, flags = ""] = /^(?:flags|Features)\s*:(.*)$/m.exec(kernelFile("/proc/cpuinfo") ?? "") ?? [];
+  return flags.split(" ").filter((flag) => ["avx512_bf16", "amx_bf16", "bf16"].includes(flag));
 }
 
 /** Lets signals in: long work in one thread hears none until it waits. */

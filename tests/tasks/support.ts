@@ -1,6 +1,7 @@
 /** Running the real commands, each in a process of its own. */
 import { assertEquals } from "../../src/std.ts";
 import { sharedPath } from "../shared.ts";
+import { permissionsOf } from "./permissions.ts";
 
 export const cli = new URL("../../cli.ts", import.meta.url).pathname;
 
@@ -11,9 +12,10 @@ export interface Output {
   stderr: string;
 }
 
+/** A command with the permissions of its task. */
 function command(args: string[], env: Record<string, string> = {}) {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", cli, ...args],
+    args: ["run", ...permissionsOf(args[0]), cli, ...args],
     // Small models gain nothing from a second thread, and on a busy machine threads wait seconds for each other.
     env: { NO_COLOR: "1", OMP_NUM_THREADS: "1", ...env },
     stdout: "piped",
