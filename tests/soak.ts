@@ -1,0 +1,85 @@
+/** Pretrains for many minutes and fails where memory grows: `deno task soak --minutes 30`. */
+import { cli } from "./tasks/support.ts";
+import { permissionsOf } from "./tasks/permissions.ts";
+import { parseArgs } from "../src/std.ts";
+
+const { minutes = "30" } = parseArgs(Deno.args, { string: ["minutes"] }) as { minutes?: string };
+/** Resident memory may grow by this share. */
+const tolerance = 0.02;
+
+async function command(...args: string[]): Promise<void> {
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...permissionsOf(args[0]), cli, ...args],
+    stdout: "null",
+  }).output();
+  if (code !== 0) throw new Error(`${args[0]} ended with code ${code}`);
+}
+
+/** Resident memory of a process, bytes. */
+async function residentMemory(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return 1024 * Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]);
+}
+
+const folder = await Deno.makeTempDir();
+try {
+  await command("simulate", "--light-curves", "2000", "--output", `${folder}/survey`);
+  await command(
+    "preprocess",
+    "--preset",
+    "reference",
+    "--input",
+    `${folder}/survey`,
+    "--output",
+    `${folder}/data`,
+  );
+  const run = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...[
+        "run",
+        ...permissionsOf("pretrain"),
+        cli,
+        "pretrain",
+        "--data",
+        `${folder}/data`,
+        "--preset",
+        "small",
+      ],
+      ...[
+        "--max-minutes",
+        minutes,
+        "--epochs",
+        "1000000",
+        "--patience",
+        "1000000",
+        "--output",
+        `${folder}/run`,
+      ],
+    ],
+    stdout: "null",
+  }).spawn();
+  const memory: { minute: number; bytes: number }[] = [], started = performance.now();
+  const watch = setInterval(async () => {
+    const minute = (performance.now() - started) / 60_000;
+    if (minute > Number(minutes)) return; // it saves and draws its report
+    memory.push({ minute, bytes: await residentMemory(run.pid).catch(() => NaN) });
+  }, 1000);
+  const { code } = await run.status;
+  clearInterval(watch);
+  if (code !== 0) throw new Error(`pretrain ended with code ${code}`);
+  // By sixths of the time, of which the first warms up.
+  const sixths = Array.from({ length: 6 }, (_, i) => {
+    const part = memory.filter(({ minute }) => Math.floor(6 * minute / Number(minutes)) === i);
+    return part.map(({ bytes }) => bytes).sort((a, b) => a - b)[part.length >> 1];
+  });
+  const growth = sixths[5] / sixths[1] - 1;
+  console.log(
+    `resident memory over ${minutes} minutes, medians of six parts: ` +
+      `${sixths.map((bytes) => (bytes / 1e6).toFixed(1)).join(", ")} MB; ${
+        (100 * growth).toFixed(2)
+      } % from the second to the last`,
+  );
+  if (!(growth <= tolerance)) throw new Error(`memory grows by more than ${100 * tolerance} %`);
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
