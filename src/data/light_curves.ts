@@ -22,7 +22,7 @@ export interface LightCurve {
 
 /** How light curves become a dataset. */
 export interface ArraysOptions {
-  /** Share of the light curves that training validates with, the rest being trained on. Default: 0.1. */
+  /** Share of the objects that training validates with, the rest being trained on; bands of one `id` go together. Default: 0.1. */
   validationFraction?: number;
   /** Of that choice. */
   seed?: number;
@@ -94,15 +94,15 @@ export function datasetOf(
   }
   const hash = createHash("sha256");
   for (const values of [lengths, mjd, mag, err]) hash.update(new Uint8Array(values.buffer));
-  const validation = Math.round(validationFraction * lightCurves.length);
-  const order = seeded(seed, 0xa77a).shuffle(Array.from(lengths.keys()));
-  const validated = new Set(order.slice(0, validation));
+  const ids = lightCurves.map(({ id }, i) => id ?? String(i));
+  const objects = seeded(seed, 0xa77a).shuffle([...Map.groupBy(ids.keys(), (i) => ids[i]).values()]);
+  const validated = new Set(objects.slice(0, Math.round(validationFraction * objects.length)).flat());
   return {
     folder: "arrays",
     fingerprint: hash.digest("hex"),
     preprocessing: {},
     size: lightCurves.length,
-    ids: lightCurves.map(({ id }, i) => id ?? String(i)),
+    ids,
     bands: lightCurves.map(({ band }) => band ?? null),
     classes: lightCurves.map((curve) => curve.class ?? null),
     subsets: lightCurves.map((_, i): Subset => validated.has(i) ? "validation" : "train"),

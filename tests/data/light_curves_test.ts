@@ -37,6 +37,16 @@ Deno.test("a tenth validates, the same for a seed; the fingerprint is that of th
   assertEquals(one.fingerprint === datasetOf(many.slice(1)).fingerprint, false);
 });
 
+Deno.test("the bands of an object train together or validate together", () => {
+  const bands = Array.from(
+    { length: 50 },
+    (_, i) => ({ ...good(), id: `star ${i >> 1}`, band: "gr"[i % 2] }),
+  );
+  const { subsets } = datasetOf(bands, { validationFraction: 0.4 });
+  assertEquals(subsets.filter((subset) => subset === "validation").length, 20);
+  for (let i = 0; i < 50; i += 2) assertEquals(subsets[i], subsets[i + 1], `star ${i >> 1}`);
+});
+
 Deno.test("what is wrong is named: light curve, array, element", () => {
   const rows: [unknown, typeof TypeError | typeof RangeError, string][] = [
     [good(), TypeError, "light curves are given as an array of { mjd, magnitude, error }"],
