@@ -446,7 +446,8 @@ export class Astromer implements Disposable {
    * await Deno.remove(folder, { recursive: true });
    * if (files.join() !== "README.md,config.json,model.safetensors") throw new Error(`${files}`);
    * ```
-   * @param folder its parents are made; a folder of that name is replaced, whatever it holds
+   * @param folder its parents are made; an older model folder of that name is replaced
+   * @throws {InputError} when the folder holds something else
    * @throws {Failure} when it cannot be written
    */
   async save(folder: string): Promise<void> {

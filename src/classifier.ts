@@ -93,10 +93,11 @@ export class Classifier implements Disposable {
    * if (classifier.classes.join() !== "fast,slow") throw new Error("in alphabetical order");
    * ```
    * @param model the encoder, which is not changed
-   * @param lightCurves of every class some; one of each class at least is set apart, where it has two
+   * @param lightCurves of every class some; one object of each class at least is set apart, where it has two. Light curves
+   * of one `id` (in several bands) are one object, of which all train or all are set apart
    * @param options head, share that is set apart, and how to train
    * @throws {TypeError | RangeError} when an array is wrong (see {@link LightCurve}), or a light curve has no class
-   * @throws {InputError} when there are not two classes
+   * @throws {InputError} when there are not two classes, or no class has two objects
    * @throws {Failure} when the loss is not a number
    */
   static async fit(
@@ -130,7 +131,7 @@ export class Classifier implements Disposable {
     if (unnamed >= 0) throw new TypeError(`light curve ${unnamed} has no class`);
     const classes = [...new Set(dataset.classes as string[])].sort();
     const labels = dataset.classes.map((name) => classes.indexOf(name!));
-    const held = heldOut(labels, classes.length, validationFraction, seed);
+    const held = heldOut(dataset.ids, labels, classes.length, validationFraction, seed);
     const [train, judged] = [false, true].map((of) => [...labels.keys()].filter((i) => held.has(i) === of));
     const { windowSize } = windowsFor(model);
     const { windows, trainRows, rows } = plannedWindows(dataset, {
@@ -252,7 +253,8 @@ export class Classifier implements Disposable {
   /**
    * Writes a classifier folder, atomically: what {@link Classifier.load} and `deno task predict` read; example there. It
    * names the folder of its model, where that was loaded from one or saved to one; else `predict` needs `--model`.
-   * @param folder its parents are made; a folder of that name is replaced, whatever it holds
+   * @param folder its parents are made; an older classifier folder of that name is replaced
+   * @throws {InputError} when the folder holds something else
    * @throws {Failure} when it cannot be written
    */
   async save(folder: string): Promise<void> {
@@ -274,15 +276,20 @@ function windowsFor({ config: { window_size } }: Astromer) {
   return { windowSize: window_size, batchSize: 16 };
 }
 
-/** Of every class a share, at least one and never all. */
-function heldOut(labels: readonly number[], classes: number, fraction: number, seed: number): Set<number> {
+/** Of every class a share of its objects, at least one and never all. */
+function heldOut(
+  ids: readonly string[],
+  labels: readonly number[],
+  classes: number,
+  fraction: number,
+  seed: number,
+): Set<number> {
   return new Set(
     Array.from({ length: classes }, (_, of) => {
-      const members = seeded(seed, 0x4e1d, of).shuffle([...labels.keys()].filter((i) => labels[i] === of));
-      return members.slice(
-        0,
-        Math.min(members.length - 1, Math.max(1, Math.round(fraction * members.length))),
-      );
+      const members = [...labels.keys()].filter((i) => labels[i] === of);
+      const objects = seeded(seed, 0x4e1d, of).shuffle([...Map.groupBy(members, (i) => ids[i]).values()]);
+      const share = Math.max(1, Math.round(fraction * objects.length));
+      return objects.slice(0, Math.min(objects.length - 1, share)).flat();
     }).flat(),
   );
 }

@@ -74,6 +74,18 @@ testIn(
   },
 );
 
+Deno.test("an object's bands are never on both sides: two bands of one star cannot validate each other", async () => {
+  using model = Astromer.untrained({ preset: "small" });
+  const twoBands = (["quiet", "pulsating"] as const).flatMap((kind, i) =>
+    ["g", "r"].map((band, k) => ({ ...curve(kind, 2 * i + k), id: kind, band }))
+  );
+  await assertRejects(
+    () => Classifier.fit(model, twoBands, { head: "knn" }),
+    InputError,
+    "there is no light curve to validate with",
+  );
+});
+
 Deno.test("what cannot be learned is refused before anything is", async () => {
   using model = Astromer.untrained({ preset: "small" });
   const one = sample(9, 0).filter((c) => c.class === "quiet");
@@ -81,6 +93,14 @@ Deno.test("what cannot be learned is refused before anything is", async () => {
     (await assertRejects(() => Classifier.fit(model, one), InputError)).message,
     "a classifier needs two classes, not quiet",
   );
+  // One light curve a class trains, and none is left to say when to stop.
+  for (const head of ["linear", "knn"] as const) {
+    await assertRejects(
+      () => Classifier.fit(model, sample(3, 0), { head }),
+      InputError,
+      "there is no light curve to validate with",
+    );
+  }
   await assertRejects(
     () => Classifier.fit(model, sample(6, 0), { epochs: 0 }),
     RangeError,

@@ -14,7 +14,7 @@ import { seeded } from "../random.ts";
 import { letSignalsIn } from "../run.ts";
 import { Adam } from "../train/adam.ts";
 import {
-  checkClasses,
+  checkSamples,
   type ClassifierKind,
   finishFit,
   type Fit,
@@ -35,7 +35,7 @@ export interface EndToEndTraining extends HeadTraining {
 /**
  * Fits a classifier whose encoder learns, too; leaves both as they were in their best epoch.
  * @param windows all windows, to which the samples' rows refer
- * @throws {InputError} as `checkClasses`
+ * @throws {InputError} as `checkSamples`
  * @throws {Failure} when the loss is not a number
  */
 export async function fitEndToEnd(
@@ -48,7 +48,7 @@ export async function fitEndToEnd(
   training: EndToEndTraining,
   onEpoch: (epoch: number, trainLoss: number, validationLoss: number) => void = () => {},
 ): Promise<Fit> {
-  checkClasses(classes, samples.train);
+  checkSamples(classes, samples);
   const { train, validation } = samples, { learningRate, encoderLearningRate, seed, windowSize } = training;
   const { device } = network, [count, width] = shapeOf(network);
   const judged = new Set(validation.flatMap(({ rows }) => rows));

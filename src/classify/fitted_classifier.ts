@@ -232,9 +232,9 @@ export interface Samples {
 
 /**
  * Refuses what cannot be learned.
- * @throws {InputError} unless there are two classes, each with light curves to train on
+ * @throws {InputError} unless there are two classes, each with light curves to train on, and some to validate with
  */
-export function checkClasses(classes: readonly string[], train: readonly Pick<Sample, "label">[]): void {
+export function checkSamples(classes: readonly string[], { train, validation }: Samples): void {
   if (classes.length < 2) {
     throw new InputError(`a classifier needs two classes, not ${classes.join() || "none"}`);
   }
@@ -242,12 +242,15 @@ export function checkClasses(classes: readonly string[], train: readonly Pick<Sa
   if (empty.length) {
     throw new InputError(`there is no light curve to train on of the classes ${empty.join(", ")}`);
   }
+  if (validation.length === 0) {
+    throw new InputError("there is no light curve to validate with: one class at least needs two objects");
+  }
 }
 
 /**
  * Fits a classifier.
  * @param vectors (rows, V, d) float32
- * @throws {InputError} as {@link checkClasses}
+ * @throws {InputError} as {@link checkSamples}
  */
 export async function fitClassifier(
   vectors: Tensor,
@@ -257,7 +260,7 @@ export async function fitClassifier(
   training: HeadTraining,
   onEpoch?: (epoch: number, trainLoss: number, validationLoss: number) => void,
 ): Promise<Fit> {
-  checkClasses(classes, samples.train);
+  checkSamples(classes, samples);
   const standardization = standardizationOf(vectors, samples.train);
   if (kind === "knn") return await finishFit(vectors, samples, classes, standardization, null, 0);
   const [, count, width] = vectors.shape;
