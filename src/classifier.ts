@@ -183,14 +183,10 @@ export class Classifier implements Disposable {
    */
   static async load(folder: string, model: Astromer): Promise<Classifier> {
     const { classifier } = await FittedClassifier.load(folder, model.network.device);
-    const [vectors, width] = shapeOf(model.network), wanted = classifier.vectorShape;
-    if (wanted[0] !== vectors || wanted[1] !== width) {
+    const misfit = classifier.misfit(shapeOf(model.network));
+    if (misfit !== undefined) {
       classifier[Symbol.dispose]();
-      throw new RangeError(
-        `${folder} reads ${wanted[0]} vectors of ${
-          wanted[1]
-        } a window, this model makes ${vectors} of ${width}`,
-      );
+      throw new RangeError(`${folder} ${misfit}`);
     }
     return new Classifier(model, classifier);
   }

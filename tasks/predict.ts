@@ -57,12 +57,9 @@ export default command({
     const loaded = encoder.kind === "model"
       ? await loadModel(await encoderFolder(folder, encoder, settings.model), { device, dtype })
       : undefined;
-    if (loaded && shapeOf(loaded.model).join() !== classifier.vectorShape.join()) {
-      throw new InputError(
-        `${settings.model} is not the encoder that ${folder} was fitted on: its vectors are others`,
-      );
-    }
     using _model = loaded?.model ?? { [Symbol.dispose]() {} };
+    const misfit = loaded && classifier.misfit(shapeOf(loaded.model));
+    if (misfit !== undefined) throw new InputError(`${folder} ${misfit}`);
     await using opened = await openDataOrInput(settings, given, loaded?.config.preprocessing ?? {}, output);
     const { dataset } = opened, lightCurves = lightCurvesOf(dataset, settings.subset);
 
@@ -91,9 +88,8 @@ export default command({
         progress,
       )
       : classicalVectors(dataset, lightCurves, progress);
-    const shape = classifier.vectorShape;
     const counts = classifier.classes.map(() => 0);
-    const predictions = predictObjects(classifier, objects, shape);
+    const predictions = predictObjects(classifier, objects);
     await writeRows(output, rowsOf(predictions, classifier, dataset, counts), classifier.classes, dataset);
     line.clear();
     const total = counts.reduce((sum, count) => sum + count, 0);
@@ -108,7 +104,7 @@ export default command({
   },
 });
 
-/** The encoder's folder, whose weights must be those that the classifier was fitted on, as far as it says which. */
+/** The encoder's folder, whose weights must be those that the classifier was fitted on, where it names them. */
 async function encoderFolder(
   classifier: string,
   { folder, fingerprint }: { folder?: string; fingerprint?: string },

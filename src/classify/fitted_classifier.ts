@@ -89,6 +89,13 @@ export class FittedClassifier implements Disposable {
     return [this.shape.vectors, this.shape.width];
   }
 
+  /** What is wrong with a model that makes so many vectors of such a length; undefined where they fit. */
+  misfit([vectors, width]: readonly [vectors: number, width: number]): string | undefined {
+    const { shape } = this;
+    if (shape.vectors === vectors && shape.width === width) return undefined;
+    return `reads ${shape.vectors} vectors of ${shape.width} a window, this model makes ${vectors} of ${width}`;
+  }
+
   /**
    * Classifies light curves by the vectors of their windows.
    * @param vectors (rows, V, d) float32

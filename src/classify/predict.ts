@@ -82,13 +82,13 @@ export async function* classicalVectors(
 export async function* predictObjects(
   classifier: FittedClassifier,
   objects: AsyncIterable<ObjectVectors>,
-  shape: readonly [vectors: number, width: number],
 ): AsyncGenerator<ObjectPrediction> {
   let held: ObjectVectors[] = [];
+  const shape = classifier.vectorShape, size = shape[0] * shape[1];
   async function classified(): Promise<ObjectPrediction[]> {
     let rows = 0;
     const samples = held.map(({ vectors }) => ({ rows: vectors.map(() => rows++) }));
-    const size = shape[0] * shape[1], table = new Float32Array(rows * size);
+    const table = new Float32Array(rows * size);
     for (const [row, vector] of held.flatMap(({ vectors }) => vectors).entries()) {
       table.set(vector, row * size);
     }

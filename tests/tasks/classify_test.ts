@@ -1,5 +1,6 @@
 /** Few-shot classification end to end on a simulated survey: scenarios, finetune, classify, predict. */
 import { Astromer } from "../../src/astromer.ts";
+import { Classifier } from "../../src/classifier.ts";
 import type { Result } from "../../src/classify/results.ts";
 import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
 import { testIn } from "../shared.ts";
@@ -134,6 +135,30 @@ testIn(
     );
     assertEquals(moved.code, 2);
     assertStringIncludes(moved.stderr, "is not the encoder that");
+
+    // A classifier of the library's own does not know where its model is, but reads vectors of its shape alone.
+    {
+      using library = await Astromer.load(model);
+      const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + i);
+      const labelled = Array.from({ length: 8 }, (_, i) => ({
+        mjd,
+        magnitude: mjd.map((t) => 15 + Math.sin(t / (i % 2 ? 1 : 5) + i)),
+        class: i % 2 ? "fast" : "slow",
+      }));
+      using classifier = await Classifier.fit(library, labelled, { head: "linear", epochs: 2 });
+      await classifier.save(`${folder}/library`);
+      using other = Astromer.untrained({ preset: "small", blocks: 1 });
+      await other.save(`${folder}/other`);
+    }
+    const library = ["predict", "--classifier", `${folder}/library`, "--data", data, "--output"];
+    await succeed(...library, `${folder}/e.parquet`, "--model", model);
+    assertEquals((await readParquet(`${folder}/e.parquet`)).length, 240);
+    const misfit = await run(...library, `${folder}/f.parquet`, "--model", `${folder}/other`);
+    assertEquals(misfit.code, 2, misfit.stderr);
+    assertStringIncludes(
+      misfit.stderr,
+      `${folder}/library reads 4 vectors of 64 a window, this model makes 3 of 64`,
+    );
 
     const endToEnd = await succeed(
       ...[
