@@ -37,6 +37,7 @@ export default command({
     }
     using stop = listenForStop(() => sayStopping("classifier or epoch"));
     const grid = new Grid(settings, dataset, scenarios, runtime, output, stop);
+    await grid.refuseOtherModels(encoders, runs);
     for (const encoder of encoders) await grid.run(encoder, runs);
 
     const results = await grid.results(encoders, runs);

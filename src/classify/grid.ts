@@ -76,19 +76,28 @@ export type GridSettings = z.output<typeof gridSchema>;
 
 export type Run = OpenedScenarios["runs"][number];
 
+/**
+ * The folds of scenarios that settings choose.
+ * @throws {InputError} when there is no such scenario or fold
+ */
 export function chosenRuns(
-  { samples_per_class, folds, scenarios }: GridSettings,
+  { samples_per_class, folds, scenarios }: Pick<GridSettings, "samples_per_class" | "folds" | "scenarios">,
   opened: OpenedScenarios,
 ): Run[] {
-  const runs = opened.runs.filter(({ samplesPerClass, fold }) =>
+  const absent = samples_per_class?.find((n) => !opened.samplesPerClass.includes(n));
+  if (absent !== undefined) {
+    throw new InputError(
+      `${scenarios} has no scenario of ${absent} samples per class: there are ${
+        opened.samplesPerClass.join(", ")
+      }`,
+    );
+  }
+  const noFold = folds?.find((n) => !opened.folds.includes(n));
+  if (noFold !== undefined) {
+    throw new InputError(`${scenarios} has no fold ${noFold}: there are ${opened.folds.join(", ")}`);
+  }
+  return opened.runs.filter(({ samplesPerClass, fold }) =>
     (samples_per_class ?? [samplesPerClass]).includes(samplesPerClass) && (folds ?? [fold]).includes(fold)
-  );
-  if (runs.length) return runs;
-  throw new InputError(
-    `${scenarios} has no such scenario: --samples-per-class is one of ${
-      opened.samplesPerClass.join(", ")
-    }, --folds of ` +
-      opened.folds.join(", "),
   );
 }
 
@@ -167,6 +176,29 @@ export class Grid {
     return found;
   }
 
+  /**
+   * Results of a model that has changed since, or of another one of the same name, must not stand in one table with these.
+   * @throws {InputError} where there are any
+   */
+  async refuseOtherModels(encoders: readonly Encoder[], runs: readonly Run[]): Promise<void> {
+    for (const encoder of encoders) {
+      for (const run of runs) {
+        const found = await this.results([encoder], [run]);
+        if (found.length === 0) continue;
+        const fingerprint = await this.#fingerprint(encoder, run);
+        if (found.every((result) => result.fingerprint === fingerprint)) continue;
+        throw new InputError(
+          `${this.output} has results of another model that is called ${encoder.name}, or ${encoder.folder} has ` +
+            `changed since: choose another --output, or remove ${this.output}/results/${encoder.name}`,
+        );
+      }
+    }
+  }
+
+  async #fingerprint(encoder: Encoder, run: Run): Promise<string | undefined> {
+    return encoder.kind === "classical" ? undefined : await fingerprintOf(await modelFolderOf(encoder, run));
+  }
+
   /** Fits what is missing of one encoder. */
   async run(encoder: Encoder, runs: readonly Run[]): Promise<void> {
     const missing: Run[] = [];
@@ -188,8 +220,13 @@ export class Grid {
       }
       return;
     }
-    // Of all runs, not of the missing alone: the table on disk then serves again, each vector to its last bit.
-    const groups = encoder.kind === "finetuned" ? missing.map((run) => [run]) : missing.length ? [runs] : [];
+    // Of a model all runs, not the missing alone: the table on disk then serves again, each vector to its last bit.
+    const embedded = encoder.kind === "model" ? runs : missing;
+    const groups = encoder.kind === "finetuned"
+      ? missing.map((run) => [run])
+      : missing.length
+      ? [embedded]
+      : [];
     for (const group of groups) {
       using table = await this.#vectors(encoder, group);
       for (const run of group) {
@@ -315,6 +352,7 @@ export class Grid {
     const head = encoder.kind === "classical" && kind === "mean" ? "mlp" : kind;
     const result: Result = {
       model: encoder.name,
+      fingerprint: await this.#fingerprint(encoder, run),
       head,
       samples_per_class: samplesPerClass,
       fold,

@@ -6,6 +6,8 @@ import { csvOf } from "../files/csv.ts";
 /** One classifier on the test set. */
 export interface Result {
   model: string;
+  /** SHA-256 of the model folder as it was given (see `fingerprintOf`); none of classical features. */
+  fingerprint?: string;
   head: string;
   samples_per_class: number;
   fold: number;
@@ -19,7 +21,7 @@ export interface Result {
   gammas?: number[];
   validation_loss: number;
   epochs: number;
-  /** Seconds of fitting, without the encoder. */
+  /** Seconds of fitting and testing; of the encoder only where it is trained, too. */
   seconds: number;
   light_curves: { train: number; validation: number; test: number };
 }

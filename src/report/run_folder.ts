@@ -79,6 +79,7 @@ const finetunedSchema: z.ZodType<Finetuned> = z.object({
 const score = z.number();
 const resultSchema: z.ZodType<Result> = z.object({
   model: z.string(),
+  fingerprint: z.string().optional(),
   head: z.string(),
   samples_per_class: count,
   fold: count,

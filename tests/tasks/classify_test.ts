@@ -90,14 +90,28 @@ testIn(
 
     // Again: nothing is done twice; one result that is gone is made again, the same.
     const kept = results.map(({ seconds: _, ...rest }) => rest);
+    const embedded = await namesIn(`${folder}/grid/cache`);
     await Deno.remove(`${folder}/grid/results/model/gamma/10-1.json`);
     const second = await succeed(...grid, ...models, ...output);
+    assertEquals(await namesIn(`${folder}/grid/cache`), embedded, "nothing is embedded twice");
     assertEquals(second.stdout.match(/samples per class, fold/g)?.length, 1);
     const again: Result[] = JSON.parse(await Deno.readTextFile(`${folder}/grid/results.json`));
     assertEquals(again.map(({ seconds: _, ...rest }) => rest), kept);
     const other = await run(...grid, ...models, ...output, "--learning-rate", "0.1");
     assertEquals(other.code, 2);
     assertStringIncludes(other.stderr, "was begun with learning_rate = 0.001, now it is 0.1");
+
+    // Another model of the same name is no excuse for the results of the first.
+    {
+      using another = Astromer.untrained({ preset: "small", seed: 1 });
+      await another.save(`${folder}/another/model`);
+    }
+    const namesake = await run(...grid, "--models", `${folder}/another/model`, ...output);
+    assertEquals(namesake.code, 2, namesake.stdout);
+    assertStringIncludes(namesake.stderr, `${folder}/grid has results of another model that is called model`);
+    const absent = await run(...grid, ...models.slice(0, 4), "--samples-per-class", "10,20", ...output);
+    assertEquals(absent.code, 2, absent.stdout);
+    assertStringIncludes(absent.stderr, "has no scenario of 20 samples per class");
 
     for (const [classifier, file] of [["model/gamma", "a.parquet"], ["classical/mean", "b.csv"]]) {
       const predicted = `${folder}/${file}`;
