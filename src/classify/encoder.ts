@@ -1,5 +1,6 @@
 /** What makes vectors of light curves: a model, models finetuned for each scenario, or classical features. */
 import { createHash } from "node:crypto";
+import { resolve } from "node:path";
 import { InputError } from "../errors.ts";
 import { exists } from "../files/atomic.ts";
 
@@ -12,29 +13,46 @@ export interface Encoder {
   folder: string;
 }
 
+const classical = "classical";
+
 /** Names each folder by its last part, or by more parts where two would have the same name. */
 function namesOf(folders: readonly string[]): string[] {
-  const parts = folders.map((folder) => folder.replace(/\/+$/, "").split("/").filter((part) => part !== "."));
-  return parts.map((mine, i) => {
+  const paths = folders.map((folder) =>
+    folder === classical ? [folder] : resolve(folder).split("/").slice(1)
+  );
+  const nameAt = (parts: string[], count: number) => parts.slice(-count).join("-").replace(/[^\w.-]+/g, "-");
+  return paths.map((mine, i) => {
+    if (folders[i] === classical) return classical;
     for (let count = /^(best|last)$/.test(mine.at(-1)!) ? 2 : 1; count < mine.length; count++) {
-      const name = mine.slice(-count).join("/");
-      if (parts.every((other, k) => k === i || other.slice(-count).join("/") !== name)) return name;
+      const name = nameAt(mine, count);
+      if (name !== classical && paths.every((other, k) => k === i || nameAt(other, count) !== name)) {
+        return name;
+      }
     }
-    return mine.join("/");
-  }).map((name) => name.replace(/[^\w.-]+/g, "-"));
+    return nameAt(mine, mine.length);
+  });
 }
 
 /**
  * The encoders that a list names.
- * @throws {InputError} when a folder is neither a model nor made by `finetune`, or stands twice
+ * @throws {InputError} when a folder is neither a model nor made by `finetune`, or two would have the same name
  */
 export async function encodersOf(models: readonly string[]): Promise<Encoder[]> {
   const names = namesOf(models);
   return await Promise.all(models.map(async (folder, i): Promise<Encoder> => {
-    if (models.indexOf(folder) !== i) throw new InputError(`--models names ${folder} twice`);
-    if (folder === "classical") return { name: "classical", kind: "classical", folder: "" };
+    const first = names.indexOf(names[i]);
+    if (first !== i) {
+      throw new InputError(
+        resolve(models[first]) === resolve(folder)
+          ? `--models names ${folder} twice`
+          : `--models: ${models[first]} and ${folder} would both be called ${
+            names[i]
+          }; rename one of the folders`,
+      );
+    }
+    if (folder === classical) return { name: classical, kind: "classical", folder: "" };
     if (await exists(`${folder}/model.safetensors`)) return { name: names[i], kind: "model", folder };
-    const inside = await exists(folder)
+    const inside = await exists(folder) && (await Deno.stat(folder)).isDirectory
       ? (await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) => /^\d+-\d+$/.test(name))
       : [];
     if (inside.length) return { name: names[i], kind: "finetuned", folder };

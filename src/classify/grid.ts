@@ -96,9 +96,11 @@ export function chosenRuns(
   if (noFold !== undefined) {
     throw new InputError(`${scenarios} has no fold ${noFold}: there are ${opened.folds.join(", ")}`);
   }
-  return opened.runs.filter(({ samplesPerClass, fold }) =>
+  const runs = opened.runs.filter(({ samplesPerClass, fold }) =>
     (samples_per_class ?? [samplesPerClass]).includes(samplesPerClass) && (folds ?? [fold]).includes(fold)
   );
+  if (runs.length) return runs;
+  throw new InputError(`${scenarios}: the scenarios of --samples-per-class have other folds than --folds`);
 }
 
 /** Results of other settings must not stand in one table with these. */
