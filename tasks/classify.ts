@@ -5,6 +5,7 @@ import { resultsCsv, summariesOf, tableRows } from "../src/classify/results.ts";
 import { openScenarios } from "../src/classify/scenarios.ts";
 import { command } from "../src/command.ts";
 import { openDataset } from "../src/data/dataset.ts";
+import { InputError } from "../src/errors.ts";
 import { removeLeftovers, writeJson, writeText } from "../src/files/atomic.ts";
 import { lockFolder } from "../src/files/lock.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
@@ -22,6 +23,9 @@ export default command({
     "deno task classify --models models/astromer1-macho,runs/finetuned,classical --heads gamma,mean,knn --data data/asas --scenarios data/asas-scenarios --output runs/classify",
   ],
   async run(settings) {
+    if (settings.train_encoder && settings.heads.every((head) => head === "knn")) {
+      throw new InputError("--train-encoder needs a head that has gradients, --heads names knn alone");
+    }
     using dataset = await openDataset(settings.data);
     const scenarios = await openScenarios(settings.scenarios, dataset);
     const runs = chosenRuns(settings, scenarios);

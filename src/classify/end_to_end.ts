@@ -1,6 +1,6 @@
 /** Training head and encoder together: the frozen protocol's opposite, with the same heads and the same judgement. */
 import { backward } from "../../ffi/autograd.ts";
-import { crossEntropyLoss } from "../../ffi/ops.ts";
+import { manualSeed } from "../../ffi/random.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { type Batch, fillBatch } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -21,7 +21,15 @@ import {
   standardizationOf,
 } from "./fitted_classifier.ts";
 import { Head } from "./head.ts";
-import { crossEntropy, type HeadTraining, probabilitiesOf, type Sample } from "./train_head.ts";
+import {
+  classWeights,
+  crossEntropy,
+  epochOf,
+  type HeadTraining,
+  lossOf,
+  probabilitiesOf,
+  type Sample,
+} from "./train_head.ts";
 import { shapeOf } from "./vectors.ts";
 
 /** Settings beside those of the head. */
@@ -49,7 +57,8 @@ export async function fitEndToEnd(
   onEpoch: (epoch: number, trainLoss: number, validationLoss: number) => void = () => {},
 ): Promise<Fit> {
   checkSamples(classes, samples);
-  const { train, validation } = samples, { learningRate, encoderLearningRate, seed, windowSize } = training;
+  const { train, validation } = samples,
+    { learningRate, encoderLearningRate, balance, seed, windowSize } = training;
   const { device } = network, [count, width] = shapeOf(network);
   const judged = new Set(validation.flatMap(({ rows }) => rows));
   const before = await vectorsOfRows(
@@ -67,19 +76,22 @@ export async function fitEndToEnd(
     standardization,
   });
   using headAdam = new Adam(head.parameters, { beta2: 0.999, epsilon: 1e-7 });
+  using weights = classWeights(train, classes.length, balance, device);
   using encoderAdam = new Adam(network.parameters, { clipNorm: 1 });
   const paddedTo = network.seesPadding ? windowSize : undefined;
   let best = { head: head.parameters.stateDict(), encoder: network.parameters.stateDict() };
   let bestLoss = Infinity, bestEpoch = 0, epoch = 0;
   while (epoch < training.epochs && epoch - bestEpoch < training.patience) {
     epoch++;
-    const random = seeded(seed, 0xe2e0, epoch), drawn = random.shuffle([...train]);
+    const random = seeded(seed, 0xe2e0, epoch), drawn = epochOf(train, classes.length, balance, random);
     let sum = 0;
     for (let i = 0; i < drawn.length; i += training.batchSize) {
       const some = drawn.slice(i, i + training.batchSize);
       const chosen = some.map(({ rows }) => windows[rows[random.integer(rows.length)]]);
       const batch = fillBatch(dataset, chosen, { masking: noMasking, weights: "none", key: [], paddedTo });
-      const loss = step(network, head, batch, some);
+      // Dropout: a function of seed and step.
+      manualSeed(seeded(seed, 0xd20b, headAdam.steps + 1).integer(2 ** 31));
+      const loss = step(network, head, batch, some, weights);
       if (!Number.isFinite(loss)) {
         throw new Failure(
           `the classifier's loss became ${loss} in epoch ${epoch}: try a lower --encoder-learning-rate`,
@@ -107,14 +119,16 @@ export async function fitEndToEnd(
 }
 
 /** Forward and backward of one batch: gradients of both, and the loss. */
-function step(network: AstromerNetwork, head: Head, batch: Batch, samples: readonly Sample[]): number {
+function step(
+  network: AstromerNetwork,
+  head: Head,
+  batch: Batch,
+  samples: readonly Sample[],
+  weights: Tensor | null,
+): number {
   return scope(() => {
-    const { device } = network;
-    const labels = Tensor.from(BigInt64Array.from(samples, ({ label }) => BigInt(label)), undefined, {
-      device,
-    });
-    const loss = crossEntropyLoss(head.forward(pool(network, batch, "features", { training: true })), labels);
-    const value = loss.item();
+    const vectors = pool(network, batch, "features", { training: true });
+    const loss = lossOf(head.forward(vectors), samples, weights), value = loss.item();
     if (!Number.isFinite(value)) return value;
     network.parameters.zeroGradient();
     head.parameters.zeroGradient();

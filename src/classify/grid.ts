@@ -11,7 +11,7 @@ import { duration, ProgressLine } from "../progress.ts";
 import { requeueSetting } from "../resume.ts";
 import { interrupted, type Runtime, type Stop } from "../run.ts";
 import { grouped } from "../table.ts";
-import { loadModel, saveModel } from "../weights/model_folder.ts";
+import { datasetDetails, loadModel, saveModel } from "../weights/model_folder.ts";
 import { classicalFeatures } from "./classical_features.ts";
 import { type Encoder, fingerprintOf, modelFolderOf } from "./encoder.ts";
 import { fitEndToEnd, vectorsOfRows } from "./end_to_end.ts";
@@ -329,14 +329,19 @@ export class Grid {
         `${encoder.name}: epoch ${epoch}  loss ${train.toFixed(4)}  validation ${validation.toFixed(4)}`
       );
     };
-    const fit = await fitEndToEnd(model, this.dataset, windows, samples, classes, kind, training, onEpoch);
-    line.clear();
+    const fit = await fitEndToEnd(model, this.dataset, windows, samples, classes, kind, training, onEpoch)
+      .finally(() => line.clear());
     using classifier = fit.classifier;
     const tested = judgedSamples(test, table), needed = new Set(tested.flatMap((sample) => sample.rows));
     using vectors = await vectorsOfRows(model, this.dataset, windows, needed, training);
     const { probabilities } = await classifier.predict(vectors, tested);
     const folder = `${this.#pathOf(encoder, kind, run, "classifiers")}-encoder`;
-    await saveModel(folder, model, { ...config, training: { ...config.training, end_to_end: training } });
+    const { metrics: _metrics, energy: _energy, ...kept } = config; // those tell of the model that it started from
+    await saveModel(folder, model, {
+      ...kept,
+      ...datasetDetails(this.dataset),
+      training: { ...config.training, end_to_end: training },
+    });
     await this.#report(encoder, kind, run, fit, scored(probabilities, tested, classes), started, folder);
   }
 

@@ -1,6 +1,7 @@
 /** Training a head on pooled vectors that were computed once: the encoder is frozen. */
 import { backward, noGrad } from "../../ffi/autograd.ts";
 import { crossEntropyLoss, indexSelect, softmax } from "../../ffi/ops.ts";
+import type { Device } from "../../ffi/device.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { Failure } from "../errors.ts";
 import { ClassificationMetrics } from "../evaluate/classification.ts";
@@ -54,25 +55,19 @@ export async function trainHead(
   onEpoch: (epoch: number, trainLoss: number, validationLoss: number) => void = () => {},
 ): Promise<HeadResult> {
   using adam = new Adam(head.parameters, { beta2: 0.999, epsilon: 1e-7 });
-  const { device } = vectors, { classes } = head.shape;
-  using weights = balance === "loss"
-    ? unscoped(() => Tensor.from(classWeights(train, classes), undefined, { device }))
-    : undefined;
+  const { classes } = head.shape;
+  using weights = classWeights(train, classes, balance, vectors.device);
   let best = head.parameters.stateDict(), bestLoss = Infinity, bestEpoch = 0, epoch = 0;
   while (epoch < epochs && epoch - bestEpoch < patience) {
     epoch++;
     const random = seeded(seed, 0xc1a5, epoch);
-    const drawn = balance === "batches" ? balanced(train, classes, random) : random.shuffle([...train]);
+    const drawn = epochOf(train, classes, balance, random);
     let sum = 0;
     for (let i = 0; i < drawn.length; i += batchSize) {
       const batch = drawn.slice(i, i + batchSize);
       const rows = batch.map(({ rows }) => rows[random.integer(rows.length)]);
       sum += batch.length * scope(() => {
-        const logits = head.forward(rowsOf(vectors, rows));
-        const labels = Tensor.from(BigInt64Array.from(batch, ({ label }) => BigInt(label)), undefined, {
-          device,
-        });
-        const loss = crossEntropyLoss(logits, labels, weights ?? null, 1, -100, 0), value = loss.item();
+        const loss = lossOf(head.forward(rowsOf(vectors, rows)), batch, weights), value = loss.item();
         if (!Number.isFinite(value)) {
           throw new Failure(
             `the classifier's loss became ${value} in epoch ${epoch}: try a lower --learning-rate`,
@@ -102,11 +97,35 @@ function rowsOf(vectors: Tensor, rows: readonly number[]): Tensor {
   return indexSelect(vectors, 0, index);
 }
 
-/** N / (C n_c): light curves of rare classes weigh more. */
-function classWeights(samples: readonly Sample[], classes: number): Float32Array<ArrayBuffer> {
+/** The cross-entropy of a batch, with the classes' weights if there are any. */
+export function lossOf(logits: Tensor, batch: readonly Sample[], weights: Tensor | null): Tensor {
+  const labels = BigInt64Array.from(batch, ({ label }) => BigInt(label));
+  const truth = Tensor.from(labels, undefined, { device: logits.device });
+  return crossEntropyLoss(logits, truth, weights, 1, -100, 0);
+}
+
+/** Balanced in the loss: N / (C n_c), so that light curves of rare classes weigh more. The caller gives them back. */
+export function classWeights(
+  samples: readonly Sample[],
+  classes: number,
+  balance: Balance,
+  device: Device,
+): Tensor | null {
+  if (balance !== "loss") return null;
   const counts = new Float32Array(classes);
   for (const { label } of samples) counts[label]++;
-  return counts.map((count) => count ? samples.length / (classes * count) : 0);
+  const weights = counts.map((count) => count ? samples.length / (classes * count) : 0);
+  return unscoped(() => Tensor.from(weights, undefined, { device }));
+}
+
+/** The light curves of an epoch in random order: all of them once, or as many with each class as often. */
+export function epochOf(
+  samples: readonly Sample[],
+  classes: number,
+  balance: Balance,
+  random: Random,
+): Sample[] {
+  return balance === "batches" ? balanced(samples, classes, random) : random.shuffle([...samples]);
 }
 
 /** As many samples, each class as often; drawn with replacement where a class has too few. */

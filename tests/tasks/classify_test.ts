@@ -182,20 +182,29 @@ testIn(
         "--scenarios",
         scenarios,
         "--models",
-        model,
+        `${folder}/finetuned/10-0/best`,
         "--train-encoder",
         "--epochs",
         "2",
       ],
       ...["--samples-per-class", "10", "--folds", "0", "--output", `${folder}/end`],
     );
-    assertStringIncludes(endToEnd.stdout, "model, gamma, 10 samples per class, fold 0");
-    assertEquals((await namesIn(`${folder}/end/classifiers/model/gamma`)).sort(), ["10-0", "10-0-encoder"]);
+    assertStringIncludes(endToEnd.stdout, "10-0-best, gamma, 10 samples per class, fold 0");
+    assertEquals((await namesIn(`${folder}/end/classifiers/10-0-best/gamma`)).sort(), [
+      "10-0",
+      "10-0-encoder",
+    ]);
+    // What was measured of the model that it started from is not said of the new one.
+    const { metrics, energy, training } = JSON.parse(
+      await Deno.readTextFile(`${folder}/end/classifiers/10-0-best/gamma/10-0-encoder/config.json`),
+    );
+    assertEquals([metrics, energy], [undefined, undefined]);
+    assertEquals(training.end_to_end.encoderLearningRate, 1e-5);
     await succeed(
       ...[
         "predict",
         "--classifier",
-        `${folder}/end/classifiers/model/gamma/10-0`,
+        `${folder}/end/classifiers/10-0-best/gamma/10-0`,
         "--input",
         survey,
         "--preset",
@@ -225,6 +234,13 @@ testIn("wrong use is a sentence and exit code 2", async (folder) => {
       "--heads",
       "transformer",
     ], "--heads"],
+    [
+      [
+        ...["classify", "--models", "a", "--data", "d", "--scenarios", "s", "--output", "o"],
+        ...["--heads", "knn", "--train-encoder"],
+      ],
+      "--train-encoder needs a head that has gradients",
+    ],
     [
       ["predict", "--classifier", folder, "--data", "d", "--output", "o.txt"],
       "--output o.txt: predictions are written as",

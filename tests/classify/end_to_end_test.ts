@@ -1,0 +1,73 @@
+/** Head and encoder trained together. */
+import { liveTensors } from "../../ffi/tensor.ts";
+import { type EndToEndTraining, fitEndToEnd, vectorsOfRows } from "../../src/classify/end_to_end.ts";
+import { probabilitiesOf, type Sample, scored } from "../../src/classify/train_head.ts";
+import { InputError } from "../../src/errors.ts";
+import { AstromerNetwork } from "../../src/model/network.ts";
+import { assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
+import { sinusoidDataset, wholeWindows } from "../data/support.ts";
+import { tiny } from "../model/support.ts";
+
+const classes = ["slow", "fast"];
+const dataset = sinusoidDataset(Array.from({ length: 60 }, () => 12));
+// The second class is a little more variable, and has a ninth of the light curves.
+const isRare = (i: number) => i % 9 === 0;
+for (let i = 0; i < 60; i++) if (isRare(i)) { for (let k = 0; k < 12; k++) dataset.mag[12 * i + k] *= 1.5; }
+const windows = wholeWindows(dataset);
+const samples: Sample[] = windows.map((_, i) => ({ rows: [i], label: Number(isRare(i)) }));
+const parts = { train: samples.slice(0, 40), validation: samples.slice(40) };
+const training: EndToEndTraining = {
+  learningRate: 0.01,
+  encoderLearningRate: 1e-3,
+  batchSize: 8,
+  encoderBatchSize: 8,
+  windowSize: 12,
+  epochs: 3,
+  patience: 3,
+  balance: "none",
+  seed: 0,
+};
+
+/** Fits; what comes out for every light curve, and the encoder's weights. */
+async function fitted(changes: Partial<EndToEndTraining> = {}) {
+  using network = new AstromerNetwork(tiny({ dropout: 0.2 }), { seed: 1 });
+  const before = network.parameters.stateDict().get("encoder.input.weight")!.data.slice();
+  const settings = { ...training, ...changes }, losses: number[] = [];
+  const { classifier, epochs } = await fitEndToEnd(
+    ...[network, dataset, windows, parts, classes, "linear", settings] as const,
+    (_epoch, _train, validation) => void losses.push(validation),
+  );
+  using _ = classifier;
+  const vectors = await vectorsOfRows(network, dataset, windows, new Set(windows.keys()), settings);
+  using _vectors = vectors;
+  const probabilities = probabilitiesOf(classifier.head!, vectors, samples);
+  const after = network.parameters.stateDict().get("encoder.input.weight")!.data;
+  return { probabilities, losses, epochs, moved: after.some((value, i) => value !== before[i]) };
+}
+
+Deno.test("the encoder learns, too; the same seed gives the same, and nothing is left", async () => {
+  const before = liveTensors();
+  const [one, two, other] = [await fitted(), await fitted(), await fitted({ seed: 1 })];
+  assertTrue(one.moved && one.epochs === 3);
+  assertEquals(two, one);
+  assertTrue(other.probabilities.join() !== one.probabilities.join());
+  assertEquals(liveTensors(), before);
+});
+
+Deno.test("balance counts end to end as it does with a frozen encoder", async () => {
+  const recall = async (balance: EndToEndTraining["balance"]) =>
+    scored((await fitted({ balance })).probabilities, samples, classes).recall(1);
+  const [none, batches, loss] = [await recall("none"), await recall("batches"), await recall("loss")];
+  assertTrue(batches > none && loss > none, `${none} without, ${batches} batches, ${loss} loss`);
+});
+
+Deno.test("what cannot be learned is refused before any vector is computed", async () => {
+  using network = new AstromerNetwork(tiny());
+  const before = liveTensors();
+  await assertRejects(
+    () => fitEndToEnd(network, dataset, windows, { ...parts, validation: [] }, classes, "linear", training),
+    InputError,
+    "there is no light curve to validate with",
+  );
+  assertEquals(liveTensors(), before);
+});
