@@ -70,11 +70,9 @@ export async function fitEndToEnd(
   );
   const standardization = standardizationOf(before, train);
   before.dispose();
-  const head = new Head({ kind, vectors: count, width, classes: classes.length }, {
-    device,
-    seed,
-    standardization,
-  });
+  using owned = new DisposableStack();
+  const shape = { kind, vectors: count, width, classes: classes.length };
+  const head = owned.use(new Head(shape, { device, seed, standardization }));
   using headAdam = new Adam(head.parameters, { beta2: 0.999, epsilon: 1e-7 });
   using weights = classWeights(train, classes.length, balance, device);
   using encoderAdam = new Adam(network.parameters, { clipNorm: 1 });
@@ -115,7 +113,9 @@ export async function fitEndToEnd(
   network.parameters.loadStateDict(best.encoder);
   const rows = new Set([...judged, ...train.flatMap(({ rows }) => rows)]);
   using vectors = await vectorsOfRows(network, dataset, windows, rows, training);
-  return await finishFit(vectors, samples, classes, standardization, head, epoch);
+  const fit = await finishFit(vectors, samples, classes, standardization, head, epoch);
+  owned.move(); // to the classifier
+  return fit;
 }
 
 /** Forward and backward of one batch: gradients of both, and the loss. */

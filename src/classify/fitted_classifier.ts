@@ -271,13 +271,15 @@ export async function fitClassifier(
   const standardization = standardizationOf(vectors, samples.train);
   if (kind === "knn") return await finishFit(vectors, samples, classes, standardization, null, 0);
   const [, count, width] = vectors.shape;
-  const head = new Head({ kind, vectors: count, width, classes: classes.length }, {
-    device: vectors.device,
-    seed: training.seed,
-    standardization,
-  });
+  using owned = new DisposableStack();
+  const shape = { kind, vectors: count, width, classes: classes.length };
+  const head = owned.use(
+    new Head(shape, { device: vectors.device, seed: training.seed, standardization }),
+  );
   const { epochs } = await trainHead(head, vectors, samples, training, onEpoch);
-  return await finishFit(vectors, samples, classes, standardization, head, epochs);
+  const fit = await finishFit(vectors, samples, classes, standardization, head, epochs);
+  owned.move(); // to the classifier
+  return fit;
 }
 
 /** What a classifier has beside its head, if it has one: training light curves, neighbors, temperature. */

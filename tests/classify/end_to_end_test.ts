@@ -2,7 +2,8 @@
 import { liveTensors } from "../../ffi/tensor.ts";
 import { type EndToEndTraining, fitEndToEnd, vectorsOfRows } from "../../src/classify/end_to_end.ts";
 import { probabilitiesOf, type Sample, scored } from "../../src/classify/train_head.ts";
-import { InputError } from "../../src/errors.ts";
+import { fitClassifier } from "../../src/classify/fitted_classifier.ts";
+import { Failure, InputError } from "../../src/errors.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
@@ -59,6 +60,27 @@ Deno.test("balance counts end to end as it does with a frozen encoder", async ()
     scored((await fitted({ balance })).probabilities, samples, classes).recall(1);
   const [none, batches, loss] = [await recall("none"), await recall("batches"), await recall("loss")];
   assertTrue(batches > none && loss > none, `${none} without, ${batches} batches, ${loss} loss`);
+});
+
+Deno.test("a loss that is not a number ends the fit, and nothing is left", async () => {
+  using network = new AstromerNetwork(tiny());
+  const before = liveTensors();
+  const endless = { ...training, learningRate: 1e30, epochs: 50, patience: 50 };
+  await assertRejects(
+    () => fitEndToEnd(network, dataset, windows, parts, classes, "mean", endless),
+    Failure,
+    "the classifier's loss became",
+  );
+  assertEquals(liveTensors(), before, "end to end");
+  const vectors = await vectorsOfRows(network, dataset, windows, new Set(windows.keys()), training);
+  using _ = vectors;
+  const held = liveTensors();
+  await assertRejects(
+    () => fitClassifier(vectors, parts, classes, "mean", endless),
+    Failure,
+    "the classifier's loss became",
+  );
+  assertEquals(liveTensors(), held, "frozen encoder");
 });
 
 Deno.test("what cannot be learned is refused before any vector is computed", async () => {
