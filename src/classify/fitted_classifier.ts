@@ -73,6 +73,9 @@ export type ClassifierDetails = Pick<ClassifierConfig, "encoder" | "training" | 
 
 /** A classifier that was fitted. */
 export class FittedClassifier implements Disposable {
+  /** The reference's points, each once: an object that is taken repeatedly is no nearer for that. */
+  readonly #distinct: Float32Array<ArrayBuffer>;
+
   constructor(
     readonly classes: readonly string[],
     readonly kind: ClassifierKind,
@@ -82,7 +85,9 @@ export class FittedClassifier implements Disposable {
     readonly head: Head | null,
     readonly neighbors: number,
     readonly temperature: number,
-  ) {}
+  ) {
+    this.#distinct = distinctRows(reference.points, shape.width);
+  }
 
   /** Vectors of a window, and their length. */
   get vectorShape(): [vectors: number, width: number] {
@@ -107,8 +112,8 @@ export class FittedClassifier implements Disposable {
     const plain = this.head
       ? probabilitiesOf(this.head, vectors, samples.map(({ rows }) => ({ rows, label: 0 })))
       : await votes(mine, points, labels, width, this.neighbors, this.classes.length);
-    const k = Math.min(noveltyNeighbors, labels.length);
-    const { distances } = await nearestNeighbors(mine, points, width, k);
+    const k = Math.min(noveltyNeighbors, this.#distinct.length / width);
+    const { distances } = await nearestNeighbors(mine, this.#distinct, width, k);
     return {
       probabilities: scaled(plain, this.classes.length, this.temperature),
       novelty: meanDistances(distances, k).map((distance) => distance / spacing),
@@ -412,16 +417,21 @@ function meanDistances(distances: Float32Array, k: number): Float32Array {
   });
 }
 
+/** Rows of (n, width), each once. */
+function distinctRows(rows: Float32Array, width: number): Float32Array<ArrayBuffer> {
+  const distinct = new Map<string, Float32Array>();
+  for (let i = 0; i < rows.length; i += width) {
+    const row = rows.subarray(i, i + width);
+    distinct.set(row.join(), row);
+  }
+  const once = new Float32Array(distinct.size * width);
+  for (const [i, row] of [...distinct.values()].entries()) once.set(row, i * width);
+  return once;
+}
+
 /** The median over training points of their mean distance to their nearest others (repeats of one object left out). */
 async function spacingOf(points: Float32Array<ArrayBuffer>, width: number): Promise<number> {
-  const distinct = new Map<string, Float32Array>();
-  for (let i = 0; i < points.length; i += width) {
-    const point = points.subarray(i, i + width);
-    distinct.set(point.join(), point);
-  }
-  const own = new Float32Array(distinct.size * width);
-  for (const [i, point] of [...distinct.values()].entries()) own.set(point, i * width);
-  const k = Math.min(noveltyNeighbors, distinct.size - 1);
+  const own = distinctRows(points, width), k = Math.min(noveltyNeighbors, own.length / width - 1);
   if (k < 1) return 1;
   const { distances } = await nearestNeighbors(own, own, width, k, { excludeSelf: true });
   const means = meanDistances(distances, k).sort();
