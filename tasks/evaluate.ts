@@ -7,7 +7,7 @@ import { type Masking, maskingShape, noMasking } from "../src/data/masking.ts";
 import { randomWindow, sequentialWindows } from "../src/data/windows.ts";
 import { InputError } from "../src/errors.ts";
 import { MetricsByName } from "../src/evaluate/metrics.ts";
-import { reconstructWindows, type WindowResult } from "../src/evaluate/reconstruction.ts";
+import { copyingRemark, reconstructWindows, type WindowResult } from "../src/evaluate/reconstruction.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
 import { seeded } from "../src/random.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
@@ -92,7 +92,9 @@ export default command({
           sets.get(`without ${settings.without.join(", ")}`).add(predicted, targets, weights);
         }
         const masked = (values: Float32Array) => values.filter((_, i) => roles[i] === role.masked);
-        if (roles.includes(role.masked)) sets.get("masked points").add(masked(predicted), masked(targets));
+        if (roles.includes(role.masked)) {
+          sets.get("masked points").add(masked(predicted), masked(targets), masked(weights));
+        }
         if (of !== null) sets.get(of).add(predicted, targets, weights);
         if (masking !== noMasking) onMasked?.({ window, predicted, targets, weights, roles, points });
       });
@@ -111,8 +113,10 @@ export default command({
         );
       await writeFigure(settings.figure, reconstructionFigure(points));
     }
+    const copying = masked_fraction > 0 ? copyingRemark(model.architecture) : undefined;
     const result = {
       model: settings.model,
+      ...copying === undefined ? {} : { remark: copying },
       data: settings.data,
       subset: settings.subset,
       light_curves: chosen.length,
@@ -132,6 +136,7 @@ export default command({
         } % masked, ` +
         `${100 * replaced_fraction} % replaced\n`,
     );
+    if (copying !== undefined) console.log(`${copying}\n`);
     console.log(probed.table("probed points") + "\n");
     console.log(visible.table("all points, nothing masked") + "\n");
   },

@@ -6,7 +6,7 @@ import { lightCurveById } from "../src/data/light_curve_by_id.ts";
 import { sequentialWindows } from "../src/data/windows.ts";
 import { InputError } from "../src/errors.ts";
 import { MetricsByName } from "../src/evaluate/metrics.ts";
-import { reconstructWindows } from "../src/evaluate/reconstruction.ts";
+import { copyingRemark, reconstructWindows } from "../src/evaluate/reconstruction.ts";
 import { writeText } from "../src/files/atomic.ts";
 import { csvOf } from "../src/files/csv.ts";
 import { fileNameFor } from "../src/report/column.ts";
@@ -96,17 +96,17 @@ export default command({
     reconstructed.sort((a, b) => a.window - b.window);
 
     const band = dataset.bands[lightCurve], of = dataset.classes[lightCurve];
-    const leak = model.architecture.masked_magnitudes === "kept" && settings.masked_fraction > 0;
+    const copying = settings.masked_fraction > 0 ? copyingRemark(model.architecture) : undefined;
     const remarks = [
       ...of === null ? [] : [of],
-      ...leak ? ["this model is shown the magnitudes of hidden observations: it does not predict them"] : [],
+      ...copying === undefined ? [] : [copying],
     ];
     const output = settings.output ?? `${fileNameFor("reconstruction", settings.id, band)}.svg`;
     const title = band === null ? settings.id : `${settings.id}, ${band} band`;
     await writeFigure(output, lightCurveFigure(reconstructed, { title, remarks, period: settings.period }));
     if (settings.csv !== undefined) await writeText(settings.csv, csvOf(reconstructionTable(reconstructed)));
     console.log(metrics.table(`${title}, ${dtype}`) + "\n");
-    if (leak) console.log(`${remarks.at(-1)}\n`);
+    if (copying !== undefined) console.log(`${copying}\n`);
     console.log(`figure: ${output}`);
     if (settings.csv !== undefined) console.log(`table: ${settings.csv}`);
   },

@@ -5,9 +5,19 @@ import { type Batch, batchesOf, fillBatch, type LossWeights, role, toTensors } f
 import type { Dataset } from "../data/dataset.ts";
 import type { Masking } from "../data/masking.ts";
 import type { Window } from "../data/windows.ts";
+import type { Architecture } from "../model/architecture.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { letSignalsIn } from "../run.ts";
 import { ReconstructionMetrics } from "./metrics.ts";
+
+/**
+ * A sentence on models that are shown the magnitudes of hidden points, such as the released Astromer 1: their errors are
+ * not to be compared with those of models that are not. Undefined for these.
+ */
+export function copyingRemark({ masked_magnitudes }: Pick<Architecture, "masked_magnitudes">) {
+  if (masked_magnitudes !== "kept") return undefined;
+  return "this model is shown the magnitudes of hidden observations: it does not predict them";
+}
 
 /** How windows are masked and weighed. */
 export interface ReconstructionOptions {

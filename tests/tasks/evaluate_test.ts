@@ -1,0 +1,40 @@
+/** The command evaluate, end to end. */
+import { Astromer } from "../../src/astromer.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { testIn } from "../shared.ts";
+import { succeed } from "./support.ts";
+
+/** A simulated survey, whose errors differ, and a model with some settings of training. */
+async function surveyAndModel(folder: string, settings: { masked_magnitudes?: string } = {}) {
+  const survey = `${folder}/survey`, data = `${folder}/data`, model = `${folder}/model`;
+  await succeed("simulate", "--light-curves", "60", "--mean-length", "60", "--output", survey);
+  await succeed("preprocess", "--preset", "reference", "--input", survey, "--output", data);
+  using untrained = Astromer.untrained({ preset: "small", ...settings });
+  using weighted = new Astromer(untrained.network, {
+    ...untrained.config,
+    training: { loss_weights: "errors" },
+  });
+  await weighted.save(model);
+  return ["evaluate", "--model", model, "--data", data, "--subset", "all"];
+}
+
+testIn("the loss weighs masked points as it weighs all", async (folder) => {
+  const evaluate = await surveyAndModel(folder);
+  const half = ["--probed-fraction", "0.5", "--masked-fraction", "0.5", "--replaced-fraction", "0", "--json"];
+  const { probed, remark } = JSON.parse((await succeed(...evaluate, ...half)).stdout);
+  assertTrue(probed.all.loss !== probed.all.rmse, "errors differ, so weights do");
+  assertEquals(probed["masked points"], probed.all, "whatever is probed is masked");
+  assertEquals(remark, undefined);
+});
+
+testIn(
+  "a model that is shown what is hidden is said to be one, where something is hidden",
+  async (folder) => {
+    const evaluate = await surveyAndModel(folder, { masked_magnitudes: "kept" });
+    const sentence = "this model is shown the magnitudes of hidden observations";
+    assertStringIncludes((await succeed(...evaluate)).stdout, sentence);
+    assertStringIncludes(JSON.parse((await succeed(...evaluate, "--json")).stdout).remark, sentence);
+    const { stdout } = await succeed(...evaluate, "--masked-fraction", "0");
+    assertTrue(!stdout.includes(sentence), stdout);
+  },
+);
