@@ -4,7 +4,7 @@ import type { Window } from "../data/windows.ts";
 import {
   columnFigure,
   float32Digits,
-  magnitudeAxis,
+  magnitudeAxisOf,
   panelTitle,
   panelWidth,
   phaseAxis,
@@ -97,6 +97,9 @@ export function attentionFigure(
   { title, remarks, period, query }: AttentionFigureOptions,
 ): FigureSpec {
   const epoch = epochOf(observations);
+  const { axis: magnitudeAxis, clip, remarks: outside } = magnitudeAxisOf(
+    observations.map(({ magnitude }) => magnitude),
+  );
   const panel = (name: string, attention: number[], last = false): FigureSpec => {
     const lowest = Math.min(...attention), highest = Math.max(...attention);
     const values = observations.map(({ mjd, magnitude, error }, i) => ({
@@ -118,11 +121,11 @@ export function attentionFigure(
       encoding: { x: { field: "phase", ...phaseAxis, ...below } },
       layer: [
         {
-          mark: { type: "rule", color: "#b8b8b8", strokeWidth: 0.8 },
+          mark: { type: "rule", color: "#b8b8b8", strokeWidth: 0.8, clip },
           encoding: { y: { field: "brighter", ...magnitudeAxis }, y2: { field: "fainter" } },
         },
         {
-          mark: { type: "point", filled: true, size: 22, opacity: 1, stroke: "#555", strokeWidth: 0.3 },
+          mark: { type: "point", filled: true, size: 22, opacity: 1, stroke: "#555", strokeWidth: 0.3, clip },
           encoding: {
             y: { field: "magnitude", ...magnitudeAxis },
             color: {
@@ -144,13 +147,21 @@ export function attentionFigure(
         },
         {
           data: { values: marked },
-          mark: { type: "point", filled: false, size: 110, color: "#d55e00", strokeWidth: 1.8, opacity: 1 },
+          mark: {
+            type: "point",
+            filled: false,
+            size: 110,
+            color: "#d55e00",
+            strokeWidth: 1.8,
+            opacity: 1,
+            clip,
+          },
           encoding: { y: { field: "magnitude", ...magnitudeAxis } },
         },
       ],
     };
   };
-  return columnFigure(title, remarks, [
+  return columnFigure(title, [...remarks, ...outside], [
     ...observations[0].heads.map((_, head) =>
       panel(`head ${head + 1}`, observations.map(({ heads }) => heads[head]))
     ),

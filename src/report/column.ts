@@ -5,12 +5,42 @@ import type { FigureSpec } from "./figure.ts";
 export const panelWidth = 270;
 
 /** Brighter is up. */
-export const magnitudeAxis = {
+const magnitudeAxis = {
   type: "quantitative",
   title: "magnitude (mag)",
   scale: { reverse: true, zero: false },
   axis: { tickCount: 5, minExtent: 30 },
 } as const;
+
+/** Share of the points, one at least, that may lie outside of the magnitude axis at either end. */
+const outsideShare = 0.01;
+
+/**
+ * A magnitude axis that single wild points cannot flatten: what lies farther from all others than twice their range is
+ * left outside, up to {@link outsideShare}.
+ * @param magnitudes of all points that are drawn
+ * @returns the axis, whether marks must be clipped to it, and a remark on what is outside
+ */
+export function magnitudeAxisOf(magnitudes: readonly number[]) {
+  const sorted = Float64Array.from(magnitudes).sort();
+  const most = Math.max(1, Math.floor(outsideShare * sorted.length));
+  const inner = sorted.subarray(most, sorted.length - most), low = inner[0], high = inner[inner.length - 1];
+  const range = high - low, isOutside = (m: number) => m < low - 2 * range || m > high + 2 * range;
+  const outside = sorted.filter(isOutside);
+  if (!(range > 0) || outside.length === 0) return { axis: magnitudeAxis, clip: false, remarks: [] };
+  const inside = sorted.filter((m) => !isOutside(m)), margin = 0.05 * (inside[inside.length - 1] - inside[0]);
+  const domain = [inside[0] - margin, inside[inside.length - 1] + margin];
+  const named = Array.from(outside.subarray(0, 3), (m) => m.toFixed(2)).join(", ");
+  return {
+    axis: { ...magnitudeAxis, scale: { ...magnitudeAxis.scale, domain } },
+    clip: true,
+    remarks: [
+      `outside of the magnitude axis: ${outside.length} ${
+        outside.length === 1 ? "point" : "points"
+      } at ${named}${outside.length > 3 ? ", …" : ""} mag`,
+    ],
+  };
+}
 
 /** Two cycles. */
 export const phaseAxis = {

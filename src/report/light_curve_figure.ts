@@ -6,7 +6,7 @@ import type { WindowResult } from "../evaluate/reconstruction.ts";
 import {
   columnFigure,
   float32Digits,
-  magnitudeAxis,
+  magnitudeAxisOf,
   panelTitle,
   panelWidth,
   phaseAxis,
@@ -104,6 +104,10 @@ export function lightCurveFigure(
   const all = windows.flatMap(({ observations }) => observations);
   const first = Math.floor(all.reduce((least, { mjd }) => Math.min(least, mjd), Infinity));
   const predictedOnes = all.some(({ role }) => role === "hidden") ? "hidden" : "seen";
+  const drawn = all.flatMap(({ magnitude, role, predicted }) =>
+    role === predictedOnes ? [magnitude, predicted] : [magnitude]
+  );
+  const { axis: magnitudeAxis, clip, remarks: outside } = magnitudeAxisOf(drawn);
   /** @param xs where an observation is drawn, given its time */
   const panel = (
     title: string,
@@ -126,7 +130,7 @@ export function lightCurveFigure(
       layer: [
         {
           transform: [{ filter: "datum.kind !== 'predicted'" }],
-          mark: { type: "rule", strokeWidth: 0.8 },
+          mark: { type: "rule", strokeWidth: 0.8, clip },
           encoding: {
             x,
             y: { field: "brighter", ...magnitudeAxis },
@@ -135,7 +139,7 @@ export function lightCurveFigure(
           },
         },
         {
-          mark: { type: "point", filled: true, size: 14, opacity: 1 },
+          mark: { type: "point", filled: true, size: 14, opacity: 1, clip },
           encoding: { x, y: { field: "magnitude", ...magnitudeAxis }, ...kindEncoding },
         },
       ],
@@ -163,7 +167,7 @@ export function lightCurveFigure(
     ),
   ];
   return {
-    ...columnFigure(title, remarks, [...inTime, ...folded]),
+    ...columnFigure(title, [...remarks, ...outside], [...inTime, ...folded]),
     resolve: { scale: { y: "shared" } },
   };
 }

@@ -1,5 +1,5 @@
 import { role } from "../../src/data/batch.ts";
-import { columnFigure, fileNameFor, phaseOf } from "../../src/report/column.ts";
+import { columnFigure, fileNameFor, magnitudeAxisOf, phaseOf } from "../../src/report/column.ts";
 import { renderSvg } from "../../src/report/figure.ts";
 import {
   lightCurveFigure,
@@ -91,6 +91,30 @@ Deno.test("folded, every observation stands twice, those of two windows no more 
     observed.map(({ x, magnitude }) => [x, Math.round(10 * magnitude) / 10]),
     [[0.25, 12], [1.25, 12], [0.5, 13], [1.5, 13], [0.5, 14], [1.5, 14], [0, 12.3], [1, 12.3]],
   );
+});
+
+Deno.test("one wild point does not flatten the magnitude axis, and is told; eclipses stay", () => {
+  type Axis = { scale: { domain?: number[] } };
+  const domainOf = (magnitudes: number[]) => (magnitudeAxisOf(magnitudes).axis as Axis).scale.domain;
+  const usual = Array.from({ length: 200 }, (_, i) => 12 + 0.1 * Math.sin(i));
+  assertEquals(magnitudeAxisOf(usual).remarks, []);
+  assertEquals(domainOf(usual), undefined);
+  const wild = magnitudeAxisOf([...usual, 31, 2.5]);
+  assertEquals(wild.remarks, ["outside of the magnitude axis: 2 points at 2.50, 31.00 mag"]);
+  const [low, high] = domainOf([...usual, 31, 2.5])!;
+  assertEquals([low, high].map((limit) => limit.toFixed(2)), ["11.89", "12.11"]);
+  // A star that is a magnitude fainter in 3 % of its observations is no flaw; nor are two groups, or a constant.
+  assertEquals(domainOf(usual.map((m, i) => i % 33 === 0 ? m + 1 : m)), undefined);
+  assertEquals(domainOf([12, 12, 12, 15, 15, 15]), undefined);
+  assertEquals([domainOf([]), domainOf([12]), domainOf([12, 12, 12, 12])], [undefined, undefined, undefined]);
+
+  const observations = usual.map((magnitude, place) => (
+    { place, mjd: place, magnitude, error: 0.01, role: "seen" as const, predicted: place ? 12 : 20 }
+  ));
+  const { title } = lightCurveFigure([{ window: 0, observations }], { title: "star" });
+  assertEquals((title as { subtitle: string[] }).subtitle, [
+    "outside of the magnitude axis: 1 point at 20.00 mag",
+  ]);
 });
 
 Deno.test("phases are within a cycle on both sides of the epoch", () => {
