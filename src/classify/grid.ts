@@ -53,7 +53,7 @@ export const gridSchema = z.object({
   ),
   balance: setting(
     z.enum(["none", "batches", "loss"]).default("none"),
-    "classes of unequal size: as they are, each as often in a batch, or each with the same weight in the loss",
+    "classes of unequal size: as they are, each as often in the batches of an epoch, or each with the same weight in the loss",
   ),
   train_encoder: setting(
     z.boolean().default(false),

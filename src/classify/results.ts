@@ -76,7 +76,7 @@ export function tableRows(summaries: readonly Summary[], best: (text: string) =>
       ...scoreNames.map((name) => {
         const { mean, deviation } = scores[name];
         const rivals = summaries.filter((other) => other.samples_per_class === samples_per_class);
-        const text = `${mean.toFixed(3)} ± ${deviation.toFixed(3)}`;
+        const text = mean.toFixed(3) + (folds > 1 ? ` ± ${deviation.toFixed(3)}` : ""); // one fold has none
         return rivals.every((other) => other.scores[name].mean <= mean) ? best(text) : text;
       }),
       String(folds),

@@ -18,7 +18,7 @@ export interface Sample {
   label: number;
 }
 
-/** How classes of unequal size are treated: not at all, each as often in a batch, or each with the same weight in the loss. */
+/** How classes of unequal size are treated: not at all, each as often in an epoch's batches, or each with the same weight in the loss. */
 export type Balance = "none" | "batches" | "loss";
 
 /** How a head is trained. */

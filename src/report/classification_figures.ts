@@ -341,7 +341,7 @@ export function confusionFigure(results: readonly Result[], candidate: Candidate
   };
 }
 
-/** Each model with its best head, the best model first: by macro F1 in the largest scenario that it has. */
+/** Each model of the largest scenario with its best head, the best model first: by macro F1 on the test set there. */
 export function bestCandidates(results: readonly Result[]): Candidate[] {
   const summaries = summariesOf(results),
     most = Math.max(...summaries.map((summary) => summary.samples_per_class));
