@@ -26,6 +26,11 @@ export const matmul = op("aten::matmul(Tensor self, Tensor other) -> Tensor");
 export const linalgEigh = op(
   'aten::linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)',
 );
+export const viewAsComplex = op("aten::view_as_complex(Tensor(a) self) -> Tensor(a)");
+export const viewAsReal = op("aten::view_as_real(Tensor(a) self) -> Tensor(a)");
+export const fftC2c = op(
+  "aten::_fft_c2c(Tensor self, SymInt[] dim, int normalization, bool forward) -> Tensor",
+);
 export const softmax = op("aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor");
 export const scaledDotProductAttention = op(
   "aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor",

@@ -2,16 +2,17 @@
  * The generalised Lomb-Scargle periodogram (Zechmeister & Kürster 2009, A&A 496, 577): at every frequency the weighted
  * least-squares fit of a sinusoid with a floating mean, many light curves at once.
  *
- * Its sums over observations are matrix products: frequencies are some coarse ones a, plus and minus small
- * steps b, and cos(a ± b) = cos a cos b ∓ sin a sin b, so that a few hundred cosines of an observation serve tens of
- * thousands of frequencies.
+ * On the whole grid the sums over observations are fast Fourier transforms in float32, which find the maxima. About these
+ * they are matrix products in float64, which measure them: frequencies are some coarse ones a, plus and minus small steps
+ * b, and cos(a ± b) = cos a cos b ∓ sin a sin b, so that a few cosines of an observation serve many frequencies.
  */
 import { noGrad } from "../../ffi/autograd.ts";
 import type { Device } from "../../ffi/device.ts";
-import { add, cos, frac, matmul, mul, narrow, to, transpose, view } from "../../ffi/ops.ts";
+import { add, cos, frac, matmul, mul, narrow, transpose, view } from "../../ffi/ops.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import type { LightCurve } from "../data/light_curves.ts";
 import { letSignalsIn } from "../run.ts";
+import { fourierSums } from "./nonuniform_fft.ts";
 
 /** What a periodogram reads of a light curve. */
 export type Observed = Pick<LightCurve, "mjd" | "magnitude" | "error">;
@@ -24,7 +25,7 @@ export interface FrequencyGrid {
   maximumFrequency?: number;
   /** Frequencies within the width of a peak, which is one over the light curve's duration. Default: 5. */
   oversampling?: number;
-  /** Where the sums are computed. Default: the CPU. */
+  /** Where maxima are refined, or a whole periodogram is computed. Default: the CPU. */
   device?: Device;
 }
 
@@ -46,10 +47,12 @@ export interface Periodogram {
 
 /** Frequencies about a middle, on the grid and when a maximum is refined. */
 const gridSteps = 256, zoomSteps = 32;
-/** Frequencies whose sums are in memory at once, over all light curves of a batch. */
-const frequenciesAtOnce = 1 << 18;
+/** Middles of the grid whose sums are in memory at once. */
+const middlesAtOnce = 1 << 10;
 /** Observations whose cosines are in memory at once, of each light curve. */
 const observationsAtOnce = 1 << 13;
+/** Light curves whose maxima are refined together. */
+const lightCurvesAtOnce = 32;
 /** Grid maxima that are refined. */
 const candidates = 5;
 /** Smallest determinant D (eq. 6; 1/4 where phases are spread evenly) that is divided by. */
@@ -69,19 +72,14 @@ export async function lombScargle(
   const peaks: Peak[] = lightCurves.map(() => ({ period: NaN, power: 0 }));
   // Of a similar length, so that little padding is computed.
   const order = [...lightCurves.keys()].sort((i, j) => lightCurves[i].mjd.length - lightCurves[j].mjd.length);
-  let places: number[] = [], batch: Prepared[] = [], frequencies = 0;
-  for (const [place, i] of order.entries()) {
-    const curve = prepare(lightCurves[i], grid);
-    if (curve.count > 0) {
-      places.push(i);
-      batch.push(curve);
-      frequencies += curve.count;
-    }
-    if (frequencies < frequenciesAtOnce && place < order.length - 1) continue;
-    if (batch.length) highestPeaks(batch, grid.device).forEach((peak, k) => peaks[places[k]] = peak);
-    [places, batch, frequencies] = [[], [], 0];
+  for (let from = 0; from < order.length; from += lightCurvesAtOnce) {
+    const some = order.slice(from, from + lightCurvesAtOnce);
+    const batch = some.map((place) => ({ place, curve: prepare(lightCurves[place], grid) }))
+      .filter(({ curve }) => curve.count > 0);
+    const found = highestPeaks(batch.map(({ curve }) => curve), grid.device);
+    for (const [k, { place }] of batch.entries()) peaks[place] = found[k];
     await letSignalsIn();
-    onBatch?.(place + 1);
+    onBatch?.(from + some.length);
   }
   return peaks;
 }
@@ -91,9 +89,18 @@ export async function lombScargle(
  * @throws {RangeError} when the grid is empty
  */
 export function periodogram(lightCurve: Observed, grid: FrequencyGrid = {}): Periodogram {
-  const prepared = prepare(lightCurve, grid);
-  const { from, step, count } = prepared;
-  const [power] = gridPower([prepared], "float64", grid.device);
+  const prepared = prepare(lightCurve, grid), { from, step, count } = prepared;
+  const power = new Float64Array(count);
+  using observations = new Observations([prepared], grid.device);
+  for (let start = 0; start < count; start += middlesAtOnce * gridSteps) {
+    const length = Math.min(middlesAtOnce, Math.ceil((count - start) / gridSteps));
+    const middles = Array.from(
+      { length },
+      (_, a) => from + (start + (a + 0.5) * gridSteps - 0.5) * step,
+    );
+    const [part] = observations.power([middles], [step], gridSteps);
+    power.set(part.subarray(0, count - start), start);
+  }
   return { frequencies: Float64Array.from({ length: count }, (_, k) => from + k * step), power };
 }
 
@@ -151,36 +158,35 @@ function prepare(
   };
 }
 
-/** Power on each light curve's whole grid. */
-function gridPower(
-  batch: readonly Prepared[],
-  dtype: "float32" | "float64",
-  device?: Device,
-): Float64Array[] {
-  const most = Math.max(...batch.map(({ count }) => count)), steps = batch.map(({ step }) => step);
-  const rows = Math.max(1, Math.floor(frequenciesAtOnce / batch.length / gridSteps));
-  const powers = batch.map(({ count }) => new Float64Array(count));
-  using observations = new Observations(batch, dtype, device);
-  for (let start = 0; start < most; start += rows * gridSteps) {
-    const length = Math.min(rows, Math.ceil((most - start) / gridSteps));
-    const middles = batch.map(({ from, step }) =>
-      Array.from({ length }, (_, a) => from + (start + (a + 0.5) * gridSteps - 0.5) * step)
-    );
-    for (const [i, part] of observations.power(middles, steps, gridSteps).entries()) {
-      const missing = powers[i].length - start;
-      if (missing > 0) powers[i].set(part.subarray(0, missing), start);
-    }
+/** Power on a light curve's whole grid, to some 1e-5. */
+function gridPower({ times, weights, values, from, step, count }: Prepared): Float64Array {
+  const [once, weighted, twice] = fourierSums(
+    [
+      { times, coefficients: [weights, weights.map((w, i) => w * values[i])] },
+      { times: times.map((t) => 2 * t), coefficients: [weights] },
+    ],
+    { from, step, count },
+  );
+  const power = new Float64Array(count);
+  for (let k = 0, re = 0, im = 1; k < count; k++, re += 2, im += 2) {
+    power[k] = powerOf(once[re], once[im], weighted[re], weighted[im], twice[re], twice[im]);
   }
-  return powers;
+  return power;
+}
+
+/** Eqs. 5, 6 and 13 to 15 of the sums of w and w y times cosine and sine, with Y = 0 and YY = 1; C2, S2 at 2 f. */
+function powerOf(C: number, S: number, YC: number, YS: number, C2: number, S2: number): number {
+  const CC = (1 + C2) / 2 - C * C, SS = (1 - C2) / 2 - S * S, CS = S2 / 2 - C * S;
+  const D = Math.max(CC * SS - CS * CS, smallestDeterminant);
+  return (SS * YC * YC + CC * YS * YS - 2 * CS * YC * YS) / D;
 }
 
 /** The best of the grid's highest maxima, after two finer grids about them. */
 function highestPeaks(batch: readonly Prepared[], device?: Device): Peak[] {
-  // Sums in float32 find the maxima, in float64 they measure them.
-  const powers = gridPower(batch, "float32", device);
-  let middles = batch.map(({ from, step }, i) => highestMaxima(powers[i]).map((k) => from + k * step));
+  if (batch.length === 0) return [];
+  let middles = batch.map((curve) => highestMaxima(gridPower(curve)).map((k) => curve.from + k * curve.step));
   let peaks: Peak[] = [];
-  using observations = new Observations(batch, "float64", device);
+  using observations = new Observations(batch, device);
   for (const finer of [16, 256]) {
     const steps = batch.map(({ step }) => step / finer);
     peaks = observations.power(middles, steps, zoomSteps).map((power, i) => {
@@ -204,7 +210,7 @@ function highestPeaks(batch: readonly Prepared[], device?: Device): Peak[] {
 function highestMaxima(power: Float64Array): number[] {
   const highest: number[] = [];
   for (let k = 0; k < power.length; k++) {
-    if (power[k] < power[k - 1] || power[k] <= power[k + 1]) continue;
+    if (k > 0 && power[k] < power[k - 1] || k + 1 < power.length && power[k] <= power[k + 1]) continue;
     if (highest.length === candidates && power[k] <= power[highest[candidates - 1]]) continue;
     const at = highest.findIndex((other) => power[k] > power[other]);
     highest.splice(at < 0 ? highest.length : at, 0, k);
@@ -213,18 +219,14 @@ function highestMaxima(power: Float64Array): number[] {
   return Array.from({ length: candidates }, (_, i) => highest[Math.min(i, highest.length - 1)]);
 }
 
-/** Light curves side by side, padded with observations of weight 0. */
+/** Light curves side by side in float64, padded with observations of weight 0. */
 class Observations implements Disposable {
-  readonly #times: Tensor; // (L, 1, 1, n) float64, days
+  readonly #times: Tensor; // (L, 1, 1, n) days
   readonly #weights: Tensor; // (L, 1, n) w
   readonly #weighted: Tensor; // (L, 1, n) w y
   readonly #quarters: Tensor; // (2, 1) 0 and -pi / 2: the cosine of an angle less a quarter is its sine
 
-  constructor(
-    readonly batch: readonly Prepared[],
-    readonly dtype: "float32" | "float64",
-    readonly device: Device = "cpu",
-  ) {
+  constructor(readonly batch: readonly Prepared[], readonly device: Device = "cpu") {
     const size = batch.length, n = Math.max(...batch.map(({ times }) => times.length));
     const padded = (values: (curve: Prepared, i: number) => number) => {
       const array = new Float64Array(size * n);
@@ -233,9 +235,9 @@ class Observations implements Disposable {
       }
       return array;
     };
-    const tensor = (values: Float64Array<ArrayBuffer>, shape: number[], type = dtype) =>
-      unscoped(() => Tensor.from(values, shape, { dtype: type, device }));
-    this.#times = tensor(padded(({ times }, i) => times[i]), [size, 1, 1, n], "float64");
+    const tensor = (values: Float64Array<ArrayBuffer>, shape: number[]) =>
+      unscoped(() => Tensor.from(values, shape, { device }));
+    this.#times = tensor(padded(({ times }, i) => times[i]), [size, 1, 1, n]);
     this.#weights = tensor(padded(({ weights }, i) => weights[i]), [size, 1, n]);
     this.#weighted = tensor(padded(({ weights, values }, i) => weights[i] * values[i]), [size, 1, n]);
     this.#quarters = tensor(Float64Array.of(0, -Math.PI / 2), [2, 1]);
@@ -280,11 +282,7 @@ class Observations implements Disposable {
             const C = once[cc] - sign * once[ss], S = once[sc] + sign * once[cs];
             const YC = weighted[cc] - sign * weighted[ss], YS = weighted[sc] + sign * weighted[cs];
             const C2 = twice[cc] - sign * twice[ss], S2 = twice[sc] + sign * twice[cs];
-            // Eqs. 5, 6 and 13 to 15, with Y = 0 and YY = 1.
-            const CC = (1 + C2) / 2 - C * C, SS = (1 - C2) / 2 - S * S, CS = S2 / 2 - C * S;
-            const D = Math.max(CC * SS - CS * CS, smallestDeterminant);
-            power[a * count + (sign < 0 ? B - 1 - b : B + b)] =
-              (SS * YC * YC + CC * YS * YS - 2 * CS * YC * YS) / D;
+            power[a * count + (sign < 0 ? B - 1 - b : B + b)] = powerOf(C, S, YC, YS, C2, S2);
           }
         }
       }
@@ -296,9 +294,7 @@ class Observations implements Disposable {
   #cycles(frequencies: readonly number[][], times: Tensor): Tensor {
     const shape = [frequencies.length, frequencies[0].length, 1, 1];
     const f = Tensor.from(Float64Array.from(frequencies.flat()), shape, { device: this.device });
-    // In float64: of the tens of thousands of cycles of a survey float32 would leave a phase of two digits.
-    const cycles = frac(mul(f, times));
-    return this.dtype === "float64" ? cycles : to(cycles, this.dtype);
+    return frac(mul(f, times));
   }
 
   /** Cosines and sines in turn: (L, 2K, n). */

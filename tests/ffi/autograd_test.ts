@@ -64,6 +64,13 @@ const table: Case[] = [
   ["mean", [[2, 3]], (a) => ops.mean(a)],
   ["dot", [[4], [4]], (a, b) => ops.dot(a, b)],
   ["amax", [[2, 3]], (a) => ops.amax(a, [1])],
+  ["viewAsComplex", [[3, 2]], (a) => ops.viewAsReal(ops.viewAsComplex(a))],
+  [
+    "viewAsReal",
+    [[3, 2], [3, 2]],
+    (a, b) => ops.viewAsReal(ops.mul(ops.viewAsComplex(a), ops.viewAsComplex(b))),
+  ],
+  ["fftC2c", [[3, 2]], (a) => ops.viewAsReal(ops.fftC2c(ops.viewAsComplex(a), [0], 0, false))],
   ["topk", [[2, 3]], (a) => ops.topk(a, 2)[0]],
   ["crossEntropyLoss", [[2, 3]], (a) => ops.crossEntropyLoss(a, Tensor.from(BigInt64Array.of(2n, 0n)))],
 

@@ -68,6 +68,12 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
     ops.linalgEigh(ops.matmul(x, ops.transpose(x, 0, 1)))[0],
     [15 - Math.sqrt(221), 15 + Math.sqrt(221)],
   ],
+  viewAsComplex: (x) => [ops.viewAsReal(ops.viewAsComplex(x)), a], // 1 + 2i, 3 + 4i
+  viewAsReal: (x, y) => [ops.viewAsReal(ops.mul(ops.viewAsComplex(x), ops.viewAsComplex(y))), [
+    ...[1 * 4 - 2 * 0.5, 1 * 0.5 + 2 * 4],
+    ...[3 * -2 - 4 * 8, 3 * 8 + 4 * -2],
+  ]],
+  fftC2c: (x) => [ops.viewAsReal(ops.fftC2c(ops.viewAsComplex(x), [0], 0, true)), [4, 6, -2, -2]],
   topk: (x) => [ops.topk(x, 1, 0), [3, 4, 1, 1]],
   indexSelect: (x) => [ops.indexSelect(x, 0, Tensor.from(BigInt64Array.of(1n, 0n, 1n))), [3, 4, 1, 2, 3, 4]],
   crossEntropyLoss: (x, y) => [
