@@ -36,7 +36,13 @@ export type { LoadOptions, ModelConfig } from "./src/weights/model_folder.ts";
 
 export { type Architecture, architecture, type Preset } from "./src/model/architecture.ts";
 export type { Initialization } from "./src/model/initialization.ts";
-export { AstromerNetwork, type EncoderInput, type ModelOptions, type Watch } from "./src/model/network.ts";
+export {
+  AstromerNetwork,
+  type EncoderInput,
+  type ModelOptions,
+  type TrainingPass,
+  type Watch,
+} from "./src/model/network.ts";
 export type {
   Initialise,
   LinearParameters,

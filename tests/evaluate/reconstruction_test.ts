@@ -70,7 +70,7 @@ Deno.test("masks are those of the seed, whatever the size of the batches", async
   for (const [key, { points, roles, predicted }] of first) {
     const again = other.get(key)!;
     assertEquals([again.points, again.roles], [points, roles]);
-    assertTrue(largestDifference(again.predicted, predicted) < 2e-6, key);
+    assertTrue(largestDifference(again.predicted, predicted) < 1e-5, key); // products of other sizes round otherwise
   }
   const reseeded = await results(model, { seed: 4 });
   assertTrue([...first].some(([key, { points }]) => points.join() !== reseeded.get(key)!.points.join()));
