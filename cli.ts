@@ -1,7 +1,10 @@
 /** The table of commands. `deno task <command>` is `deno run cli.ts <command>` with the permissions that it needs. */
 import { LibtorchError } from "./ffi/library.ts";
 import { type Command, helpOf, readSettings } from "./src/command.ts";
+import { launched, MpiError } from "./ffi/mpi.ts";
+import { NcclError } from "./ffi/nccl.ts";
 import { Failure, InputError, Interrupted, messageOf, missingMemory, printable } from "./src/errors.ts";
+import { leaveRanks } from "./src/ranks.ts";
 import { closestString } from "./src/std.ts";
 
 const commands: Record<string, { summary: string; load: () => Promise<{ default: unknown }> }> = {
@@ -36,6 +39,9 @@ const commands: Record<string, { summary: string; load: () => Promise<{ default:
   bench: { summary: "windows per second, beside PyTorch", load: () => import("./tasks/bench.ts") },
 };
 
+/** Commands that several ranks do together. */
+const shared = ["pretrain", "embed"];
+
 function overview(): string {
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
   return [
@@ -54,7 +60,8 @@ function overview(): string {
  * @returns the exit code: 0 done, 1 failure, 2 wrong use or wrong input, 75 stopped by a signal: `--resume` goes on
  */
 export async function main(args: string[]): Promise<number> {
-  const [name, ...rest] = args;
+  const [name, ...rest] = args, { rank, size } = launched();
+  const say = (text: unknown) => console.error(size > 1 ? `rank ${rank} of ${size}: ${text}` : text);
   if (!name || name === "--help" || name === "-h" || name === "help") {
     console.log(overview());
     return name ? 0 : 2;
@@ -64,6 +71,13 @@ export async function main(args: string[]): Promise<number> {
     if (!Object.hasOwn(commands, name)) {
       throw new InputError(
         `unknown command "${name}"; did you mean "${closestString(name, Object.keys(commands))}"?`,
+      );
+    }
+    if (size > 1 && !shared.includes(name)) {
+      throw new InputError(
+        `${name} is done by one process, this is one of ${size}: start it without mpirun or srun; ${
+          shared.join(" and ")
+        } are shared by ranks`,
       );
     }
     command = (await commands[name].load()).default as Command;
@@ -76,20 +90,20 @@ export async function main(args: string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof InputError) {
-      console.error(`error: ${error.message}`);
+      say(`error: ${error.message}`);
       return 2;
     }
     if (error instanceof Interrupted) {
-      console.error(error.message);
+      if (rank === 0) console.error(error.message);
       return 75;
     }
     const missing = missingMemory(error);
     if (command && missing) {
-      console.error(`error: there is not enough memory (${missing}): ${remedyOf(command)}`);
+      say(`error: there is not enough memory (${missing}): ${remedyOf(command)}`);
       return 1;
     }
-    console.error(`error: ${messageOf(error)}`);
-    const expected = error instanceof Failure || error instanceof LibtorchError;
+    say(`error: ${messageOf(error)}`);
+    const expected = [Failure, LibtorchError, MpiError, NcclError].some((kind) => error instanceof kind);
     if (!expected && error instanceof Error) console.error(printable(error.stack ?? ""));
     return 1;
   }
@@ -103,4 +117,10 @@ function remedyOf({ settings }: Command): string {
 }
 
 // Not awaited: quickstart imports this module, which would then wait for itself.
-if (import.meta.main) main(Deno.args).then(Deno.exit);
+if (import.meta.main) {
+  main(Deno.args).then((code) => {
+    // What ends a run well, or by a signal, the ranks have agreed on.
+    leaveRanks(code, code === 0 || code === 75);
+    Deno.exit(code);
+  });
+}

@@ -9,6 +9,7 @@ import {
   threads,
 } from "../ffi/device.ts";
 import { InputError, Interrupted, messageOf } from "./errors.ts";
+import { oneRank, type Ranks } from "./ranks.ts";
 
 /** The settings of `runShape`, resolved. */
 export interface Runtime {
@@ -18,14 +19,22 @@ export interface Runtime {
 }
 
 /**
- * Chooses device and arithmetic, sets the threads if told to, and tells the allocator to keep its memory.
+ * Chooses device and arithmetic, sets the threads if told to, and tells the allocator to keep its memory. Of several ranks
+ * each takes the GPU of its place on the node, or the only one that it sees.
  * @throws {InputError} when the device is not there
  */
 export function prepareRun(
   settings: { device: string; precision: "auto" | "float32" | "bfloat16"; threads?: number },
+  ranks: Ranks = oneRank,
 ): Runtime {
-  const device =
+  let device =
     (settings.device === "auto" ? cudaDeviceCount() > 0 ? "cuda" : "cpu" : settings.device) as Device;
+  if (ranks.size > 1 && device !== "cpu") {
+    if (device !== "cuda") {
+      throw new InputError(`--device ${device}: of ${ranks.size} ranks each has its own GPU, --device cuda`);
+    }
+    device = `cuda:${cudaDeviceCount() === 1 ? 0 : ranks.localRank}`;
+  }
   try {
     deviceCode(device);
   } catch (error) {
@@ -33,6 +42,7 @@ export function prepareRun(
   }
   if (settings.threads !== undefined) setThreads(settings.threads);
   keepFreedMemory();
+  ranks.connect(device);
   const fast = device === "cpu" ? bfloat16Instructions().length > 0 : true;
   const dtype = settings.precision === "auto" ? (fast ? "bfloat16" : "float32") : settings.precision;
   return { device, dtype, threads: threads() };
@@ -107,7 +117,7 @@ export function interrupted(stop: Stop, what: string, requeue: boolean): Interru
   if (requeue && signal === "SIGUSR1") {
     queued = job ? requeued(job) : "; not queued again: SLURM_JOB_ID is not set, this is no Slurm job";
   }
-  return new Interrupted(`stopped by ${signal}: ${what}${queued}`);
+  return new Interrupted(`stopped by ${signal ?? "a signal at another rank"}: ${what}${queued}`);
 }
 
 function requeued(job: string): string {

@@ -10,11 +10,12 @@ import { widthOf } from "./model/architecture.ts";
 import type { AstromerNetwork } from "./model/network.ts";
 import type { Parameters } from "./model/parameters.ts";
 import { duration, ProgressLine } from "./progress.ts";
+import { oneRank, type Ranks } from "./ranks.ts";
 import type { Runtime, Stop } from "./run.ts";
 import { Adam } from "./train/adam.ts";
 import { type Checkpoint, newestCheckpoint, writeCheckpoint } from "./train/checkpoint.ts";
 import { energyOf } from "./train/energy.ts";
-import { pretrain, type PretrainResult } from "./train/pretrain.ts";
+import { pretrain, type PretrainResult, type PretrainState } from "./train/pretrain.ts";
 import { version } from "./version.ts";
 import { datasetDetails, loadModel, type ModelDetails, saveModel } from "./weights/model_folder.ts";
 
@@ -36,6 +37,8 @@ export interface TrainingRun {
   /** Whether to go on from the folder's newest checkpoint. */
   resume: boolean;
   stop: Stop;
+  /** Who trains together; the first of them writes. Default: this process alone. */
+  ranks?: Ranks;
 }
 
 /** How a training ended, and where its models are. */
@@ -53,11 +56,38 @@ export interface TrainedRun extends PretrainResult {
  * @throws {Failure} when the loss is not a number
  */
 export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
-  const { network, dataset, settings, saved, details, runtime, output, stop } = run;
+  const { network, dataset, settings, saved, details, runtime, output, stop, ranks = oneRank } = run;
   const { device } = runtime, folder = output.replace(/\/+$/, "");
   const train = run.train ?? lightCurvesOf(dataset, "train");
   const validation = run.validation ?? lightCurvesOf(dataset, "validation");
+  const options = {
+    ...pretrainOptions(settings, widthOf(network.architecture), details.window_size),
+    train,
+    validation,
+  };
+  if (options.batchSize < ranks.size) {
+    throw new InputError(
+      `--batch-size ${options.batchSize} is of all ${ranks.size} ranks together: each needs one window at least`,
+    );
+  }
   using adam = new Adam(network.parameters, { clipNorm: settings.clip_norm || Infinity });
+  if (!ranks.first) {
+    const state = startTogether(ranks, network.parameters, adam);
+    const result = await pretrain(
+      network,
+      adam,
+      dataset,
+      options,
+      {
+        stopRequested: stop.requested,
+        onMetrics: () => {},
+        onBest: () => Promise.resolve(),
+      },
+      state,
+      ranks,
+    );
+    return { ...result, folder, best: null };
+  }
   await Deno.mkdir(folder, { recursive: true }).catch((error) => {
     throw new InputError(`--output ${folder} cannot be made: ${messageOf(error)}`);
   });
@@ -68,6 +98,7 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
     deno: Deno.version.deno,
     libtorch: libtorch().version,
     ...runtime,
+    ranks: ranks.size,
   };
   const fingerprints = {
     dataset: dataset.fingerprint,
@@ -80,9 +111,9 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
   const started = performance.now(), before = from?.record.state.seconds ?? 0;
   const used = () => ({
     hours: before / 3600 + (performance.now() - started) / 3.6e6,
-    cores: device === "cpu" ? runtime.threads : 1,
-    gpus: device === "cpu" ? 0 : 1,
-    memory: Deno.memoryUsage().rss / 1e9,
+    cores: ranks.size * (device === "cpu" ? runtime.threads : 1),
+    gpus: device === "cpu" ? 0 : ranks.size,
+    memory: ranks.size * Deno.memoryUsage().rss / 1e9,
   });
   const save = (name: string, found: Record<string, number>) =>
     saveModel(`${folder}/${name}`, network, {
@@ -118,57 +149,82 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
   const valuesOf = (tensor: Tensor) => tensor.toArray() as Float32Array<ArrayBuffer>;
   let checkpointed = from ? performance.now() : -Infinity; // the first at once: should it fail, it fails early
   const line = new ProgressLine();
-  const options = pretrainOptions(settings, widthOf(network.architecture), details.window_size);
-  const result = await pretrain(network, adam, dataset, { ...options, train, validation }, {
-    stopRequested: stop.requested,
-    checkpointDue: () => performance.now() - checkpointed >= 60_000 * settings.checkpoint_minutes,
-    async onCheckpoint(state) {
-      await metrics.sync();
-      await writeCheckpoint(checkpoints, {
-        record: {
-          step: adam.steps,
-          state,
-          best: best?.metrics,
-          metricsBytes,
-          settings: saved,
-          fingerprints,
-          started: begun,
-          environment,
-        },
-        parameters: valuesOf(network.parameters.master),
-        moments: [valuesOf(adam.moments[0]), valuesOf(adam.moments[1])],
-        best: best?.parameters,
-      });
-      checkpointed = performance.now();
+  const state = startTogether(ranks, network.parameters, adam, from?.record.state);
+  const result = await pretrain(
+    network,
+    adam,
+    dataset,
+    options,
+    {
+      stopRequested: stop.requested,
+      checkpointDue: () => performance.now() - checkpointed >= 60_000 * settings.checkpoint_minutes,
+      async onCheckpoint(state) {
+        await metrics.sync();
+        await writeCheckpoint(checkpoints, {
+          record: {
+            step: adam.steps,
+            state,
+            best: best?.metrics,
+            metricsBytes,
+            settings: saved,
+            fingerprints,
+            started: begun,
+            environment,
+          },
+          parameters: valuesOf(network.parameters.master),
+          moments: [valuesOf(adam.moments[0]), valuesOf(adam.moments[1])],
+          best: best?.parameters,
+        });
+        checkpointed = performance.now();
+      },
+      onStep: ({ epoch, step, steps, done, loss, rate, seconds }) =>
+        line.update(() =>
+          `epoch ${epoch}  step ${step}/${steps}  loss ${loss.toFixed(4)}  ${rate.toFixed(1)} windows/s  ` +
+          `${duration(seconds)}, ${duration(seconds * (1 - done) / done)} left`
+        ),
+      async onMetrics(found) {
+        metricsBytes += await metrics.write(new TextEncoder().encode(JSON.stringify(found) + "\n"));
+        if (found.kind !== "epoch") return;
+        line.clear();
+        const number = (name: string) => Number(found[name]).toFixed(4);
+        console.log(
+          `epoch ${found.epoch}: train loss ${number("train_loss")}, validation loss ${
+            number("validation_loss")
+          }, ` +
+            `RMSE ${number("validation_rmse")}, R2 ${number("validation_r2")}, ${duration(found.seconds)}` +
+            (found.best ? ", best so far" : ""),
+        );
+      },
+      onEpoch: (found) => save("last", found),
+      async onBest(found) {
+        best = { parameters: valuesOf(network.parameters.master), metrics: found };
+        await save("best", found);
+      },
     },
-    onStep: ({ epoch, step, steps, done, loss, rate, seconds }) =>
-      line.update(() =>
-        `epoch ${epoch}  step ${step}/${steps}  loss ${loss.toFixed(4)}  ${rate.toFixed(1)} windows/s  ` +
-        `${duration(seconds)}, ${duration(seconds * (1 - done) / done)} left`
-      ),
-    async onMetrics(found) {
-      metricsBytes += await metrics.write(new TextEncoder().encode(JSON.stringify(found) + "\n"));
-      if (found.kind !== "epoch") return;
-      line.clear();
-      const number = (name: string) => Number(found[name]).toFixed(4);
-      console.log(
-        `epoch ${found.epoch}: train loss ${number("train_loss")}, validation loss ${
-          number("validation_loss")
-        }, ` +
-          `RMSE ${number("validation_rmse")}, R2 ${number("validation_r2")}, ${duration(found.seconds)}` +
-          (found.best ? ", best so far" : ""),
-      );
-    },
-    onEpoch: (found) => save("last", found),
-    async onBest(found) {
-      best = { parameters: valuesOf(network.parameters.master), metrics: found };
-      await save("best", found);
-    },
-  }, from?.record.state);
+    state,
+    ranks,
+  );
   line.clear();
   // A run that ends within an epoch has gone on since it last saved.
   if (result.reason === "stopped by a signal" && result.steps > 0) await save("last", result.last);
   return { ...result, folder, best: best ? `${folder}/best` : null, resumedFrom: from?.record.step };
+}
+
+/** Gives every rank the first one's parameters, optimizer, and place in the run, which is returned. */
+function startTogether(
+  ranks: Ranks,
+  parameters: Parameters,
+  adam: Adam,
+  state?: PretrainState,
+): PretrainState | undefined {
+  const shared = ranks.share({ steps: adam.steps, state });
+  ranks.shareTensor(parameters.master);
+  parameters.refresh();
+  if (shared.steps > 0) {
+    for (const moments of adam.moments) ranks.shareTensor(moments);
+    adam.goOnAfter(shared.steps);
+  }
+  return shared.state;
 }
 
 /**

@@ -7,6 +7,7 @@ import { AstromerNetwork } from "../src/model/network.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
 import { lockFolder } from "../src/files/lock.ts";
 import { refuseExistingRun, resumeShape, savedOf, settingsToTrain } from "../src/resume.ts";
+import { joinRanks } from "../src/ranks.ts";
 import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/run.ts";
 import { summaryOf, trainIntoFolder } from "../src/training_run.ts";
 
@@ -22,38 +23,46 @@ export default command({
     "deno task pretrain --data data/macho --output runs/macho --recipe paper --device cuda:0 --batch-size 512",
     "deno task pretrain --data data/asas --output runs/small --preset small --epochs 5 --seed 1",
     "deno task pretrain --data data/macho --output runs/macho --max-minutes 1400 --resume --requeue",
+    "mpirun -n 4 deno task pretrain --data data/macho --output runs/macho --batch-size 512",
     "deno task pretrain --data data/asas --output runs/asas --resume --epochs 200 --override epochs",
     "deno task pretrain --config runs/asas/config.json --output runs/asas-again",
   ],
   async run(chosen, given) {
     const { output, resume, requeue } = chosen;
-    if (!resume) await refuseExistingRun(output);
+    const ranks = joinRanks(), say = ranks.first ? console.log : () => {};
+    if (!resume && ranks.first) await refuseExistingRun(output);
     const settings = await settingsToTrain(schema, resolve(chosen, given), given, [output]);
     const { seed, initialization, window_size } = settings;
-    using stop = listenForStop(() => sayStopping("step"));
+    using stop = listenForStop(() => ranks.first && sayStopping("step"));
     using dataset = await openDataset(settings.data);
     for (const subset of ["train", "validation"] as const) lightCurvesOf(dataset, subset);
-    const runtime = prepareRun(settings), { device, dtype } = runtime;
+    const runtime = prepareRun(settings, ranks), { device, dtype } = runtime;
     using network = new AstromerNetwork(architectureSchema.parse(settings), {
       ...runtime,
       seed,
       initialization,
     });
-    console.log(
+    say(
       `${settings.preset}: ${
         network.parameters.size.toLocaleString("en")
       } parameters, ${dtype} on ${device}` +
-        (device === "cpu" ? `, ${runtime.threads} threads` : ""),
+        (device === "cpu" ? `, ${runtime.threads} threads` : "") +
+        (ranks.size > 1 ? `, at each of ${ranks.size} ranks` : ""),
     );
-    using _lock = await lockFolder(output, console.error);
+    ranks.barrier(); // all have read the run's settings: from here on its folder changes
+    using _lock = ranks.first ? await lockFolder(output, console.error) : undefined;
     const run = await trainIntoFolder({
-      ...{ network, dataset, settings, saved: savedOf(settings), runtime, output, resume, stop },
+      ...{ network, dataset, settings, saved: savedOf(settings), runtime, output, resume, stop, ranks },
       details: { window_size },
     });
-    console.log(summaryOf(run));
+    say(summaryOf(run));
     if (run.reason === "stopped by a signal") {
-      throw interrupted(stop, `--resume goes on from step ${run.steps} of ${run.folder}`, requeue);
+      throw interrupted(
+        stop,
+        `--resume goes on from step ${run.steps} of ${run.folder}`,
+        requeue && ranks.first,
+      );
     }
-    await reportAfterRun(run.folder);
+    if (ranks.first) await reportAfterRun(run.folder);
   },
 });

@@ -75,6 +75,23 @@ export class ReconstructionMetrics {
     this.#rmse.push(Math.sqrt(squares / n));
   }
 
+  /**
+   * Adds windows that were summed elsewhere; the median does not know them.
+   *
+   * @example
+   * ```ts
+   * import { ReconstructionMetrics } from "../../mod.ts";
+   *
+   * const [all, part] = [new ReconstructionMetrics(), new ReconstructionMetrics()];
+   * part.add([1, 3], [2, 2]);
+   * all.addSums(part.sums);
+   * if (all.windows !== 1 || all.rmse !== 1) throw new Error("as if added here");
+   * ```
+   */
+  addSums(sums: Readonly<ReconstructionSums>): void {
+    for (const name of Object.keys(this.sums) as (keyof ReconstructionSums)[]) this.sums[name] += sums[name];
+  }
+
   /** Windows added. */
   get windows(): number {
     return this.sums.windows;

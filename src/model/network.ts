@@ -70,8 +70,11 @@ export interface TrainingPass {
   loss: Tensor;
   /** (B, P, 1) float32, mag. */
   reconstruction: Tensor;
-  /** Sets the gradients of all parameters; can be called once. */
-  backward(): void;
+  /**
+   * Sets the gradients of all parameters; can be called once.
+   * @param scale what they are multiplied by, where the loss is a part of another; default: 1
+   */
+  backward(scale?: number): void;
 }
 
 /** Every parameter of an architecture: single numbers last, so that all others are aligned. */
@@ -288,21 +291,23 @@ export class AstromerNetwork implements Disposable {
    */
   trainingPass(input: EncoderInput, targets: Tensor, coefficients: Tensor): TrainingPass {
     const lossOf = (reconstruction: Tensor) => reconstructionLoss(reconstruction, targets, coefficients);
+    const seed = (scale?: number) =>
+      scale === undefined ? null : Tensor.scalar(scale, { device: this.device });
     const blocks = this.#fusedFor(true);
     if (!blocks) {
       const reconstruction = this.reconstruct(input, { training: true }), loss = lossOf(reconstruction);
-      const differentiate = () => {
+      const differentiate = (scale?: number) => {
         this.parameters.zeroGradient();
-        backward(loss);
+        backward(loss, seed(scale));
       };
       return { loss, reconstruction, backward: differentiate };
     }
     const embedded = this.#embed(input, true);
     const z = requiresGrad(noGrad(() => this.#throughBlocks(blocks, embedded, input, { training: true })));
     const reconstruction = this.#decode(z), loss = lossOf(reconstruction);
-    const differentiate = () => {
+    const differentiate = (scale?: number) => {
       this.parameters.zeroGradient();
-      backward(loss);
+      backward(loss, seed(scale));
       const gradient = noGrad(() =>
         blocks.reduceRight((gradient, block) => block.backward(gradient), gradientOf(z)!)
       );

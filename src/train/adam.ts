@@ -3,6 +3,7 @@ import { noGrad } from "../../ffi/autograd.ts";
 import { dot, fusedAdam_ } from "../../ffi/ops.ts";
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
 import type { Parameters } from "../model/parameters.ts";
+import { oneRank, type Ranks } from "../ranks.ts";
 
 /** Decay rates and epsilon of the paper's optimizer. */
 export interface AdamOptions {
@@ -43,14 +44,15 @@ export class Adam implements Disposable {
   }
 
   /**
-   * Updates the parameters from their gradient.
+   * Updates the parameters from their gradient, summed over the ranks.
    * @returns the gradient's global norm before clipping; undefined when nothing is clipped (it is not computed then). A
    * norm that is not finite leaves the parameters as they are
    */
-  update(learningRate: number): number | undefined {
+  update(learningRate: number, ranks: Ranks = oneRank): number | undefined {
     const { master, gradient } = this.#parameters;
     const { beta1, beta2, epsilon, clipNorm } = this.#options;
     this.#parameters.gatherGradient();
+    ranks.sumTensor(gradient);
     return noGrad(() => {
       let norm: number | undefined;
       if (clipNorm < Infinity) {
@@ -88,6 +90,11 @@ export class Adam implements Disposable {
       using source = Tensor.from(values);
       this.moments[i].copyFrom(source);
     }
+    this.goOnAfter(steps);
+  }
+
+  /** Goes on after so many steps, with the moments as they are. */
+  goOnAfter(steps: number): void {
     this.#steps = steps;
   }
 

@@ -1,6 +1,5 @@
 /** The training loop: set the learning rate, forward, backward, update, log, validate, keep the best. */
 import { manualSeed } from "../../ffi/random.ts";
-import type { Batch } from "../data/batch.ts";
 import { batchesOf, fillBatch, type LossWeights } from "../data/batch.ts";
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
 import type { Masking } from "../data/masking.ts";
@@ -10,14 +9,16 @@ import { ReconstructionMetrics, type ReconstructionSums } from "../evaluate/metr
 import { eachWindow, reconstructionMetrics } from "../evaluate/reconstruction.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { seeded } from "../random.ts";
+import { oneRank, type Ranks } from "../ranks.ts";
 import { letSignalsIn } from "../run.ts";
 import type { Adam } from "./adam.ts";
 import type { Schedule } from "./schedule.ts";
-import { trainingStep } from "./step.ts";
+import { sharedStep } from "./step.ts";
 
 /** What a run of pretraining is told. */
 export interface PretrainOptions {
   windowSize: number;
+  /** Of all ranks together. */
   batchSize: number;
   masking: Masking;
   weights: LossWeights;
@@ -139,6 +140,8 @@ export function validationSample(
 /**
  * Pretrains a model on a dataset's light curves.
  * @param from where the run stood, if this is not its beginning; parameters and optimizer must be those of then
+ * @param ranks who trains together: each has its part of every batch and of the validation. All of them have the same
+ * parameters, `from` and numbers, and stop at the same step, asked at whichever; only `onStep`'s clock is a rank's own
  * @throws {Failure} when the loss is not a number, with the batch's light curves
  */
 export async function pretrain(
@@ -148,6 +151,7 @@ export async function pretrain(
   options: PretrainOptions,
   events: PretrainEvents,
   from?: PretrainState,
+  ranks: Ranks = oneRank,
 ): Promise<PretrainResult> {
   const { masking, weights, batchSize, seed } = options;
   const train = options.train ?? lightCurvesOf(dataset, "train");
@@ -170,9 +174,11 @@ export async function pretrain(
 
   // The last validation belongs to the run's minutes.
   const budget = () => Math.max(1e-9, 60 * options.maxMinutes - validationSeconds);
-  const timeIsUp = () => adam.steps > 0 && seconds() >= budget();
-  // Of the epochs or of the minutes, whichever is further; a run with both limits ends at the first.
-  const done = (step: number) => Math.max(step / (options.epochs * stepsPerEpoch), seconds() / budget());
+  const timeIsUp = () => adam.steps > 0 && ranks.any(seconds() >= budget());
+  // Of the epochs or of the minutes, whichever is further; a run with both limits ends at the first. The learning rate may
+  // depend on it, so that ranks must not differ.
+  const done = (step: number) =>
+    ranks.max(Math.max(step / (options.epochs * stepsPerEpoch), seconds() / budget()));
   const keep = () =>
     events.onCheckpoint?.({
       epoch,
@@ -187,7 +193,7 @@ export async function pretrain(
   /** Between two steps: whether the run is to stop. */
   const stopped = async () => {
     await letSignalsIn();
-    const stop = events.stopRequested?.() ?? false;
+    const stop = ranks.any(events.stopRequested?.() ?? false);
     if (stop || events.checkpointDue?.()) await keep();
     return stop;
   };
@@ -220,25 +226,33 @@ export async function pretrain(
       running = new ReconstructionMetrics();
       interval = newInterval();
     }
-    const place = (batch: Batch, i: number) => `epoch ${epoch}, batch ${i + 1} (${idsOf(batch, dataset)})`;
+    const place = (i: number) => `epoch ${epoch}, batch ${i + 1} (${idsOf(batches[i], dataset)})`;
     const batches = epochBatches(dataset, train, options, epoch);
     while (batch < batches.length && !timeIsUp()) {
       if (await stopped()) return ended("stopped by a signal");
       const step = adam.steps + 1;
-      const learningRate = options.schedule({ step, done: done(step) });
-      manualSeed(seeded(seed, 0xd20b, step).integer(2 ** 31)); // dropout: a function of seed and step
-      const key = [seed, 0x3a5c, epoch];
-      const filled = fillBatch(dataset, batches[batch], { masking, weights, key, paddedTo });
-      const { loss, predicted, gradientNorm } = trainingStep(model, adam, filled, learningRate);
-      if (!Number.isFinite(loss)) throw notFinite("loss", loss, place(filled, batch));
+      const doneAfter = done(step), learningRate = options.schedule({ step, done: doneAfter });
+      // Dropout: a function of seed, step, and rank.
+      manualSeed(seeded(seed, 0xd20b, step, ...ranks.first ? [] : [ranks.rank]).integer(2 ** 31));
+      const key = [seed, 0x3a5c, epoch], windows = ranks.part(batches[batch]), size = batches[batch].length;
+      const filled = windows.length
+        ? fillBatch(dataset, windows, { masking, weights, key, paddedTo })
+        : undefined;
+      const { loss, predicted, gradientNorm } = sharedStep(model, adam, filled, size, learningRate, ranks);
+      if (!Number.isFinite(loss)) throw notFinite("loss", loss, place(batch));
       if (gradientNorm !== undefined && !Number.isFinite(gradientNorm)) {
-        throw notFinite("gradient's norm", gradientNorm, place(filled, batch));
+        throw notFinite("gradient's norm", gradientNorm, place(batch));
       }
 
-      eachWindow(filled, predicted, (window) => {
-        running.add(window.predicted, window.targets, window.weights);
-        interval.metrics.add(window.predicted, window.targets, window.weights);
-      });
+      const found = new ReconstructionMetrics();
+      if (filled) {
+        eachWindow(filled, predicted, (window) => {
+          found.add(window.predicted, window.targets, window.weights);
+        });
+      }
+      const sums = ranks.sum(found.sums);
+      running.addSums(sums);
+      interval.metrics.addSums(sums);
       interval.loss += loss;
       interval.steps++;
       batch++;
@@ -247,7 +261,7 @@ export async function pretrain(
         epoch,
         step: batch,
         steps: batches.length,
-        done: done(step),
+        done: doneAfter,
         loss,
         rate,
         seconds: seconds(),
@@ -274,19 +288,20 @@ export async function pretrain(
     const cutShort = batch < batches.length;
     if (cutShort) await keep();
     const validationStart = seconds();
-    const validated = await reconstructionMetrics(model, dataset, validation, {
+    const part = await reconstructionMetrics(model, dataset, ranks.part(validation), {
       masking,
       weights,
-      batchSize,
+      batchSize: Math.ceil(batchSize / ranks.size),
       seed,
       paddedTo,
       onBatch: () => !events.stopRequested?.(),
     });
-    if (events.stopRequested?.()) {
+    if (ranks.any(events.stopRequested?.() ?? false)) {
       await keep();
       return ended("stopped by a signal");
     }
-    validationSeconds = seconds() - validationStart;
+    validationSeconds = ranks.max(seconds() - validationStart);
+    const validated = new ReconstructionMetrics(ranks.sum(part.sums));
     if (!Number.isFinite(validated.loss)) {
       throw notFinite("validation loss", validated.loss, `epoch ${epoch}`);
     }
@@ -311,7 +326,7 @@ export async function pretrain(
 }
 
 /** The first light curves of a batch, for a message. */
-function idsOf({ windows }: Batch, { ids }: Dataset): string {
+function idsOf(windows: readonly Window[], { ids }: Dataset): string {
   const distinct = [...new Set(windows.map(({ lightCurve }) => ids[lightCurve]))];
   return `light curves ${distinct.slice(0, 8).join(", ")}${distinct.length > 8 ? ", …" : ""}`;
 }
