@@ -10,6 +10,7 @@ import { groupsOf, openParquet } from "../src/files/parquet.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import { type ProjectedPoint, projectionFigure } from "../src/report/projection_figure.ts";
+import { joinRanks } from "../src/ranks.ts";
 import { listenForStop, prepareRun } from "../src/run.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
 import { grouped } from "../src/table.ts";
@@ -85,7 +86,13 @@ export default command({
       if (!settings.project) throw new InputError("--figure draws what --project makes, which is not given");
       checkFigurePath(settings.figure);
     }
-    const { device, dtype } = prepareRun(settings);
+    const ranks = joinRanks();
+    if (ranks.size > 1 && settings.input !== undefined) {
+      throw new InputError(
+        "--input is read by one process; several ranks share a dataset folder (preprocess, --data)",
+      );
+    }
+    const { device, dtype } = prepareRun(settings, ranks);
     const { model, config } = await loadModel(settings.model, { device, dtype });
     using _ = model;
     await using opened = await openDataOrInput(settings, given, config.preprocessing ?? {}, output);
@@ -102,10 +109,12 @@ export default command({
       join: settings.join,
       windowSize: config.window_size,
       batchSize: settings.batch_size,
+      ranks,
     }, {
       onBatch(done) {
         embedded = seconds();
         if (stop.requested()) throw new Failure(`stopped by a signal: ${output} was not written`);
+        if (!ranks.first) return;
         line.update(() => {
           const rate = done / seconds();
           return `${grouped(done)} of ${grouped(table.windows)} windows  ${rate.toFixed(1)} windows/s  ` +
@@ -114,6 +123,10 @@ export default command({
       },
       onIncomplete: () => void incomplete++,
     });
+    if (!ranks.first) {
+      for await (const _ of table.rows) throw new Error("only the first rank has rows");
+      return;
+    }
     const { project: method } = settings;
     const plane = method && await projected(table, {
       method,
@@ -150,7 +163,9 @@ export default command({
       `${output}: ${grouped(rows)} rows of ${grouped(table.lightCurves)} light curves, ${
         grouped(table.windows)
       } windows, ` +
-        `${dtype} on ${device}; ${duration(seconds())}, ${(table.windows / embedded).toFixed(1)} windows/s`,
+        `${dtype} on ${device}${ranks.size > 1 ? ` of ${ranks.size} ranks` : ""}; ${duration(seconds())}, ${
+          (table.windows / embedded).toFixed(1)
+        } windows/s`,
     );
     if (plane) {
       const figure = settings.figure ?? output.replace(/\.parquet$/, ".svg");

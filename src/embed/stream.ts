@@ -4,6 +4,7 @@ import { fillBatch } from "../data/batch.ts";
 import { noMasking } from "../data/masking.ts";
 import { sequentialWindows, type Window } from "../data/windows.ts";
 import type { AstromerNetwork } from "../model/network.ts";
+import { oneRank, type Ranks } from "../ranks.ts";
 import { letSignalsIn } from "../run.ts";
 import { embedBatch, type Pooling } from "./pooling.ts";
 
@@ -17,6 +18,8 @@ export interface EmbeddingOptions {
   windowSize: number;
   /** Full windows of a batch; of shorter ones there are more. */
   batchSize: number;
+  /** Who embeds together: each takes its batches, the first gets all vectors. Default: this process alone. */
+  ranks?: Ranks;
 }
 
 /** A window with its vectors, end to end (see {@link embedBatch}). */
@@ -88,28 +91,61 @@ export function* windowsOf(
 }
 
 /**
- * Embeds windows, in their order. Some thousand are held at a time, to be batched by length.
+ * Embeds windows, in their order. Some thousand (of each rank) are held at a time, to be batched by length. Of several
+ * ranks only the first hands windows out.
  * @param onBatch called after each batch with the windows done so far
  */
 export async function* eachEmbeddedWindow(
   network: AstromerNetwork,
   observations: Observations,
   windows: Iterable<Window>,
-  { pooling, ...options }: EmbeddingOptions,
+  { pooling, ranks = oneRank, ...options }: EmbeddingOptions,
   onBatch: (done: number) => void = () => {},
 ): AsyncGenerator<EmbeddedWindow> {
-  const held = pooling === "points" ? 256 : 4096;
+  const held = ranks.size * (pooling === "points" ? 256 : 4096);
   let done = 0;
   for (const pool of chunksOf(windows, held)) {
     const embeddings = new Array<Float32Array>(pool.length);
-    for (const { places, paddedTo } of batchesByLength(pool, options, network.seesPadding)) {
+    const batches = batchesByLength(pool, options, network.seesPadding);
+    for (const [i, { places, paddedTo }] of batches.entries()) {
+      done += places.length;
+      if (i % ranks.size !== ranks.rank) continue;
       const batch = places.map((i) => pool[i]);
       const embedded = embedWindows(network, observations, batch, paddedTo, pooling);
       for (const [k, i] of places.entries()) embeddings[i] = embedded[k];
-      onBatch(done += places.length);
+      onBatch(done);
       await letSignalsIn();
     }
-    for (const [i, window] of pool.entries()) yield { window, embedding: embeddings[i] };
+    if (ranks.size > 1) gatherBatches(ranks, batches, pool, embeddings, pooling);
+    if (ranks.first) { for (const [i, window] of pool.entries()) yield { window, embedding: embeddings[i] }; }
+  }
+}
+
+/** Completes the first rank's embeddings of a pool with those of the other ranks' batches. */
+function gatherBatches(
+  ranks: Ranks,
+  batches: readonly LengthBatch[],
+  pool: readonly Window[],
+  embeddings: Float32Array[],
+  pooling: Pooling,
+): void {
+  const placesOf = (rank: number) =>
+    batches.filter((_, i) => i % ranks.size === rank).flatMap(({ places }) => places);
+  const own = placesOf(ranks.rank);
+  const values = new Float32Array(own.reduce((sum, i) => sum + embeddings[i].length, 0));
+  let end = 0;
+  for (const i of own) {
+    values.set(embeddings[i], end);
+    end += embeddings[i].length;
+  }
+  for (const [rank, received] of ranks.gather(values).entries()) {
+    const places = placesOf(rank);
+    const vectorsOf = (i: number) => pooling === "points" ? pool[i].length : 1;
+    const width = received.length / places.reduce((sum, i) => sum + vectorsOf(i), 0);
+    let from = 0;
+    for (const i of places) {
+      embeddings[i] = received.subarray(from, from += width * vectorsOf(i));
+    }
   }
 }
 

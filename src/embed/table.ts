@@ -2,6 +2,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { ColumnType, Row } from "../files/parquet.ts";
 import type { AstromerNetwork } from "../model/network.ts";
+import type { Ranks } from "../ranks.ts";
 import { type Join, lightCurvesIn, perObject } from "./objects.ts";
 import { type Pooling, vectorsOf } from "./pooling.ts";
 import { eachEmbeddedWindow, perLightCurve, windowsOf } from "./stream.ts";
@@ -16,6 +17,8 @@ export interface TableOptions {
   join: Join;
   windowSize: number;
   batchSize: number;
+  /** Who embeds together; the rows are the first one's, and all of them must ask for them. Default: this process alone. */
+  ranks?: Ranks;
 }
 
 /** What happens while a table is made. */
