@@ -13,9 +13,10 @@ export interface Output {
 }
 
 /** A command with the permissions of its task. */
-function command(args: string[], env: Record<string, string> = {}) {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", ...permissionsOf(args[0]), cli, ...args],
+function command(args: string[], env: Record<string, string> = {}, launcher: readonly string[] = []) {
+  const [program, ...rest] = [...launcher, Deno.execPath(), "run", ...permissionsOf(args[0]), cli, ...args];
+  return new Deno.Command(program, {
+    args: rest,
     // Small models gain nothing from a second thread, and on a busy machine threads wait seconds for each other.
     env: { NO_COLOR: "1", OMP_NUM_THREADS: "1", ...env },
     stdout: "piped",
@@ -38,8 +39,9 @@ export class Running {
   readonly #read: Promise<unknown>;
   #heard = () => {};
 
-  constructor(args: string[], env: Record<string, string> = {}) {
-    this.process = command(args, env).spawn();
+  /** @param launcher starts the command, such as mpirun with its flags; by default nothing does */
+  constructor(args: string[], env: Record<string, string> = {}, launcher: readonly string[] = []) {
+    this.process = command(args, env, launcher).spawn();
     const follow = async (from: "stdout" | "stderr") => {
       for await (const text of this.process[from].pipeThrough(new TextDecoderStream())) {
         this[from] += text;
