@@ -1,33 +1,36 @@
 /** Real ranks for tests, where an MPI is installed. */
 
-const found = (program: string) => {
+/** How so many ranks are started. */
+interface Launcher {
+  mpi: "Open MPI" | "MPICH";
+  start: (ranks: number) => string[];
+}
+
+function launcherOf(program: string): Launcher | undefined {
+  let version: string;
   try {
-    return new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync()
-      .success;
+    version = new TextDecoder().decode(
+      new Deno.Command(program, { args: ["--version"] }).outputSync().stdout,
+    );
   } catch {
-    return false;
+    return undefined; // not installed
   }
-};
+  if (/HYDRA/.test(version)) return { mpi: "MPICH", start: (ranks) => [program, "-n", `${ranks}`] };
+  if (!/Open MPI/.test(version)) return undefined;
+  return {
+    mpi: "Open MPI",
+    start: (ranks) => [program, "-n", `${ranks}`, "--oversubscribe", "--allow-run-as-root"],
+  };
+}
 
-/** The launchers that are installed, by their MPI, as a command line for so many ranks. */
-export const launchers: { mpi: "Open MPI" | "MPICH"; start: (ranks: number) => string[] }[] = [
-  ...found("mpirun.openmpi")
-    ? [{
-      mpi: "Open MPI" as const,
-      start: (
-        ranks: number,
-      ) => ["mpirun.openmpi", "-n", `${ranks}`, "--oversubscribe", "--allow-run-as-root"],
-    }]
-    : [],
-  ...found("mpirun.mpich")
-    ? [{ mpi: "MPICH" as const, start: (ranks: number) => ["mpirun.mpich", "-n", `${ranks}`] }]
-    : [],
-];
+/** The launchers that are installed (Debian can have both). */
+export const launchers = ["mpirun", "mpirun.openmpi", "mpirun.mpich"].map(launcherOf).filter((found) =>
+  !!found
+);
 
-/** Open MPI's, which says how a rank ended in its own exit code. */
 export const openMpi = launchers.find(({ mpi }) => mpi === "Open MPI");
 
 /** A test's name, which says so where it is skipped. */
 export function named(name: string, launcher: unknown): string {
-  return launcher ? name : `${name} (skipped: mpirun is absent; apt-get install openmpi-bin)`;
+  return launcher ? name : `${name} (skipped: its mpirun is absent; apt-get install openmpi-bin)`;
 }
