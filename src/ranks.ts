@@ -130,9 +130,11 @@ export function joinRanks(): Ranks {
 }
 
 /**
- * What a process does with its ranks before it exits.
- * @param agreed whether the code is that of every rank: else none is waited for, and all are ended
+ * What a process does with its ranks before it exits, or before it works on alone; harmless the second time.
+ * @param agreed whether every rank leaves now, with this code: else none is waited for, and all processes are ended
  */
-export function leaveRanks(code: number, agreed: boolean): void {
-  joined.leave(code, agreed);
+export function leaveRanks(code = 0, agreed = true): void {
+  const ranks = joined;
+  joined = oneRank;
+  ranks.leave(code, agreed);
 }

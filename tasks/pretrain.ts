@@ -7,7 +7,7 @@ import { AstromerNetwork } from "../src/model/network.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
 import { lockFolder } from "../src/files/lock.ts";
 import { refuseExistingRun, resumeShape, savedOf, settingsToTrain } from "../src/resume.ts";
-import { joinRanks } from "../src/ranks.ts";
+import { joinRanks, leaveRanks } from "../src/ranks.ts";
 import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/run.ts";
 import { summaryOf, trainIntoFolder } from "../src/training_run.ts";
 
@@ -63,6 +63,7 @@ export default command({
         requeue && ranks.first,
       );
     }
+    leaveRanks(); // the others would wait, and their cores with them
     if (ranks.first) await reportAfterRun(run.folder);
   },
 });
