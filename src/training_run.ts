@@ -15,7 +15,7 @@ import type { Runtime, Stop } from "./run.ts";
 import { Adam } from "./train/adam.ts";
 import { type Checkpoint, newestCheckpoint, writeCheckpoint } from "./train/checkpoint.ts";
 import { energyOf } from "./train/energy.ts";
-import { pretrain, type PretrainResult, type PretrainState } from "./train/pretrain.ts";
+import { pretrain, type PretrainEvents, type PretrainResult, type PretrainState } from "./train/pretrain.ts";
 import { version } from "./version.ts";
 import { datasetDetails, loadModel, type ModelDetails, saveModel } from "./weights/model_folder.ts";
 
@@ -73,19 +73,9 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
   using adam = new Adam(network.parameters, { clipNorm: settings.clip_norm || Infinity });
   if (!ranks.first) {
     const state = startTogether(ranks, network.parameters, adam);
-    const result = await pretrain(
-      network,
-      adam,
-      dataset,
-      options,
-      {
-        stopRequested: stop.requested,
-        onMetrics: () => {},
-        onBest: () => Promise.resolve(),
-      },
-      state,
-      ranks,
-    );
+    const nothing = { onMetrics: () => {}, onBest: () => Promise.resolve() };
+    const events = { ...nothing, stopRequested: stop.requested };
+    const result = await pretrain(network, adam, dataset, options, events, state, ranks);
     return { ...result, folder, best: null };
   }
   await Deno.mkdir(folder, { recursive: true }).catch((error) => {
@@ -150,60 +140,53 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
   let checkpointed = from ? performance.now() : -Infinity; // the first at once: should it fail, it fails early
   const line = new ProgressLine();
   const state = startTogether(ranks, network.parameters, adam, from?.record.state);
-  const result = await pretrain(
-    network,
-    adam,
-    dataset,
-    options,
-    {
-      stopRequested: stop.requested,
-      checkpointDue: () => performance.now() - checkpointed >= 60_000 * settings.checkpoint_minutes,
-      async onCheckpoint(state) {
-        await metrics.sync();
-        await writeCheckpoint(checkpoints, {
-          record: {
-            step: adam.steps,
-            state,
-            best: best?.metrics,
-            metricsBytes,
-            settings: saved,
-            fingerprints,
-            started: begun,
-            environment,
-          },
-          parameters: valuesOf(network.parameters.master),
-          moments: [valuesOf(adam.moments[0]), valuesOf(adam.moments[1])],
-          best: best?.parameters,
-        });
-        checkpointed = performance.now();
-      },
-      onStep: ({ epoch, step, steps, done, loss, rate, seconds }) =>
-        line.update(() =>
-          `epoch ${epoch}  step ${step}/${steps}  loss ${loss.toFixed(4)}  ${rate.toFixed(1)} windows/s  ` +
-          `${duration(seconds)}, ${duration(seconds * (1 - done) / done)} left`
-        ),
-      async onMetrics(found) {
-        metricsBytes += await metrics.write(new TextEncoder().encode(JSON.stringify(found) + "\n"));
-        if (found.kind !== "epoch") return;
-        line.clear();
-        const number = (name: string) => Number(found[name]).toFixed(4);
-        console.log(
-          `epoch ${found.epoch}: train loss ${number("train_loss")}, validation loss ${
-            number("validation_loss")
-          }, ` +
-            `RMSE ${number("validation_rmse")}, R2 ${number("validation_r2")}, ${duration(found.seconds)}` +
-            (found.best ? ", best so far" : ""),
-        );
-      },
-      onEpoch: (found) => save("last", found),
-      async onBest(found) {
-        best = { parameters: valuesOf(network.parameters.master), metrics: found };
-        await save("best", found);
-      },
+  const events: PretrainEvents = {
+    stopRequested: stop.requested,
+    checkpointDue: () => performance.now() - checkpointed >= 60_000 * settings.checkpoint_minutes,
+    async onCheckpoint(state) {
+      await metrics.sync();
+      await writeCheckpoint(checkpoints, {
+        record: {
+          step: adam.steps,
+          state,
+          best: best?.metrics,
+          metricsBytes,
+          settings: saved,
+          fingerprints,
+          started: begun,
+          environment,
+        },
+        parameters: valuesOf(network.parameters.master),
+        moments: [valuesOf(adam.moments[0]), valuesOf(adam.moments[1])],
+        best: best?.parameters,
+      });
+      checkpointed = performance.now();
     },
-    state,
-    ranks,
-  );
+    onStep: ({ epoch, step, steps, done, loss, rate, seconds }) =>
+      line.update(() =>
+        `epoch ${epoch}  step ${step}/${steps}  loss ${loss.toFixed(4)}  ${rate.toFixed(1)} windows/s  ` +
+        `${duration(seconds)}, ${duration(seconds * (1 - done) / done)} left`
+      ),
+    async onMetrics(found) {
+      metricsBytes += await metrics.write(new TextEncoder().encode(JSON.stringify(found) + "\n"));
+      if (found.kind !== "epoch") return;
+      line.clear();
+      const number = (name: string) => Number(found[name]).toFixed(4);
+      console.log(
+        `epoch ${found.epoch}: train loss ${number("train_loss")}, validation loss ${
+          number("validation_loss")
+        }, ` +
+          `RMSE ${number("validation_rmse")}, R2 ${number("validation_r2")}, ${duration(found.seconds)}` +
+          (found.best ? ", best so far" : ""),
+      );
+    },
+    onEpoch: (found) => save("last", found),
+    async onBest(found) {
+      best = { parameters: valuesOf(network.parameters.master), metrics: found };
+      await save("best", found);
+    },
+  };
+  const result = await pretrain(network, adam, dataset, options, events, state, ranks);
   line.clear();
   // A run that ends within an epoch has gone on since it last saved.
   if (result.reason === "stopped by a signal" && result.steps > 0) await save("last", result.last);
