@@ -40,8 +40,9 @@ export interface Reading {
 const filesAtOnce = 2000;
 
 /**
- * Fills the table `raw` (id, band, class VARCHAR; time DOUBLE in days; mag, err FLOAT in magnitudes; reason VARCHAR, null when
- * the row is usable). `band` is '' where there is none.
+ * Makes `raw` (id, band, class VARCHAR; time DOUBLE in days; mag, err FLOAT in magnitudes; reason VARCHAR, null when the row is
+ * usable), and from it `found`: a row for each reason, id and band. `band` is '' where there is none. Of Parquet, which is read faster
+ * than a copy of it, `raw` is a view, in which whole numbers as ids stay numbers; text is taken apart once, into a table.
  * @throws {InputError} when a needed column is not there, or a file cannot be read
  */
 export async function readObservations(
@@ -49,19 +50,33 @@ export async function readObservations(
   files: readonly SurveyFile[],
   settings: ColumnSettings,
 ): Promise<Reading> {
-  await db.run(
-    `CREATE TABLE raw (id VARCHAR, band VARCHAR, class VARCHAR, time DOUBLE, mag FLOAT, err FLOAT, reason VARCHAR,
-      file VARCHAR, row BIGINT, cells VARCHAR[])`,
-  );
   const sources = await sourcesOf(db, files);
   const mapped = sources.map((source) => mapColumns(source, settings, files.length));
+  const viewed = sources.length === 1 && sources[0].layout === undefined && files.length <= filesAtOnce;
+  if (!viewed) {
+    await db.run(
+      `CREATE TABLE raw (id VARCHAR, band VARCHAR, class VARCHAR, time DOUBLE, mag FLOAT, err FLOAT, reason VARCHAR,
+        file VARCHAR, row BIGINT, cells VARCHAR[])`,
+    );
+  }
   for (const [k, source] of sources.entries()) {
     for (let start = 0; start < source.files.length; start += filesAtOnce) {
       const some = source.files.slice(start, start + filesAtOnce);
       if (mapped[k].id === undefined || settings.file_name) await nameFiles(db, some, settings.file_name);
-      await readable(some, db.run(insertion(source, mapped[k], some, settings)));
+      const id = mapped[k].id !== undefined && viewed ? source.idCell(mapped[k].id) : undefined;
+      const rows = selection(source, mapped[k], some, settings, id);
+      await readable(some, db.run(`${viewed ? "CREATE TEMP VIEW raw AS" : "INSERT INTO raw"} ${rows}`));
     }
   }
+  await readable(
+    files,
+    db.run(
+      `CREATE TEMP TABLE found AS
+        SELECT reason, id AS key, band, count(*) AS n_read, min(class) AS class, max(class) AS other, min(file) AS file,
+          count(*) FILTER (isfinite(mag) AND mag NOT BETWEEN -5 AND 40) AS n_odd
+        FROM raw GROUP BY reason, id, band`,
+    ),
+  );
   return {
     unusable: [...await unusableRows(db, sources, mapped), ...await rejectedRows(db)],
     columns: sources.map((source, k) => ({
@@ -120,11 +135,13 @@ async function nameFiles(db: Database, files: readonly SurveyFile[], pattern: st
   await db.append("file_names", [files.map((f) => f.path), names.map((n) => n.id), names.map((n) => n.band)]);
 }
 
-function insertion(
+/** The rows of `raw` that some files hold. */
+function selection(
   source: Source,
   roles: Mapping,
   files: readonly SurveyFile[],
   settings: ColumnSettings,
+  id = roles.id === undefined ? "__file_id" : source.textCell(roles.id),
 ): string {
   const { layout, textCell, numberCell, isEmpty } = source;
   const byFile = roles.id === undefined || settings.file_name !== undefined;
@@ -143,12 +160,14 @@ function insertion(
   const cells = [roles.id, time, magnitude, error].map((i) => optional(i, "NULL"));
   const ifBad = (value: string) => `CASE WHEN __reason IS NOT NULL THEN ${value} END`;
   return `
-    INSERT INTO raw
-    SELECT __id, coalesce(__band, ''), __class, __time, __magnitude, __error, __reason,
-      ${ifBad("__file")}, ${ifBad(layout ? "NULL" : "file_row_number + 1")}, ${ifBad(`[${cells.join(", ")}]`)}
+    SELECT __id AS id, coalesce(__band, '') AS band, __class::VARCHAR AS class, __time AS time, __magnitude AS mag, __error AS err,
+      __reason AS reason, ${ifBad("__file")} AS file, ${
+    ifBad(layout ? "NULL" : "file_row_number + 1")
+  } AS row,
+      ${ifBad(`[${cells.join(", ")}]`)} AS cells
     FROM (SELECT *, CASE ${checks.join(" ")} END AS __reason FROM (
       SELECT *,
-        ${optional(roles.id, "__file_id")} AS __id,
+        ${id} AS __id,
         ${optional(roles.band, byFile ? "__file_band" : "NULL")} AS __band,
         ${optional(roles.class, "NULL")} AS __class,
         ${numberCell(time)} AS __time,
@@ -166,7 +185,7 @@ interface BadRow {
 
 async function unusableRows(db: Database, sources: Source[], mapped: Mapping[]): Promise<Unusable[]> {
   const reasons = await db.rows<{ reason: string; rows: number; file: string }>(
-    `SELECT reason, count(*) AS rows, min(file) AS file FROM raw WHERE reason IS NOT NULL GROUP BY reason
+    `SELECT reason, sum(n_read) AS rows, min(file) AS file FROM found WHERE reason IS NOT NULL GROUP BY reason
       ORDER BY rows DESC, reason`,
   );
   const found: Unusable[] = [];

@@ -14,6 +14,8 @@ export interface Source extends Columns {
   from(files: readonly SurveyFile[]): string;
   /** The cell of a column as trimmed text, null when it is empty. */
   textCell(column: number): string;
+  /** The same, but of a column of whole numbers as such: as text they take ten times as long to group. */
+  idCell(column: number): string;
   /** Whether the cell of a column is empty. */
   isEmpty(column: number): string;
   /** The cell of a column as a double, null when it is not a number. */
@@ -70,6 +72,7 @@ async function parquetSource(db: Database, files: SurveyFile[]): Promise<Source>
     layout: undefined,
     from,
     textCell,
+    idCell: (i) => /^U?(TINY|SMALL|BIG)?INT(EGER)?$/.test(types[i]) ? name(columns[i]) : textCell(i),
     // A number is not written as text only to see whether it is there.
     isEmpty: (i) => isNumber(i) ? `${name(columns[i])} IS NULL` : `${textCell(i)} IS NULL`,
     numberCell: (i) => isNumber(i) ? `${name(columns[i])}::DOUBLE` : `TRY_CAST(${textCell(i)} AS DOUBLE)`,
@@ -104,6 +107,7 @@ function textSource(layout: TextLayout, files: SurveyFile[]): Source {
         `WHERE trim(line, ' \t\r') <> '' AND NOT starts_with(ltrim(line, ' \t'), '#')` +
         (header ? ` AND ${split} <> ${texts(header)}` : "") + ")",
       textCell,
+      idCell: textCell,
       isEmpty: (i) => `${textCell(i)} IS NULL`,
       numberCell: (i) => `TRY_CAST(${textCell(i)} AS DOUBLE)`,
     };
@@ -131,6 +135,7 @@ function textSource(layout: TextLayout, files: SurveyFile[]): Source {
     // The header is left out by what it says: DuckDB's "skip" counts comments in some files and not in others.
     from: (some) => `(FROM read_csv(${paths(some)}, ${delimited.join(", ")}) WHERE ${notHeader})`,
     textCell,
+    idCell: textCell,
     isEmpty: (i) => `${textCell(i)} IS NULL`,
     numberCell: (i) => `TRY_CAST(${textCell(i)} AS DOUBLE)`,
   };
