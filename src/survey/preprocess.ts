@@ -1,6 +1,6 @@
 /** From survey files to a dataset folder, the whole way. */
 import { createHash } from "node:crypto";
-import { InputError } from "../errors.ts";
+import { Failure, InputError } from "../errors.ts";
 import { exists, refuseForeignFolder, writeFolderAtomically, writeJson } from "../files/atomic.ts";
 import { Buckets } from "./buckets.ts";
 import { checksum, ObservationFiles, writeMetadata } from "./dataset_files.ts";
@@ -107,7 +107,8 @@ export async function preprocess(
   const settings = await resolved(given);
   await refuseForeignFolder(settings.output, "dataset.json", "a dataset folder");
   return await withWorkFolder(settings.output, async (folder) => {
-    using db = await Database.open(folder, settings);
+    const memory = shared(bytesOf(settings.memory_limit));
+    using db = await Database.open(folder, { ...settings, memory_limit: `${memory.database}B` });
     const files = await findFiles(db, settings.input, "input");
     const listed = settings.split_file === undefined
       ? undefined
@@ -117,7 +118,7 @@ export async function preprocess(
 
     const reading = await progress.stage(
       `reading ${files.length} files`,
-      () => readObservations(db, files, settings),
+      () => readObservations(db, files, settings, inRange(settings as FilterSettings)),
     );
     if (settings.strict) refuse(reading.unusable);
     const dropsUnlisted = settings.unlisted === "drop";
@@ -136,7 +137,10 @@ export async function preprocess(
     settings.noise_filter ??= labelled === 0;
     const filters = settings as PreprocessSettings & FilterSettings;
     using observations = new ObservationFiles(folder);
-    await sortAndFilter(db, folder, filters, observations, progress);
+    await progress.stage(
+      "sorting and filtering",
+      () => sortAndFilter(db, folder, filters, observations, memory.buckets),
+    );
     const stages = await countStages(db, filters, dropsUnlisted);
     refuseNothing(stages);
 
@@ -174,6 +178,18 @@ export async function preprocess(
     });
     return description!;
   });
+}
+
+/** Bytes of a size such as 4GB or 512MiB. */
+function bytesOf(size: string): number {
+  const [, number, prefix, binary] = /^([\d.]+)\s*([KMGT])(i?)B$/i.exec(size)!;
+  return Number(number) * (binary ? 1024 : 1000) ** (1 + "KMGT".indexOf(prefix.toUpperCase()));
+}
+
+/** How the memory is shared: what the program takes itself (and DuckDB beside what it counts), DuckDB, unsorted observations. */
+function shared(limit: number): { database: number; buckets: number } {
+  const left = limit - Math.min(400e6, limit / 2);
+  return { database: Math.floor(0.6 * left), buckets: Math.floor(0.4 * left) };
 }
 
 /** Settings with the preset filled in, checked against each other. */
@@ -254,7 +270,7 @@ async function withWorkFolder<T>(output: string, work: (folder: string) => Promi
   }
 }
 
-/** Makes `light_curves` (lc, id, band, class, n_read, n_odd, listed; key, read_band as in `raw`) of what was found: lc counts from 0, by id (as numbers if all are), then band. */
+/** Makes `light_curves` (lc, id, band, class, n_read, n_sound, n_odd, listed; key, read_band as in `raw`) of what was found: lc counts from 0, by id (as numbers if all are), then band. */
 async function gatherLightCurves(
   db: Database,
   files: readonly SurveyFile[],
@@ -280,7 +296,7 @@ async function gatherLightCurves(
     `CREATE TABLE light_curves AS
       SELECT (row_number() OVER (ORDER BY ${numbers ? "id::BIGINT" : "id"}, found.band) - 1)::INTEGER AS lc,
         id, key, found.band AS read_band, coalesce(nullif(found.band, ''), labels.band, '') AS band,
-        coalesce(labels.class, found.class) AS class, n_read, n_odd, true AS listed
+        coalesce(labels.class, found.class) AS class, n_read, n_sound, n_odd, true AS listed
       FROM (SELECT *, key::VARCHAR AS id FROM found WHERE reason IS NULL) AS found LEFT JOIN labels USING (id) ORDER BY lc`,
   );
 }
@@ -334,26 +350,27 @@ async function sortAndFilter(
   folder: string,
   settings: FilterSettings,
   observations: ObservationFiles,
-  progress: Progress,
+  bytes: number,
 ): Promise<void> {
   const counts = await db.rows<{ n: number }>(
-    `SELECT CASE WHEN listed THEN n_read ELSE 0 END AS n FROM light_curves ORDER BY lc`,
+    `SELECT CASE WHEN listed THEN n_sound ELSE 0 END AS n FROM light_curves ORDER BY lc`,
   );
-  using buckets = new Buckets(`${folder}/buckets`, counts.map(({ n }) => n));
-  await progress.stage("sorting by light curve", async () => {
-    const rows = db.stream(`SELECT lc, time, mag, err FROM ${usableRows} WHERE ${inRange(settings)}`);
-    for await (const [lcs, times, mags, errs] of rows) {
-      buckets.add(lcs as Int32Array, times as Float64Array, mags as Float32Array, errs as Float32Array);
-    }
-  });
-  await progress.stage("filtering", async () => {
-    await createSummary(db);
-    for (const bucket of buckets.read()) {
+  await createSummary(db);
+  using buckets = new Buckets(`${folder}/buckets`, counts.map(({ n }) => n), bytes);
+  const filterComplete = async () => {
+    for (const bucket of buckets.complete()) {
       const { lengths, summary, ...kept } = filterBucket(bucket, settings);
       observations.add(kept, lengths);
       await db.append("summary", summary);
     }
-  });
+  };
+  const rows = db.stream(`SELECT lc, time, mag, err FROM ${usableRows} WHERE ${inRange(settings)}`);
+  for await (const [lcs, times, mags, errs] of rows) {
+    buckets.add(lcs as Int32Array, times as Float64Array, mags as Float32Array, errs as Float32Array);
+    await filterComplete();
+  }
+  await filterComplete(); // light curves without rows
+  if (!buckets.handedOut) throw new Failure("the files changed while they were read");
 }
 
 function refuseNothing(stages: Stage[]): void {

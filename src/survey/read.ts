@@ -43,12 +43,14 @@ const filesAtOnce = 2000;
  * Makes `raw` (id, band, class VARCHAR; time DOUBLE in days; mag, err FLOAT in magnitudes; reason VARCHAR, null when the row is
  * usable), and from it `found`: a row for each reason, id and band. `band` is '' where there is none. Of Parquet, which is read faster
  * than a copy of it, `raw` is a view, in which whole numbers as ids stay numbers; text is taken apart once, into a table.
+ * @param inRange a condition on an observation's time, mag and err, counted in `n_sound`
  * @throws {InputError} when a needed column is not there, or a file cannot be read
  */
 export async function readObservations(
   db: Database,
   files: readonly SurveyFile[],
   settings: ColumnSettings,
+  inRange: string,
 ): Promise<Reading> {
   const sources = await sourcesOf(db, files);
   const mapped = sources.map((source) => mapColumns(source, settings, files.length));
@@ -65,7 +67,7 @@ export async function readObservations(
       if (mapped[k].id === undefined || settings.file_name) await nameFiles(db, some, settings.file_name);
       const id = mapped[k].id !== undefined && viewed ? source.idCell(mapped[k].id) : undefined;
       const rows = selection(source, mapped[k], some, settings, id);
-      await readable(some, db.run(`${viewed ? "CREATE TEMP VIEW raw AS" : "INSERT INTO raw"} ${rows}`));
+      await readable(some, db.run(`${viewed ? "CREATE VIEW raw AS" : "INSERT INTO raw"} ${rows}`));
     }
   }
   await readable(
@@ -73,7 +75,7 @@ export async function readObservations(
     db.run(
       `CREATE TEMP TABLE found AS
         SELECT reason, id AS key, band, count(*) AS n_read, min(class) AS class, max(class) AS other, min(file) AS file,
-          count(*) FILTER (isfinite(mag) AND mag NOT BETWEEN -5 AND 40) AS n_odd
+          count(*) FILTER (${inRange}) AS n_sound, count(*) FILTER (isfinite(mag) AND mag NOT BETWEEN -5 AND 40) AS n_odd
         FROM raw GROUP BY reason, id, band`,
     ),
   );
@@ -130,7 +132,7 @@ async function nameFiles(db: Database, files: readonly SurveyFile[], pattern: st
     return { id: groups.id, band: groups.band ?? "" };
   });
   await db.run(
-    `CREATE OR REPLACE TEMP TABLE file_names (__path VARCHAR, __file_id VARCHAR, __file_band VARCHAR)`,
+    `CREATE OR REPLACE TABLE file_names (__path VARCHAR, __file_id VARCHAR, __file_band VARCHAR)`,
   );
   await db.append("file_names", [files.map((f) => f.path), names.map((n) => n.id), names.map((n) => n.band)]);
 }
