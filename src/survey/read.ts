@@ -149,10 +149,12 @@ function selection(
   const byFile = roles.id === undefined || settings.file_name !== undefined;
   const optional = (i: number | undefined, otherwise: string) => i === undefined ? otherwise : textCell(i);
   const { time, magnitude, error } = roles as Record<Role, number>;
+  const tooLong = layout?.delimiter === null ? `len(fields) > ${source.columns.length}` : "false";
+  const there = ["id", "time", "magnitude", "error"].map((role) => `__${role} IS NOT NULL`);
   const checks = [
-    ...(layout?.delimiter === null
-      ? [`WHEN len(fields) > ${source.columns.length} THEN 'more fields than columns'`]
-      : []),
+    // Most rows are usable, and then nothing else is looked at.
+    `WHEN NOT (${tooLong}) AND ${there.join(" AND ")} THEN NULL`,
+    `WHEN ${tooLong} THEN 'more fields than columns'`,
     `WHEN __id IS NULL THEN 'no id'`,
     ...Object.entries({ time, magnitude, error }).flatMap(([role, i]) => [
       `WHEN ${isEmpty(i)} THEN 'no ${role}'`,
@@ -172,9 +174,9 @@ function selection(
         ${id} AS __id,
         ${optional(roles.band, byFile ? "__file_band" : "NULL")} AS __band,
         ${optional(roles.class, "NULL")} AS __class,
-        ${numberCell(time)} AS __time,
-        TRY_CAST(${numberCell(magnitude)} AS FLOAT) AS __magnitude,
-        TRY_CAST(${numberCell(error)} AS FLOAT) AS __error
+        ${numberCell(time, "DOUBLE")} AS __time,
+        ${numberCell(magnitude, "FLOAT")} AS __magnitude,
+        ${numberCell(error, "FLOAT")} AS __error
       FROM ${source.from(files)}
       ${byFile ? "JOIN file_names ON __file = __path" : ""}))`;
 }
