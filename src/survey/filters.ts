@@ -132,12 +132,34 @@ function sortedDistinct(curve: Observations): Observations {
   let ascending = 1;
   while (ascending < n && compare(ascending - 1, ascending) < 0) ascending++;
   if (ascending >= n) return curve;
-  const order = new Uint32Array(n).map((_, i) => i).sort(compare);
-  const distinct = order.filter((row, i) => i === 0 || compare(order[i - 1], row) !== 0);
-  time.set(Float64Array.from(distinct, (row) => time[row]));
-  mag.set(Float32Array.from(distinct, (row) => mag[row]));
-  err.set(Float32Array.from(distinct, (row) => err[row]));
-  return part(curve, 0, distinct.length);
+  const order = mergeSorted(n, compare);
+  const times = time.slice(), mags = mag.slice(), errs = err.slice();
+  let distinct = 0;
+  for (let i = 0; i < n; i++) {
+    const row = order[i];
+    time[distinct] = times[row];
+    mag[distinct] = mags[row];
+    err[distinct] = errs[row];
+    if (distinct === 0 || compare(distinct - 1, distinct) !== 0) distinct++;
+  }
+  return part(curve, 0, distinct);
+}
+
+/** The numbers 0 to n in order, by merging runs of 1, 2, 4, …: faster than a typed array's own sort by a comparison. */
+function mergeSorted(n: number, compare: (a: number, b: number) => number): Uint32Array {
+  let order = new Uint32Array(n), merged = new Uint32Array(n);
+  for (let i = 0; i < n; i++) order[i] = i;
+  for (let run = 1; run < n; run *= 2) {
+    for (let start = 0; start < n; start += 2 * run) {
+      const middle = Math.min(start + run, n), end = Math.min(start + 2 * run, n);
+      for (let left = start, right = middle, at = start; at < end; at++) {
+        const takesLeft = right === end || left < middle && compare(order[left], order[right]) <= 0;
+        merged[at] = order[takesLeft ? left++ : right++];
+      }
+    }
+    [order, merged] = [merged, order];
+  }
+  return order;
 }
 
 /** Drops what is under the first or over the second percentile of the magnitudes. */
