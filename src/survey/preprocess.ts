@@ -23,6 +23,8 @@ import {
   readSplitFile,
   type SplitFileSettings,
 } from "./labels.ts";
+import { sharesOf } from "./memory.ts";
+import { duration } from "../progress.ts";
 import { type Progress, silent } from "./progress.ts";
 import { type ColumnSettings, type Reading, readObservations, refuse, type Unusable } from "./read.ts";
 import { assignSubsets, groupsOf, type Split, type Subset, subsets } from "./split.ts";
@@ -107,7 +109,7 @@ export async function preprocess(
   const settings = await resolved(given);
   await refuseForeignFolder(settings.output, "dataset.json", "a dataset folder");
   return await withWorkFolder(settings.output, async (folder) => {
-    const memory = shared(bytesOf(settings.memory_limit));
+    const memory = sharesOf(settings.memory_limit);
     using db = await Database.open(folder, { ...settings, memory_limit: `${memory.database}B` });
     const files = await findFiles(db, settings.input, "input");
     const listed = settings.split_file === undefined
@@ -139,7 +141,7 @@ export async function preprocess(
     using observations = new ObservationFiles(folder);
     await progress.stage(
       "sorting and filtering",
-      () => sortAndFilter(db, folder, filters, observations, memory.buckets),
+      () => sortAndFilter(db, folder, filters, observations, memory.buckets, progress),
     );
     const stages = await countStages(db, filters, dropsUnlisted);
     refuseNothing(stages);
@@ -178,18 +180,6 @@ export async function preprocess(
     });
     return description!;
   });
-}
-
-/** Bytes of a size such as 4GB or 512MiB. */
-function bytesOf(size: string): number {
-  const [, number, prefix, binary] = /^([\d.]+)\s*([KMGT])(i?)B$/i.exec(size)!;
-  return Number(number) * (binary ? 1024 : 1000) ** (1 + "KMGT".indexOf(prefix.toUpperCase()));
-}
-
-/** How the memory is shared: what the program takes itself (and DuckDB beside what it counts), DuckDB, unsorted observations. */
-function shared(limit: number): { database: number; buckets: number } {
-  const left = limit - Math.min(400e6, limit / 2);
-  return { database: Math.floor(0.6 * left), buckets: Math.floor(0.4 * left) };
 }
 
 /** Settings with the preset filled in, checked against each other. */
@@ -351,10 +341,13 @@ async function sortAndFilter(
   settings: FilterSettings,
   observations: ObservationFiles,
   bytes: number,
+  progress: Progress,
 ): Promise<void> {
   const counts = await db.rows<{ n: number }>(
     `SELECT CASE WHEN listed THEN n_sound ELSE 0 END AS n FROM light_curves ORDER BY lc`,
   );
+  const total = counts.reduce((sum, { n }) => sum + n, 0), start = performance.now();
+  let done = 0;
   await createSummary(db);
   using buckets = new Buckets(`${folder}/buckets`, counts.map(({ n }) => n), bytes);
   const filterComplete = async () => {
@@ -368,9 +361,17 @@ async function sortAndFilter(
   for await (const [lcs, times, mags, errs] of rows) {
     buckets.add(lcs as Int32Array, times as Float64Array, mags as Float32Array, errs as Float32Array);
     await filterComplete();
+    done += lcs.length;
+    progress.at(() => paceOf(done, total, (performance.now() - start) / 1000));
   }
   await filterComplete(); // light curves without rows
   if (!buckets.handedOut) throw new Failure("the files changed while they were read");
+}
+
+/** How far it is, how fast, and how long it still takes. */
+function paceOf(done: number, total: number, seconds: number): string {
+  return `${(done / 1e6).toFixed(1)} M observations, ${(done / seconds / 1e6).toFixed(2)} M/s, ` +
+    `${duration(seconds * (total / done - 1))} left`;
 }
 
 function refuseNothing(stages: Stage[]): void {
