@@ -588,7 +588,7 @@ const faults: Fault[] = [
   ),
   mounted(
     "a full disk: preprocess, dataset",
-    "size=64k",
+    "size=48k",
     ({ own, survey }) => ["preprocess", "--input", survey, "--output", `${own}/disk/out`],
     "OWN/disk/out cannot be written: the disk is full",
   ),

@@ -1,80 +1,114 @@
-/** The files of a dataset folder, written as DuckDB hands out the observations. */
+/** The files of a dataset folder. */
 import { createHash } from "node:crypto";
-import { Failure } from "../errors.ts";
 import { layOut } from "../files/safetensors.ts";
+import type { Observations } from "./buckets.ts";
 import { type Database, text } from "./duckdb.ts";
-import { LogHistogram, type Span } from "./histogram.ts";
+import { Histogram, type Span } from "./histogram.ts";
 
-/**
- * Writes `observations.safetensors`: mjd F64 [N] as given, mag F32 [N], err F32 [N], the light curves end to end.
- * @param lengths observations of each light curve, in order
- * @returns the span of the time between neighbouring observations of a light curve, in days
- */
-export async function writeObservations(
-  db: Database,
-  path: string,
-  lengths: readonly number[],
-): Promise<Span | null> {
-  const total = lengths.reduce((sum, length) => sum + length, 0);
-  const { head, tensors } = layOut({
-    mjd: { dtype: "F64", shape: [total] },
-    mag: { dtype: "F32", shape: [total] },
-    err: { dtype: "F32", shape: [total] },
-  });
-  await Deno.writeFile(path, head);
-  const steps = new LogHistogram();
-  let written = 0, curve = 0, left = lengths[0] ?? 0, lc = -1, last = NaN;
-  using mjd = new TensorWriter(path, tensors.get("mjd")!.start);
-  using mag = new TensorWriter(path, tensors.get("mag")!.start);
-  using err = new TensorWriter(path, tensors.get("err")!.start);
-  // `kept` was filled in order, and DuckDB hands rows out in that order; should it not, that is noticed below.
-  for await (const [lcs, times, mags, errs] of db.stream(`SELECT lc, time, mag, err FROM kept`)) {
-    for (let i = 0; i < lcs.length; i++) {
-      if (left === 0) {
-        left = lengths[++curve];
-        last = NaN;
-        if (lcs[i] <= lc) throw new Failure("the observations left DuckDB out of order");
-      } else if (written + i > 0 && lcs[i] !== lc) {
-        throw new Failure("the observations left DuckDB out of order");
-      }
-      lc = lcs[i];
-      if (times[i] < last) throw new Failure("the observations left DuckDB out of order");
-      if (!Number.isNaN(last)) steps.add(times[i] - last);
-      last = times[i];
-      left--;
-    }
-    mjd.write(times);
-    mag.write(mags);
-    err.write(errs);
-    written += lcs.length;
+/** The columns of `observations.safetensors`: the light curves end to end, times as given. */
+const columns = { mjd: "F64", mag: "F32", err: "F32" } as const;
+
+/** The observations that stay, on their way to `observations.safetensors`: how many they are is known at the end. */
+export class ObservationFiles implements Disposable {
+  readonly #mjd: ColumnWriter;
+  readonly #mag: ColumnWriter;
+  readonly #err: ColumnWriter;
+  readonly #steps = new Histogram();
+  readonly #magnitudes = new Histogram();
+  #count = 0;
+
+  /** @param folder where each column has a file of its own */
+  constructor(readonly folder: string) {
+    [this.#mjd, this.#mag, this.#err] = Object.keys(columns).map((name) =>
+      new ColumnWriter(`${folder}/${name}`)
+    );
   }
-  for (const tensor of [mjd, mag, err]) tensor.finish();
-  if (written !== total) throw new Failure(`${written} observations left DuckDB in place of ${total}`);
-  return steps.span();
+
+  [Symbol.dispose]() {
+    for (const column of [this.#mjd, this.#mag, this.#err]) column[Symbol.dispose]();
+  }
+
+  /**
+   * Adds light curves, end to end, each ordered by time.
+   * @param lengths observations of each
+   */
+  add({ time, mag, err }: Observations, lengths: Int32Array): void {
+    this.#mjd.write(time);
+    this.#mag.write(mag);
+    this.#err.write(err);
+    this.#count += time.length;
+    this.#magnitudes.add(mag);
+    const steps = new Float32Array(time.length);
+    let filled = 0, start = 0;
+    for (const length of lengths) {
+      for (let i = start + 1; i < start + length; i++) steps[filled++] = time[i] - time[i - 1];
+      start += length;
+    }
+    this.#steps.add(steps.subarray(0, filled));
+  }
+
+  /** The span of the magnitudes, and of the time between neighbouring observations of a light curve, in days. */
+  get spans(): { magnitudes: Span | null; timeSteps: Span | null } {
+    return { magnitudes: this.#magnitudes.span(), timeSteps: this.#steps.span() };
+  }
+
+  /**
+   * Writes the one file of all columns.
+   * @returns its SHA-256, in hexadecimal
+   */
+  async writeTo(path: string): Promise<string> {
+    for (const column of [this.#mjd, this.#mag, this.#err]) column.empty();
+    const shape = [this.#count];
+    const { head, tensors } = layOut(
+      Object.fromEntries(Object.entries(columns).map(([name, dtype]) => [name, { dtype, shape }])),
+    );
+    const hash = createHash("sha256");
+    using file = Deno.openSync(path, { create: true, truncate: true, write: true });
+    const write = (bytes: Uint8Array) => {
+      hash.update(bytes);
+      writeAll(file, bytes);
+    };
+    write(head);
+    // In the order in which they are laid out.
+    for (const name of tensors.keys()) {
+      for await (const bytes of piecesOf(`${this.folder}/${name}`)) write(bytes);
+      await Deno.remove(`${this.folder}/${name}`);
+    }
+    return hash.digest("hex");
+  }
 }
 
-/** Writes one tensor of a file from its start on, through a buffer that {@link finish} empties. */
-class TensorWriter implements Disposable {
-  #file: Deno.FsFile;
-  #buffer = new Uint8Array(1 << 20);
+function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+}
+
+/** A file piece by piece; a piece is valid only until the next is asked for. */
+async function* piecesOf(path: string): AsyncGenerator<Uint8Array> {
+  using file = await Deno.open(path, { read: true });
+  const buffer = new Uint8Array(1 << 20);
+  for (let n; (n = await file.read(buffer)) !== null;) yield buffer.subarray(0, n);
+}
+
+/** Writes a column's values, through a buffer. */
+class ColumnWriter implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #buffer = new Uint8Array(1 << 20);
   #filled = 0;
 
-  constructor(path: string, start: number) {
-    this.#file = Deno.openSync(path, { write: true });
-    this.#file.seekSync(start, Deno.SeekMode.Start);
+  constructor(path: string) {
+    this.#file = Deno.openSync(path, { create: true, truncate: true, write: true });
   }
 
   write(values: ArrayBufferView) {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    if (this.#filled + bytes.length > this.#buffer.length) this.finish();
+    if (this.#filled + bytes.length > this.#buffer.length) this.empty();
+    if (bytes.length > this.#buffer.length) return writeAll(this.#file, bytes);
     this.#buffer.set(bytes, this.#filled);
     this.#filled += bytes.length;
   }
 
-  finish() {
-    for (let done = 0; done < this.#filled;) {
-      done += this.#file.writeSync(this.#buffer.subarray(done, this.#filled));
-    }
+  empty() {
+    writeAll(this.#file, this.#buffer.subarray(0, this.#filled));
     this.#filled = 0;
   }
 
@@ -89,7 +123,8 @@ export async function writeMetadata(db: Database, path: string): Promise<void> {
     `COPY (
       SELECT id, nullif(band, '') AS band, class,
         (sum(n_final) OVER (ORDER BY lc) - n_final)::BIGINT AS "offset", n_final::INTEGER AS length, subset,
-        mean_magnitude, std_magnitude, skewness, kurtosis, mean_error, first_mjd, last_mjd
+        mean_magnitude, std_magnitude, nullif(skewness, 'NaN'::DOUBLE) AS skewness, nullif(kurtosis, 'NaN'::DOUBLE) AS kurtosis,
+        mean_error, first_mjd, last_mjd
       FROM summary JOIN light_curves USING (lc) JOIN subsets USING (id)
       WHERE n_final > 0 ORDER BY lc
     ) TO ${text(path)} (FORMAT parquet, COMPRESSION snappy)`,
@@ -99,8 +134,6 @@ export async function writeMetadata(db: Database, path: string): Promise<void> {
 /** SHA-256 of a file, in hexadecimal, without holding the file. */
 export async function checksum(path: string): Promise<string> {
   const hash = createHash("sha256");
-  using file = await Deno.open(path, { read: true });
-  const buffer = new Uint8Array(1 << 20);
-  for (let n; (n = await file.read(buffer)) !== null;) hash.update(buffer.subarray(0, n));
+  for await (const bytes of piecesOf(path)) hash.update(bytes);
   return hash.digest("hex");
 }

@@ -1,5 +1,5 @@
 /** DuckDB, as far as surveys need it: statements, small answers as rows, large ones as columns, columns in. */
-import type { DuckDBConnection, DuckDBInstance } from "npm:@duckdb/node-api@1.5.5-r.5";
+import type { DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from "npm:@duckdb/node-api@1.5.5-r.5";
 import { Failure, messageOf } from "../errors.ts";
 
 /** How much of the machine a database may use. */
@@ -80,18 +80,30 @@ export class Database implements Disposable {
   }
 
   /**
-   * A large answer, column by column in pieces of a few thousand rows, in the answer's order and in bounded memory.
-   * The columns must be numbers that are never null; a piece is valid only until the next is asked for.
+   * A large answer, column by column in pieces of a few thousand rows, in the answer's order and in bounded memory, beside which
+   * other statements may run. It sees no temporary table. The columns must be numbers that are never null; a piece is valid only
+   * until the next is asked for.
    */
   async *stream(sql: string): AsyncGenerator<(Int32Array | Float32Array | Float64Array)[]> {
-    const result = await explained(this.connection.stream(sql));
-    for (;;) {
-      const chunk = await explained(result.fetchChunk());
-      if (!chunk || chunk.rowCount === 0) return;
-      yield Array.from(
-        { length: chunk.columnCount },
-        (_, i) => itemsOf(chunk.getColumnVector(i)) as Float64Array,
-      );
+    // Another statement on the same connection would end the stream.
+    const connection = await this.instance.connect();
+    let next: Promise<DuckDBDataChunk | null> | undefined;
+    try {
+      const result = await explained(connection.stream(sql));
+      for (;;) {
+        next ??= explained(result.fetchChunk());
+        const chunk = await next;
+        if (!chunk || chunk.rowCount === 0) return;
+        next = explained(result.fetchChunk()); // DuckDB works on while the caller does
+        next.catch(() => {}); // it is thrown when it is waited for
+        yield Array.from(
+          { length: chunk.columnCount },
+          (_, i) => itemsOf(chunk.getColumnVector(i)) as Float64Array,
+        );
+      }
+    } finally {
+      await next?.catch(() => {});
+      connection.closeSync();
     }
   }
 

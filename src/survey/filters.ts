@@ -2,6 +2,7 @@
  * Which observations and light curves stay (Astromer 2, section 4.1): observations with impossible errors go, then the
  * tails of each light curve's magnitudes, then light curves that look like noise, then those that are too short.
  */
+import type { Bucket, Observations } from "./buckets.ts";
 import type { Database } from "./duckdb.ts";
 
 /** The thresholds. Observation filters always work; `trim` and `noise_filter` can be off. */
@@ -24,62 +25,29 @@ export interface FilterSettings {
   min_observations: number;
 }
 
-/**
- * Rows of one batch. A batch is whole light curves, so what a filter asks of a light curve is computed within one batch,
- * in bounded memory, however large the survey is.
- */
-const batchRows = 8_000_000;
-
-/**
- * From `clustered` (lc, time, mag, err; ordered by lc) makes
- * - `kept`: the observations that stay, ordered by lc, time, mag, err;
- * - `summary`: a row a light curve: how many observations are left after each filter (`n_range`, `n_unique`, `n_trim`, `n_noise`,
- *   `n_final`), and the moments of what is left after trimming.
- *
- * Percentiles interpolate linearly between order statistics. Moments are those of the sample itself, without small-sample corrections:
- * std = m2^(1/2), skewness = m3 / m2^(3/2), kurtosis = m4 / m2^2 - 3 (Fisher's excess; the paper does not say which, and
- * with a threshold of 10 the difference of 3 hardly matters). A constant light curve has neither skewness nor kurtosis (null).
- */
-export async function filterObservations(db: Database, settings: FilterSettings): Promise<void> {
-  await db.run(`CREATE TABLE kept (lc INTEGER, time DOUBLE, mag FLOAT, err FLOAT)`);
-  await db.run(
-    `CREATE TABLE summary (lc INTEGER, n_range BIGINT, n_unique BIGINT, n_trim BIGINT, n_noise BIGINT, n_final BIGINT,
-      mean_magnitude DOUBLE, std_magnitude DOUBLE, skewness DOUBLE, kurtosis DOUBLE, mean_error DOUBLE,
-      first_mjd DOUBLE, last_mjd DOUBLE, low DOUBLE, high DOUBLE)`,
-  );
-  const batches = await db.rows<{ first: number; last: number }>(
-    `SELECT min(lc) AS first, max(lc) AS last
-      FROM (SELECT lc, (sum(n_read) OVER (ORDER BY lc) // ${batchRows}) AS part FROM light_curves)
-      GROUP BY part ORDER BY first`,
-  );
-  const { threads } = await db.row<{ threads: number }>(`SELECT current_setting('threads') AS threads`);
-  for (const { first, last } of batches) {
-    await db.run(
-      `CREATE OR REPLACE TEMP TABLE batch AS
-        SELECT lc, time, mag, err, count(*) AS copies FROM clustered
-        WHERE lc BETWEEN ${first} AND ${last} AND ${inRange(settings)}
-        GROUP BY ALL ORDER BY ALL`,
-    );
-    const [low, high] = settings.trim
-      ? settings.trim_percentiles.map((percent) => `quantile_cont(mag::DOUBLE, ${percent / 100})`)
-      : ["min(mag)", "max(mag)"];
-    await db.run(
-      `CREATE OR REPLACE TEMP TABLE bounds AS
-        SELECT lc, sum(copies) AS n_range, count(*) AS n_unique, ${low} AS low, ${high} AS high FROM batch GROUP BY lc`,
-    );
-    // One thread adds in one order: the moments come out the same to the last bit, whatever the machine.
-    await db.run(`SET threads = 1`);
-    await db.run(summarised(settings));
-    await db.run(`SET threads = ${threads}`);
-    await db.run(
-      `INSERT INTO kept SELECT lc, time, mag, err FROM batch JOIN summary USING (lc)
-        WHERE n_final > 0 AND mag BETWEEN low AND high ORDER BY ALL`,
-    );
-  }
-  await db.run(`DROP TABLE IF EXISTS batch`);
+/** What the filters leave of a light curve, and what is known of it then. */
+export interface Filtered extends Observations {
+  /** Observations left after each filter: impossible errors and values, exact repeats, trimming, noise, length. */
+  left: readonly [range: number, unique: number, trim: number, noise: number, final: number];
+  /** Moments of what is left after trimming, not a number where there is none. */
+  moments: Moments;
 }
 
-function inRange({ min_error, max_error, magnitude_range }: FilterSettings): string {
+/**
+ * Moments of the sample itself, without small-sample corrections: std = m2^(1/2), skewness = m3 / m2^(3/2), kurtosis = m4 / m2^2 - 3
+ * (Fisher's excess; the paper does not say which, and with a threshold of 10 the difference of 3 hardly matters). A constant
+ * light curve has neither skewness nor kurtosis (not a number).
+ */
+export interface Moments {
+  mean: number;
+  std: number;
+  skewness: number;
+  kurtosis: number;
+  meanError: number;
+}
+
+/** The part of the filters that looks at one observation alone, as a condition in SQL on time, mag and err. */
+export function inRange({ min_error, max_error, magnitude_range }: FilterSettings): string {
   // Compared as FLOAT: 0.1 read as float32 is a little over the double 0.1.
   const magnitudes = magnitude_range &&
     `mag BETWEEN ${magnitude_range[0]}::FLOAT AND ${magnitude_range[1]}::FLOAT`;
@@ -90,38 +58,187 @@ function inRange({ min_error, max_error, magnitude_range }: FilterSettings): str
   ].join(" AND ");
 }
 
-function summarised(settings: FilterSettings): string {
-  const { noise_filter, noise_kurtosis, noise_skewness, noise_std, noise_criteria, min_observations } =
-    settings;
-  const criteria = [
-    `abs(kurtosis) > ${noise_kurtosis}`,
-    `abs(skewness) > ${noise_skewness}`,
-    `std > ${noise_std}`,
+/** The light curves of a bucket, filtered. */
+export interface FilteredBucket extends Observations {
+  /** Observations of each light curve that stay. */
+  lengths: Int32Array;
+  /** A row of the table `summary` for each light curve, by columns. */
+  summary: readonly (Int32Array | Float64Array)[];
+}
+
+/** Makes the table `summary`: how many observations of a light curve each filter leaves, and the moments after trimming. */
+export async function createSummary(db: Database): Promise<void> {
+  const counts = ["lc", "n_range", "n_unique", "n_trim", "n_noise", "n_final"];
+  const numbers = [
+    "mean_magnitude",
+    "std_magnitude",
+    "skewness",
+    "kurtosis",
+    "mean_error",
+    "first_mjd",
+    "last_mjd",
   ];
-  const signal = criteria.map((c) => `coalesce(${c}, false)`).join(
-    noise_criteria === "any" ? " OR " : " AND ",
-  );
-  return `
-    INSERT INTO summary
-    WITH trimmed AS (
-      SELECT lc, time, mag::DOUBLE AS mag, err::DOUBLE AS err FROM batch JOIN bounds USING (lc) WHERE mag BETWEEN low AND high),
-    means AS (
-      SELECT lc, count(*) AS n, avg(mag) AS mean, avg(err) AS mean_error, min(time) AS first, max(time) AS last
-      FROM trimmed GROUP BY lc),
-    central AS (
-      SELECT lc, avg(d ** 2) AS m2, avg(d ** 3) AS m3, avg(d ** 4) AS m4
-      FROM (SELECT lc, mag - mean AS d FROM trimmed JOIN means USING (lc)) GROUP BY lc),
-    moments AS (
-      SELECT lc, sqrt(m2) AS std,
-        CASE WHEN m2 > 0 THEN m3 / m2 ** 1.5 END AS skewness,
-        CASE WHEN m2 > 0 THEN m4 / m2 ** 2 - 3 END AS kurtosis
-      FROM central),
-    judged AS (
-      SELECT lc, CASE WHEN ${noise_filter ? signal : "true"} THEN n ELSE 0 END AS n_noise
-      FROM means JOIN moments USING (lc))
-    SELECT lc, n_range, n_unique, n, n_noise, CASE WHEN n_noise >= ${min_observations} THEN n_noise ELSE 0 END,
-      mean, std, skewness, kurtosis, mean_error, first, last, low, high
-    FROM bounds JOIN means USING (lc) JOIN moments USING (lc) JOIN judged USING (lc)`;
+  const columns = [...counts.map((name) => `${name} INTEGER`), ...numbers.map((name) => `${name} DOUBLE`)];
+  await db.run(`CREATE TABLE summary (${columns.join(", ")})`);
+}
+
+/** Filters the light curves of a bucket, in place. */
+export function filterBucket(bucket: Bucket, settings: FilterSettings): FilteredBucket {
+  const { first, starts } = bucket, size = starts.length - 1;
+  const lightCurves = Int32Array.from({ length: size }, (_, i) => first + i);
+  const counts = Array.from({ length: 5 }, () => new Int32Array(size));
+  const numbers = Array.from({ length: 7 }, () => new Float64Array(size));
+  let end = 0;
+  for (let i = 0; i < size; i++) {
+    const { left, moments, time, mag, err } = filterLightCurve(
+      part(bucket, starts[i], starts[i + 1]),
+      settings,
+    );
+    left.forEach((n, k) => counts[k][i] = n);
+    const { mean, std, skewness, kurtosis, meanError } = moments;
+    const row = [mean, std, skewness, kurtosis, meanError, time[0] ?? NaN, time.at(-1) ?? NaN];
+    row.forEach((value, k) => numbers[k][i] = value);
+    bucket.time.set(time, end);
+    bucket.mag.set(mag, end);
+    bucket.err.set(err, end);
+    end += time.length;
+  }
+  return { ...part(bucket, 0, end), lengths: counts[4], summary: [lightCurves, ...counts, ...numbers] };
+}
+
+/**
+ * Filters one light curve, in place.
+ * @param curve its observations that are {@link inRange}, in any order; they are changed
+ * @returns those that stay, ordered by time, magnitude and error (none, when the light curve goes), as a part of the same arrays
+ */
+export function filterLightCurve(curve: Observations, settings: FilterSettings): Filtered {
+  const inOrder = sortedDistinct(curve);
+  const trimmed = settings.trim ? trim(inOrder, settings.trim_percentiles) : inOrder;
+  const n = trimmed.time.length, moments = momentsOf(trimmed);
+  const noise = settings.noise_filter && !isSignal(moments, settings) ? 0 : n;
+  const final = noise >= settings.min_observations ? noise : 0;
+  const left = [curve.time.length, inOrder.time.length, n, noise, final] as const;
+  return { ...part(trimmed, 0, final), left, moments };
+}
+
+function part({ time, mag, err }: Observations, start: number, end: number): Observations {
+  return { time: time.subarray(start, end), mag: mag.subarray(start, end), err: err.subarray(start, end) };
+}
+
+/** Orders observations by time, magnitude and error, and drops exact repeats. */
+function sortedDistinct(curve: Observations): Observations {
+  const { time, mag, err } = curve, n = time.length;
+  const compare = (a: number, b: number) => time[a] - time[b] || mag[a] - mag[b] || err[a] - err[b];
+  let ascending = 1;
+  while (ascending < n && compare(ascending - 1, ascending) < 0) ascending++;
+  if (ascending >= n) return curve;
+  const order = mergeSorted(n, compare);
+  const times = time.slice(), mags = mag.slice(), errs = err.slice();
+  let distinct = 0;
+  for (let i = 0; i < n; i++) {
+    const row = order[i];
+    time[distinct] = times[row];
+    mag[distinct] = mags[row];
+    err[distinct] = errs[row];
+    if (distinct === 0 || compare(distinct - 1, distinct) !== 0) distinct++;
+  }
+  return part(curve, 0, distinct);
+}
+
+/** The numbers 0 to n in order, by merging runs of 1, 2, 4, …: faster than a typed array's own sort by a comparison. */
+function mergeSorted(n: number, compare: (a: number, b: number) => number): Uint32Array {
+  let order = new Uint32Array(n), merged = new Uint32Array(n);
+  for (let i = 0; i < n; i++) order[i] = i;
+  for (let run = 1; run < n; run *= 2) {
+    for (let start = 0; start < n; start += 2 * run) {
+      const middle = Math.min(start + run, n), end = Math.min(start + 2 * run, n);
+      for (let left = start, right = middle, at = start; at < end; at++) {
+        const takesLeft = right === end || left < middle && compare(order[left], order[right]) <= 0;
+        merged[at] = order[takesLeft ? left++ : right++];
+      }
+    }
+    [order, merged] = [merged, order];
+  }
+  return order;
+}
+
+/** Drops what is under the first or over the second percentile of the magnitudes. */
+function trim(curve: Observations, percentiles: readonly number[]): Observations {
+  const { time, mag, err } = curve, scratch = mag.slice();
+  const [low, high] = percentiles.map((percent) => quantile(scratch, percent / 100));
+  let kept = 0;
+  for (let i = 0; i < mag.length; i++) {
+    if (mag[i] < low || mag[i] > high) continue;
+    time[kept] = time[i];
+    mag[kept] = mag[i];
+    err[kept++] = err[i];
+  }
+  return part(curve, 0, kept);
+}
+
+/** A quantile, interpolated linearly between order statistics; reorders the values. */
+export function quantile(values: Float32Array, share: number): number {
+  const rank = (values.length - 1) * share, below = Math.floor(rank);
+  const low = orderStatistic(values, below);
+  if (rank === below) return low;
+  // What stands behind the order statistic is not less than it.
+  let next = Infinity;
+  for (let i = below + 1; i < values.length; i++) if (values[i] < next) next = values[i];
+  return low + (rank - below) * (next - low);
+}
+
+/** The value of a rank from 0, with no smaller one behind it and no larger one before it (Hoare 1961, "Find"). */
+function orderStatistic(values: Float32Array, rank: number): number {
+  let left = 0, right = values.length - 1;
+  while (left < right) {
+    const pivot = values[(left + right) >> 1];
+    let i = left, j = right;
+    while (i <= j) {
+      while (values[i] < pivot) i++;
+      while (pivot < values[j]) j--;
+      if (i > j) break;
+      const value = values[i];
+      values[i++] = values[j];
+      values[j--] = value;
+    }
+    if (j < rank) left = i;
+    if (rank < i) right = j;
+  }
+  return values[rank];
+}
+
+function momentsOf({ mag, err }: Observations): Moments {
+  const n = mag.length;
+  let sum = 0, errors = 0, m2 = 0, m3 = 0, m4 = 0;
+  for (let i = 0; i < n; i++) {
+    sum += mag[i];
+    errors += err[i];
+  }
+  const mean = sum / n;
+  for (let i = 0; i < n; i++) {
+    const d = mag[i] - mean, square = d * d;
+    m2 += square;
+    m3 += square * d;
+    m4 += square * square;
+  }
+  m2 /= n;
+  const std = Math.sqrt(m2);
+  return {
+    mean,
+    std,
+    skewness: m2 > 0 ? m3 / n / std ** 3 : NaN,
+    kurtosis: m2 > 0 ? m4 / n / m2 ** 2 - 3 : NaN,
+    meanError: errors / n,
+  };
+}
+
+function isSignal({ std, skewness, kurtosis }: Moments, settings: FilterSettings): boolean {
+  const met = [
+    Math.abs(kurtosis) > settings.noise_kurtosis,
+    Math.abs(skewness) > settings.noise_skewness,
+    std > settings.noise_std,
+  ];
+  return settings.noise_criteria === "any" ? met.includes(true) : !met.includes(false);
 }
 
 /** How much is left after a filter. */

@@ -31,11 +31,11 @@ const usableShare = season * 2 / 3;
  */
 export function visitTimes(random: Random, clear: Uint8Array, visits: number): Float64Array {
   const seasonStart = random.next() * year, rate = visits / (nights * usableShare);
-  const times: number[] = [];
+  const none = Math.exp(-rate), times: number[] = [];
   for (let night = 0; night < nights; night++) {
     const day = (night + seasonStart) % year;
     // The draw stands before the tests: whether a night is cloudy must not shift the star's other nights.
-    const count = poisson(random, rate);
+    const count = poisson(random, none);
     if (!clear[night] || day > season * year) continue;
     const transit = 0.5 - siderealShift * (day - season * year / 2) / 2;
     for (let k = 0; k < count; k++) times.push(firstNight + night + transit + 0.06 * random.normal());
@@ -43,11 +43,10 @@ export function visitTimes(random: Random, clear: Uint8Array, visits: number): F
   return Float64Array.from(times).map((time) => Math.round(time * 1e5) / 1e5).sort();
 }
 
-/** A Poisson number of a small mean (Knuth's product of uniforms). */
-function poisson(random: Random, mean: number): number {
-  const limit = Math.exp(-mean);
+/** A Poisson number of a small mean (Knuth's product of uniforms), given the probability of none. */
+function poisson(random: Random, none: number): number {
   let count = -1;
-  for (let product = 1; product > limit; count++) product *= random.next();
+  for (let product = 1; product > none; count++) product *= random.next();
   return Math.max(count, 0);
 }
 

@@ -1,6 +1,6 @@
 /** From survey files to a dataset folder, the whole way. */
 import { createHash } from "node:crypto";
-import { InputError } from "../errors.ts";
+import { Failure, InputError } from "../errors.ts";
 import {
   exists,
   makeFolder,
@@ -8,10 +8,19 @@ import {
   writeFolderAtomically,
   writeJson,
 } from "../files/atomic.ts";
-import { checksum, writeMetadata, writeObservations } from "./dataset_files.ts";
+import { Buckets } from "./buckets.ts";
+import { checksum, ObservationFiles, writeMetadata } from "./dataset_files.ts";
 import { Database, type Resources } from "./duckdb.ts";
 import { findFiles, type SurveyFile } from "./files.ts";
-import { type Count, countStages, filterObservations, type FilterSettings, type Stage } from "./filters.ts";
+import {
+  type Count,
+  countStages,
+  createSummary,
+  filterBucket,
+  type FilterSettings,
+  inRange,
+  type Stage,
+} from "./filters.ts";
 import type { Span } from "./histogram.ts";
 import {
   type LabelSettings,
@@ -20,6 +29,8 @@ import {
   readSplitFile,
   type SplitFileSettings,
 } from "./labels.ts";
+import { sharesOf } from "./memory.ts";
+import { duration } from "../progress.ts";
 import { type Progress, silent } from "./progress.ts";
 import { type ColumnSettings, type Reading, readObservations, refuse, type Unusable } from "./read.ts";
 import { assignSubsets, groupsOf, type Split, type Subset, subsets } from "./split.ts";
@@ -104,7 +115,8 @@ export async function preprocess(
   const settings = await resolved(given);
   await refuseForeignFolder(settings.output, "dataset.json", "a dataset folder");
   return await withWorkFolder(settings.output, async (folder) => {
-    using db = await Database.open(folder, settings);
+    const memory = sharesOf(settings.memory_limit);
+    using db = await Database.open(folder, { ...settings, memory_limit: `${memory.database}B` });
     const files = await findFiles(db, settings.input, "input");
     const listed = settings.split_file === undefined
       ? undefined
@@ -114,14 +126,14 @@ export async function preprocess(
 
     const reading = await progress.stage(
       `reading ${files.length} files`,
-      () => readObservations(db, files, settings),
+      () => readObservations(db, files, settings, inRange(settings as FilterSettings)),
     );
     if (settings.strict) refuse(reading.unusable);
     const dropsUnlisted = settings.unlisted === "drop";
-    const warnings = await progress.stage("sorting by light curve", async () => {
+    const warnings = await progress.stage("counting light curves", async () => {
       await gatherLightCurves(db, files, reading);
       if (dropsUnlisted) await keepListed(db, [...listed!.keys()]);
-      return [...await checkLabels(db, settings), ...await clusterObservations(db, settings)];
+      return [...await checkLabels(db, settings), ...await checkMagnitudes(db, settings)];
     });
     if (reading.idFromFile) warnings.push("every file is one light curve, its id taken from the file's name");
 
@@ -132,7 +144,11 @@ export async function preprocess(
     settings.trim ??= labelled === 0;
     settings.noise_filter ??= labelled === 0;
     const filters = settings as PreprocessSettings & FilterSettings;
-    await progress.stage("filtering", () => filterObservations(db, filters));
+    using observations = new ObservationFiles(folder);
+    await progress.stage(
+      "sorting and filtering",
+      () => sortAndFilter(db, folder, filters, observations, memory.buckets, progress),
+    );
     const stages = await countStages(db, filters, dropsUnlisted);
     refuseNothing(stages);
 
@@ -154,15 +170,17 @@ export async function preprocess(
 
     let description: DatasetDescription;
     await writeFolderAtomically(settings.output, async (temporary) => {
-      const timeSteps = await progress.stage("writing observations", async () => {
-        const rows = await db.rows<{ n: number }>(
-          `SELECT n_final AS n FROM summary WHERE n_final > 0 ORDER BY lc`,
-        );
-        return writeObservations(db, `${temporary}/observations.safetensors`, rows.map(({ n }) => n));
-      });
+      const written = await progress.stage(
+        "writing observations",
+        () => observations.writeTo(`${temporary}/observations.safetensors`),
+      );
       description = await progress.stage("writing metadata", async () => {
         await writeMetadata(db, `${temporary}/metadata.parquet`);
-        return describe(db, temporary, { settings, files, reading, stages, warnings, timeSteps });
+        const checksums = {
+          "metadata.parquet": await checksum(`${temporary}/metadata.parquet`),
+          "observations.safetensors": written,
+        };
+        return describe(db, { settings, files, reading, stages, warnings, checksums, ...observations.spans });
       });
       await writeJson(`${temporary}/dataset.json`, description);
     });
@@ -248,19 +266,14 @@ async function withWorkFolder<T>(output: string, work: (folder: string) => Promi
   }
 }
 
-/** Makes `light_curves` (lc, id, band, class, n_read, listed): lc counts from 0, by id (as numbers if all are), then band. */
+/** Makes `light_curves` (lc, id, band, class, n_read, n_sound, n_odd, listed; key, read_band as in `raw`) of what was found: lc counts from 0, by id (as numbers if all are), then band. */
 async function gatherLightCurves(
   db: Database,
   files: readonly SurveyFile[],
   { unusable }: Reading,
 ): Promise<void> {
-  await db.run(
-    `CREATE TEMP TABLE found AS
-      SELECT id, band, count(*) AS n_read, min(class) AS class, max(class) AS other
-      FROM raw WHERE reason IS NULL GROUP BY id, band`,
-  );
   const { n, numbers } = await db.row<{ n: number; numbers: boolean }>(
-    `SELECT count(*) AS n, bool_and(regexp_full_match(id, '-?[0-9]{1,18}')) AS numbers FROM found`,
+    `SELECT count(*) AS n, bool_and(regexp_full_match(key::VARCHAR, '-?[0-9]{1,18}')) AS numbers FROM found WHERE reason IS NULL`,
   );
   if (n === 0) {
     const why = unusable.map(({ reason, rows, example }) => `; ${reason}: ${rows} rows, e.g. ${example}`)
@@ -272,15 +285,15 @@ async function gatherLightCurves(
     );
   }
   const [two] = await db.rows<{ id: string; class: string; other: string }>(
-    `SELECT id, class, other FROM found WHERE class <> other ORDER BY id LIMIT 1`,
+    `SELECT key::VARCHAR AS id, class, other FROM found WHERE reason IS NULL AND class <> other ORDER BY id LIMIT 1`,
   );
   if (two) throw new InputError(`object "${two.id}" has two classes, "${two.class}" and "${two.other}"`);
   await db.run(
     `CREATE TABLE light_curves AS
       SELECT (row_number() OVER (ORDER BY ${numbers ? "id::BIGINT" : "id"}, found.band) - 1)::INTEGER AS lc,
-        id, found.band AS read_band, coalesce(nullif(found.band, ''), labels.band, '') AS band,
-        coalesce(labels.class, found.class) AS class, n_read, true AS listed
-      FROM found LEFT JOIN labels USING (id) ORDER BY lc`,
+        id, key, found.band AS read_band, coalesce(nullif(found.band, ''), labels.band, '') AS band,
+        coalesce(labels.class, found.class) AS class, n_read, n_sound, n_odd, true AS listed
+      FROM (SELECT *, key::VARCHAR AS id FROM found WHERE reason IS NULL) AS found LEFT JOIN labels USING (id) ORDER BY lc`,
   );
 }
 
@@ -307,24 +320,20 @@ async function checkLabels(db: Database, { labels }: PreprocessSettings): Promis
     : [`${all - matched} of ${all} light curves are not in ${labels}: they have no class`];
 }
 
-/** Makes `clustered` (lc, time, mag, err; ordered by lc) from the usable rows, which may be larger than memory. */
-async function clusterObservations(
-  db: Database,
-  { magnitude_range }: PreprocessSettings,
-): Promise<string[]> {
-  await db.run(
-    `CREATE TABLE clustered AS
-      SELECT lc, time, mag, err
-      FROM raw JOIN light_curves ON raw.id = light_curves.id AND raw.band = light_curves.read_band
-      WHERE reason IS NULL AND listed ORDER BY lc`,
-  );
-  await db.run(`DROP TABLE raw`);
-  const { all, odd, large, thousands, example } = await db.row<Record<string, number>>(
-    `SELECT count(*) AS "all", count(*) FILTER (mag NOT BETWEEN -5 AND 40) AS odd, count(*) FILTER (abs(mag) > 100) AS large,
-      count(*) FILTER (mag BETWEEN 2000 AND 40000) AS thousands, mode(mag) FILTER (mag NOT BETWEEN -5 AND 40) AS example
-      FROM clustered WHERE isfinite(mag)`,
+/**
+ * What is odd about the magnitudes, as warnings.
+ * @throws {InputError} when most are no magnitudes
+ */
+async function checkMagnitudes(db: Database, { magnitude_range }: PreprocessSettings): Promise<string[]> {
+  const { odd } = await db.row<{ odd: number }>(
+    `SELECT sum(n_odd) AS odd FROM light_curves WHERE listed`,
   );
   if (odd === 0) return [];
+  const { all, large, thousands, example } = await db.row<Record<string, number>>(
+    `SELECT count(*) AS "all", count(*) FILTER (abs(mag) > 100) AS large,
+      count(*) FILTER (mag BETWEEN 2000 AND 40000) AS thousands, mode(mag) FILTER (mag NOT BETWEEN -5 AND 40) AS example
+      FROM ${usableRows} WHERE isfinite(mag)`,
+  );
   const often = Number(Math.fround(example).toPrecision(7));
   if (2 * large > all && magnitude_range === undefined) {
     const guess = 2 * thousands > all
@@ -339,6 +348,50 @@ async function clusterObservations(
     `${odd} magnitudes are outside of -5 to 40 (most often ${often}): fluxes, millimagnitudes, or a mark for "no value"? ` +
     `They are kept; --magnitude-range drops them`,
   ];
+}
+
+/** The observations that can be used, with the number of their light curve. */
+const usableRows = `(SELECT lc, time, mag, err
+  FROM raw JOIN light_curves ON raw.id = light_curves.key AND raw.band = light_curves.read_band WHERE reason IS NULL AND listed)`;
+
+/** Brings the observations in order and filters them: those that stay go to `observations`, what became of each light curve to `summary`. */
+async function sortAndFilter(
+  db: Database,
+  folder: string,
+  settings: FilterSettings,
+  observations: ObservationFiles,
+  bytes: number,
+  progress: Progress,
+): Promise<void> {
+  const counts = await db.rows<{ n: number }>(
+    `SELECT CASE WHEN listed THEN n_sound ELSE 0 END AS n FROM light_curves ORDER BY lc`,
+  );
+  const total = counts.reduce((sum, { n }) => sum + n, 0), start = performance.now();
+  let done = 0;
+  await createSummary(db);
+  using buckets = new Buckets(`${folder}/buckets`, counts.map(({ n }) => n), bytes);
+  const filterComplete = async () => {
+    for (const bucket of buckets.complete()) {
+      const { lengths, summary, ...kept } = filterBucket(bucket, settings);
+      observations.add(kept, lengths);
+      await db.append("summary", summary);
+    }
+  };
+  const rows = db.stream(`SELECT lc, time, mag, err FROM ${usableRows} WHERE ${inRange(settings)}`);
+  for await (const [lcs, times, mags, errs] of rows) {
+    buckets.add(lcs as Int32Array, times as Float64Array, mags as Float32Array, errs as Float32Array);
+    await filterComplete();
+    done += lcs.length;
+    progress.at(() => paceOf(done, total, (performance.now() - start) / 1000));
+  }
+  await filterComplete(); // light curves without rows
+  if (!buckets.handedOut) throw new Failure("the files changed while they were read");
+}
+
+/** How far it is, how fast, and how long it still takes. */
+function paceOf(done: number, total: number, seconds: number): string {
+  return `${(done / 1e6).toFixed(1)} M observations, ${(done / seconds / 1e6).toFixed(2)} M/s, ` +
+    `${duration(seconds * (total / done - 1))} left`;
 }
 
 function refuseNothing(stages: Stage[]): void {
@@ -357,34 +410,23 @@ interface Facts {
   reading: Reading;
   stages: Stage[];
   warnings: string[];
+  checksums: Record<string, string>;
+  magnitudes: Span | null;
   timeSteps: Span | null;
 }
 
-async function describe(db: Database, folder: string, facts: Facts): Promise<DatasetDescription> {
-  const { settings, files, reading, stages, warnings, timeSteps } = facts;
+async function describe(db: Database, facts: Facts): Promise<DatasetDescription> {
+  const { settings, files, reading, stages, warnings, checksums, magnitudes, timeSteps } = facts;
   const { first, last } = await db.row<{ first: number; last: number }>(
-    `SELECT min(time) AS first, max(time) AS last FROM kept`,
+    `SELECT min(first_mjd) AS first, max(last_mjd) AS last FROM summary WHERE n_final > 0`,
   );
   const time = timeSystem(first, last);
-  // A hundredth of a magnitude is fine enough for a median, and can be counted in any amount of data.
-  const magnitudes = await db.row<Span>(
-    `WITH counts AS (SELECT round(mag, 2) AS m, count(*) AS n, min(mag) AS low, max(mag) AS high FROM kept GROUP BY m),
-      below AS (SELECT *, sum(n) OVER (ORDER BY m) AS upto, sum(n) OVER () AS total FROM counts)
-      SELECT min(low) AS min, min(m) FILTER (upto * 2 >= total) AS median, max(high) AS max FROM below`,
-  );
   const sides = await db.rows<Count & { subset: Subset }>(
     `SELECT subset, count(*) AS light_curves, sum(n_final) AS observations
       FROM summary JOIN light_curves USING (lc) JOIN subsets USING (id) WHERE n_final > 0 GROUP BY subset`,
   );
   const rank = ({ subset }: { subset: Subset }) => subsets.indexOf(subset);
   const end = stages.at(-1)!;
-  const checksums = Object.fromEntries(
-    await Promise.all(
-      ["metadata.parquet", "observations.safetensors"].map(async (file) =>
-        [file, await checksum(`${folder}/${file}`)] as const
-      ),
-    ),
-  );
   return {
     format: "astromer-dataset",
     version: 1,
@@ -405,7 +447,7 @@ async function describe(db: Database, folder: string, facts: Facts): Promise<Dat
     unusable: reading.unusable,
     warnings: [...warnings, ...time.warnings],
     time_system: time.system,
-    magnitudes,
+    magnitudes: magnitudes!,
     time_steps: timeSteps,
     checksums,
     fingerprint: createHash("sha256").update(Object.values(checksums).join("\n")).digest("hex"),

@@ -43,28 +43,45 @@ const largest = { time: 1e7, magnitude: 1e10, error: 1e10 };
 const filesAtOnce = 2000;
 
 /**
- * Fills the table `raw` (id, band, class VARCHAR; time DOUBLE in days; mag, err FLOAT in magnitudes; reason VARCHAR, null when
- * the row is usable). `band` is '' where there is none.
+ * Makes `raw` (id, band, class VARCHAR; time DOUBLE in days; mag, err FLOAT in magnitudes; reason VARCHAR, null when the row is
+ * usable), and from it `found`: a row for each reason, id and band. `band` is '' where there is none. Of Parquet, which is read faster
+ * than a copy of it, `raw` is a view, in which whole numbers as ids stay numbers; text is taken apart once, into a table.
+ * @param inRange a condition on an observation's time, mag and err, counted in `n_sound`
  * @throws {InputError} when a needed column is not there, or a file cannot be read
  */
 export async function readObservations(
   db: Database,
   files: readonly SurveyFile[],
   settings: ColumnSettings,
+  inRange: string,
 ): Promise<Reading> {
-  await db.run(
-    `CREATE TABLE raw (id VARCHAR, band VARCHAR, class VARCHAR, time DOUBLE, mag FLOAT, err FLOAT, reason VARCHAR,
-      file VARCHAR, row BIGINT, cells VARCHAR[])`,
-  );
   const sources = await sourcesOf(db, files);
   const mapped = sources.map((source) => mapColumns(source, settings, files.length));
+  const viewed = sources.length === 1 && sources[0].layout === undefined && files.length <= filesAtOnce;
+  if (!viewed) {
+    await db.run(
+      `CREATE TABLE raw (id VARCHAR, band VARCHAR, class VARCHAR, time DOUBLE, mag FLOAT, err FLOAT, reason VARCHAR,
+        file VARCHAR, row BIGINT, cells VARCHAR[])`,
+    );
+  }
   for (const [k, source] of sources.entries()) {
     for (let start = 0; start < source.files.length; start += filesAtOnce) {
       const some = source.files.slice(start, start + filesAtOnce);
       if (mapped[k].id === undefined || settings.file_name) await nameFiles(db, some, settings.file_name);
-      await readable(some, db.run(insertion(source, mapped[k], some, settings)));
+      const id = mapped[k].id !== undefined && viewed ? source.idCell(mapped[k].id) : undefined;
+      const rows = selection(source, mapped[k], some, settings, id);
+      await readable(some, db.run(`${viewed ? "CREATE VIEW raw AS" : "INSERT INTO raw"} ${rows}`));
     }
   }
+  await readable(
+    files,
+    db.run(
+      `CREATE TEMP TABLE found AS
+        SELECT reason, id AS key, band, count(*) AS n_read, min(class) AS class, max(class) AS other, min(file) AS file,
+          count(*) FILTER (${inRange}) AS n_sound, count(*) FILTER (isfinite(mag) AND mag NOT BETWEEN -5 AND 40) AS n_odd
+        FROM raw GROUP BY reason, id, band`,
+    ),
+  );
   return {
     unusable: [...await unusableRows(db, sources, mapped), ...await rejectedRows(db)],
     columns: sources.map((source, k) => ({
@@ -118,26 +135,33 @@ async function nameFiles(db: Database, files: readonly SurveyFile[], pattern: st
     return { id: groups.id, band: groups.band ?? "" };
   });
   await db.run(
-    `CREATE OR REPLACE TEMP TABLE file_names (__path VARCHAR, __file_id VARCHAR, __file_band VARCHAR)`,
+    `CREATE OR REPLACE TABLE file_names (__path VARCHAR, __file_id VARCHAR, __file_band VARCHAR)`,
   );
   await db.append("file_names", [files.map((f) => f.path), names.map((n) => n.id), names.map((n) => n.band)]);
 }
 
-function insertion(
+/** The rows of `raw` that some files hold. */
+function selection(
   source: Source,
   roles: Mapping,
   files: readonly SurveyFile[],
   settings: ColumnSettings,
+  id = roles.id === undefined ? "__file_id" : source.textCell(roles.id),
 ): string {
   const { layout, textCell, numberCell, isEmpty } = source;
   const byFile = roles.id === undefined || settings.file_name !== undefined;
   const optional = (i: number | undefined, otherwise: string) => i === undefined ? otherwise : textCell(i);
   const { time, magnitude, error } = roles as Record<Role, number>;
   const beyond = (role: string) => largest[role as keyof typeof largest];
+  const tooLong = layout?.delimiter === null ? `len(fields) > ${source.columns.length}` : "false";
+  const usable = [
+    "__id IS NOT NULL",
+    ...Object.keys(largest).map((role) => `abs(__${role}) <= ${beyond(role)}`),
+  ];
   const checks = [
-    ...(layout?.delimiter === null
-      ? [`WHEN len(fields) > ${source.columns.length} THEN 'more fields than columns'`]
-      : []),
+    // Most rows are usable, and then nothing else is looked at.
+    `WHEN NOT (${tooLong}) AND ${usable.join(" AND ")} THEN NULL`,
+    `WHEN ${tooLong} THEN 'more fields than columns'`,
     `WHEN __id IS NULL THEN 'no id'`,
     ...Object.entries({ time, magnitude, error }).flatMap(([role, i]) => [
       `WHEN ${isEmpty(i)} THEN 'no ${role}'`,
@@ -150,17 +174,19 @@ function insertion(
   const cells = [roles.id, time, magnitude, error].map((i) => optional(i, "NULL"));
   const ifBad = (value: string) => `CASE WHEN __reason IS NOT NULL THEN ${value} END`;
   return `
-    INSERT INTO raw
-    SELECT __id, coalesce(__band, ''), __class, __time, __magnitude, __error, __reason,
-      ${ifBad("__file")}, ${ifBad(layout ? "NULL" : "file_row_number + 1")}, ${ifBad(`[${cells.join(", ")}]`)}
+    SELECT __id AS id, coalesce(__band, '') AS band, __class::VARCHAR AS class, __time AS time, __magnitude AS mag, __error AS err,
+      __reason AS reason, ${ifBad("__file")} AS file, ${
+    ifBad(layout ? "NULL" : "file_row_number + 1")
+  } AS row,
+      ${ifBad(`[${cells.join(", ")}]`)} AS cells
     FROM (SELECT *, CASE ${checks.join(" ")} END AS __reason FROM (
       SELECT *,
-        ${optional(roles.id, "__file_id")} AS __id,
+        ${id} AS __id,
         ${optional(roles.band, byFile ? "__file_band" : "NULL")} AS __band,
         ${optional(roles.class, "NULL")} AS __class,
-        ${numberCell(time)} AS __time,
-        TRY_CAST(${numberCell(magnitude)} AS FLOAT) AS __magnitude,
-        TRY_CAST(${numberCell(error)} AS FLOAT) AS __error
+        ${numberCell(time, "DOUBLE")} AS __time,
+        ${numberCell(magnitude, "FLOAT")} AS __magnitude,
+        ${numberCell(error, "FLOAT")} AS __error
       FROM ${source.from(files)}
       ${byFile ? "JOIN file_names ON __file = __path" : ""}))`;
 }
@@ -173,7 +199,7 @@ interface BadRow {
 
 async function unusableRows(db: Database, sources: Source[], mapped: Mapping[]): Promise<Unusable[]> {
   const reasons = await db.rows<{ reason: string; rows: number; file: string }>(
-    `SELECT reason, count(*) AS rows, min(file) AS file FROM raw WHERE reason IS NOT NULL GROUP BY reason
+    `SELECT reason, sum(n_read) AS rows, min(file) AS file FROM found WHERE reason IS NOT NULL GROUP BY reason
       ORDER BY rows DESC, reason`,
   );
   const found: Unusable[] = [];

@@ -2,61 +2,11 @@
 import { InputError } from "../errors.ts";
 import { flush, refuseForeignFolder, writeFolderAtomically } from "../files/atomic.ts";
 import { duration } from "../progress.ts";
-import { seeded } from "../random.ts";
 import { Database, type Resources, text } from "./duckdb.ts";
-import { clearNights, meanMagnitude, measure, visitTimes } from "./observing.ts";
 import { type Progress, silent } from "./progress.ts";
+import type { Order, SimulatedLightCurves } from "./simulated_light_curves.ts";
 import { variableTypes } from "./variable_stars.ts";
-
-/** A simulated light curve. */
-export interface SimulatedLightCurve {
-  /** Index into {@link variableTypes}. */
-  label: number;
-  /** True period in days. */
-  period: number;
-  /** MJD, ascending. */
-  mjd: Float64Array;
-  /** Magnitudes and their stated errors. */
-  mag: Float32Array;
-  err: Float32Array;
-}
-
-/**
- * Draws light curve number `index` of the survey named by `seed`. Each has random numbers of its own: it is the same in a
- * survey of ten and of a million.
- * @param clear the survey's nights, from `clearNights(seed)`
- * @param visits visits on average; stars differ by about a factor of 1.5, and the faint ones lose some
- */
-export function simulateLightCurve(
-  seed: number,
-  index: number,
-  clear: Uint8Array,
-  visits: number,
-): SimulatedLightCurve {
-  const random = seeded(seed, 1, index);
-  const label = random.integer(variableTypes.length);
-  const star = variableTypes[label].draw(random), mean = meanMagnitude(random);
-  const spread = 0.4, own = visits * Math.exp(spread * random.normal() - spread ** 2 / 2);
-  const times = visitTimes(random, clear, own);
-  const mjd = new Float64Array(times.length),
-    mag = new Float32Array(times.length),
-    err = new Float32Array(times.length);
-  let n = 0;
-  for (const time of times) {
-    const measured = measure(random, mean + star.change(time));
-    if (measured === null) continue;
-    mjd[n] = time;
-    mag[n] = measured.mag;
-    err[n++] = measured.err;
-  }
-  return {
-    label,
-    period: star.period,
-    mjd: mjd.subarray(0, n),
-    mag: mag.subarray(0, n),
-    err: err.subarray(0, n),
-  };
-}
+import { inWorkers } from "./workers.ts";
 
 /** What a simulation can be told. */
 export interface SimulateSettings extends Resources {
@@ -82,7 +32,7 @@ export interface Simulated {
 
 /**
  * Writes a survey as `observations/000.parquet`, … (newID, mjd, mag, errmag) and `metadata.parquet` (newID, ID, Class, Band, Label,
- * shard, n_obs, period), one shard in memory at a time. The folder appears when it is complete.
+ * shard, n_obs, period), a few shards in memory at a time: one a thread, and one that is written. The folder appears when it is complete.
  * @throws {InputError} when neither or both of light_curves and observations are given
  */
 export async function simulate(settings: SimulateSettings, progress: Progress = silent): Promise<Simulated> {
@@ -97,57 +47,47 @@ export async function simulate(settings: SimulateSettings, progress: Progress = 
     `CREATE TABLE metadata ("newID" INTEGER, "ID" VARCHAR, "Class" VARCHAR, "Band" VARCHAR, "Label" INTEGER,
       shard VARCHAR, n_obs INTEGER, period DOUBLE)`,
   );
-  const clear = clearNights(seed), start = performance.now();
-  let done = 0, written = 0, shards = 0;
+  const shards = Math.max(1, Math.round(total * mean_length / settings.shard_observations));
+  const perShard = Math.ceil(total / shards);
+  const orders = Array.from({ length: Math.ceil(total / perShard) }, (_, k): Order => {
+    const first = k * perShard;
+    return { seed, first, count: Math.min(perShard, total - first), visits: mean_length };
+  });
+  const threads = settings.threads ?? navigator.hardwareConcurrency, start = performance.now();
+  let done = 0, written = 0;
   await progress.stage(
     `simulating ${total} light curves`,
     () =>
       writeFolderAtomically(output, async (folder) => {
         await Deno.mkdir(`${folder}/observations`);
-        while (done < total) {
-          const shard = `${String(shards++).padStart(3, "0")}.${format}`;
-          const curves: SimulatedLightCurve[] = [];
-          let rows = 0;
-          const first = done;
-          while (done < total && rows < settings.shard_observations) {
-            const curve = simulateLightCurve(seed, done++, clear, mean_length);
-            curves.push(curve);
-            rows += curve.mjd.length;
-            progress.at(() => paceOf(done, total, written + rows, performance.now() - start));
-          }
-          await writeShard(db, `${folder}/observations/${shard}`, format, first, curves, rows);
-          await appendMetadata(db, shard, first, curves);
-          written += rows;
+        const parts = inWorkers<Order, SimulatedLightCurves>(
+          new URL("./simulate_worker.ts", import.meta.url),
+          orders,
+          threads,
+        );
+        for await (const part of parts) {
+          const shard = `${String(part.first / perShard).padStart(3, "0")}.${format}`;
+          await writeShard(db, `${folder}/observations/${shard}`, format, part);
+          await appendMetadata(db, shard, part);
+          done += part.lengths.length;
+          written += part.mjd.length;
+          progress.at(() => paceOf(done, total, written, performance.now() - start));
         }
         await flush(`${folder}/observations`);
         await copyTo(db, `SELECT * FROM metadata`, `${folder}/metadata.${format}`, format);
       }),
   );
-  return { light_curves: total, observations: written, shards };
+  return { light_curves: total, observations: written, shards: orders.length };
 }
 
 async function writeShard(
   db: Database,
   path: string,
   format: SimulateSettings["format"],
-  first: number,
-  curves: SimulatedLightCurve[],
-  rows: number,
+  { ids, mjd, mag, err }: SimulatedLightCurves,
 ): Promise<void> {
-  const id = new Int32Array(rows),
-    mjd = new Float64Array(rows),
-    mag = new Float32Array(rows),
-    err = new Float32Array(rows);
-  let at = 0;
-  for (const [i, curve] of curves.entries()) {
-    id.fill(first + i, at, at + curve.mjd.length);
-    mjd.set(curve.mjd, at);
-    mag.set(curve.mag, at);
-    err.set(curve.err, at);
-    at += curve.mjd.length;
-  }
   await db.run(`CREATE OR REPLACE TABLE shard ("newID" INTEGER, mjd DOUBLE, mag FLOAT, errmag FLOAT)`);
-  await db.append("shard", [id, mjd, mag, err]);
+  await db.append("shard", [ids, mjd, mag, err]);
   await copyTo(db, `SELECT * FROM shard`, path, format);
   await flush(path);
 }
@@ -155,18 +95,18 @@ async function writeShard(
 function appendMetadata(
   db: Database,
   shard: string,
-  first: number,
-  curves: SimulatedLightCurve[],
+  { first, labels, periods, lengths }: SimulatedLightCurves,
 ): Promise<void> {
+  const ids = labels.map((_, i) => first + i);
   return db.append("metadata", [
-    Int32Array.from(curves, (_, i) => first + i),
-    curves.map((_, i) => `SIM${String(first + i).padStart(8, "0")}`),
-    curves.map(({ label }) => variableTypes[label].name),
-    curves.map(() => "V"),
-    Int32Array.from(curves, ({ label }) => label),
-    curves.map(() => shard),
-    Int32Array.from(curves, ({ mjd }) => mjd.length),
-    Float64Array.from(curves, ({ period }) => period),
+    ids,
+    Array.from(ids, (id) => `SIM${String(id).padStart(8, "0")}`),
+    Array.from(labels, (label) => variableTypes[label].name),
+    Array.from(labels, () => "V"),
+    labels,
+    Array.from(labels, () => shard),
+    lengths,
+    periods,
   ]);
 }
 

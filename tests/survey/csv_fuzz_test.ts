@@ -71,11 +71,11 @@ testIn("ten thousand damaged rows: left out and counted, or read as they stand",
       return i < 10 ? whole : damage(whole, random);
     });
     await Deno.writeFile(path, bytesOf(["id,mjd,mag,err", ...rows, ""].join("\n")));
-    const reading = await readObservations(db, [fileAt(path, "input")], {});
+    const reading = await readObservations(db, [fileAt(path, "input")], {}, "true");
     const read = await db.rows<Record<string, string | number>>(
       `SELECT id, time, mag, err FROM raw WHERE reason IS NULL`,
     );
-    for (const table of ["raw", "reject_errors", "reject_scans"]) {
+    for (const table of ["raw", "found", "reject_errors", "reject_scans"]) {
       await db.run(`DROP TABLE IF EXISTS ${table}`);
     }
     // Blanks about a value mean nothing, though a tab may stay at an id.

@@ -1,6 +1,8 @@
 import { InputError } from "../../src/errors.ts";
 import { clearNights, errorAt } from "../../src/survey/observing.ts";
-import { simulate, simulateLightCurve, type SimulateSettings } from "../../src/survey/simulate.ts";
+import { checksum } from "../../src/survey/dataset_files.ts";
+import { simulate, type SimulateSettings } from "../../src/survey/simulate.ts";
+import { simulateLightCurve } from "../../src/survey/simulated_light_curves.ts";
 import { variableTypes } from "../../src/survey/variable_stars.ts";
 import {
   assertAlmostEquals,
@@ -129,6 +131,32 @@ testIn("shards and metadata agree, in Parquet and CSV, and preprocess reads them
   assertEquals(a.warnings, []);
   assertEquals(a.fingerprint, b.fingerprint);
   assertEquals(Object.keys(a.classes).length, 6);
+});
+
+testIn("a seed gives the same bytes, whatever the threads; another seed gives others", async (folder) => {
+  const digest = async (settings: Partial<SimulateSettings>) => {
+    const output = `${folder}/out`;
+    const { observations, shards } = await survey({
+      light_curves: 30,
+      shard_observations: 700,
+      ...settings,
+      output,
+    });
+    const paths = [
+      "metadata.parquet",
+      ...(await namesIn(`${output}/observations`)).map((n) => `observations/${n}`),
+    ];
+    const sums = await Promise.all(
+      paths.map(async (path) => `${path} ${await checksum(`${output}/${path}`)}`),
+    );
+    const rows = await Promise.all(paths.slice(1).map((path) => readParquet(`${output}/${path}`)));
+    assertEquals([rows.length, rows.flat().length], [shards, observations]);
+    assertTrue(shards > 2);
+    return sums;
+  };
+  const first = await digest({ seed: 5, threads: 1 });
+  assertEquals(await digest({ seed: 5, threads: 3 }), first);
+  assertNotEquals(await digest({ seed: 6, threads: 1 }), first);
 });
 
 testIn("the size is given one way", async (folder) => {
