@@ -12,7 +12,7 @@ import type { Device } from "../../ffi/device.ts";
 import { Tensor } from "../../ffi/tensor.ts";
 import { seeded } from "../random.ts";
 import type { Dataset } from "./dataset.ts";
-import { type MaskedWindow, type Masking, maskWindow } from "./masking.ts";
+import { type MaskedWindow, type Masking, maskWindow, roleCounts } from "./masking.ts";
 import type { Window } from "./windows.ts";
 
 /** A filled batch of B windows, L columns, of which the last P are read by the loss. */
@@ -45,6 +45,9 @@ export const role = { none: 0, left: 1, replaced: 2, masked: 3 } as const;
 /** How points weigh in the loss: by their errors (Astromer 2), or all alike (Astromer 1). */
 export type LossWeights = "errors" | "none";
 
+/** Batches have the columns of windows whose length is a multiple of this. */
+const lengthStep = 10;
+
 /** How a batch is filled. */
 export interface BatchOptions {
   /** Fractions to draw the roles of points by, or a function that gives them. */
@@ -52,7 +55,7 @@ export interface BatchOptions {
   weights: LossWeights;
   /** Key of the random stream of each window, beside its light curve and start. */
   key: readonly number[];
-  /** Columns at least. Default: as many as the windows need. For networks that see padding: see `AstromerNetwork.seesPadding`. */
+  /** Columns at least. Default: as many as windows of the next multiple of ten points need. For networks that see padding: see `AstromerNetwork.seesPadding`. */
   paddedTo?: number;
 }
 
@@ -77,7 +80,7 @@ export function lossWeights(errors: ArrayLike<number>): Float32Array {
 export function fillBatch(
   { offsets, mjd, mag, err }: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
   windows: readonly Window[],
-  { masking, weights, key, paddedTo = 0 }: BatchOptions,
+  { masking, weights, key, paddedTo }: BatchOptions,
 ): Batch {
   const masked = windows.map((window) => {
     if (typeof masking === "function") return masking(window);
@@ -86,9 +89,18 @@ export function fillBatch(
   const most = (count: (window: MaskedWindow) => number) =>
     masked.reduce((m, window) => Math.max(m, count(window)), 0);
   const visibleProbed = (w: MaskedWindow) => w.left.length + w.replaced.length;
-  const hiddenColumns = most((w) => w.masked.length);
-  const keys = Math.max(most((w) => w.unprobed.length + visibleProbed(w)), paddedTo - hiddenColumns);
-  const queriesFrom = keys - most(visibleProbed);
+  const longest = windows.reduce((n, { length }) => Math.max(n, length), 0);
+  // Columns of a window somewhat longer: few shapes of batches, so that few kernels are made and kept for them.
+  const whole = typeof masking === "function" || paddedTo !== undefined
+    ? { unprobed: 0, left: 0, replaced: 0, masked: 0 }
+    : roleCounts(lengthStep * Math.ceil(longest / lengthStep), masking);
+  const hiddenColumns = Math.max(most((w) => w.masked.length), whole.masked);
+  const keys = Math.max(
+    most((w) => w.unprobed.length + visibleProbed(w)),
+    whole.unprobed + whole.left + whole.replaced,
+    (paddedTo ?? 0) - hiddenColumns,
+  );
+  const queriesFrom = keys - Math.max(most(visibleProbed), whole.left + whole.replaced);
   const length = keys + hiddenColumns;
   const read = length - queriesFrom, size = windows.length;
 

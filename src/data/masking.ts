@@ -61,21 +61,32 @@ export interface MaskedWindow {
   sources: Int32Array;
 }
 
+/** How many of n points have which role. */
+export function roleCounts(n: number, { probed_fraction, masked_fraction, replaced_fraction }: Masking): {
+  unprobed: number;
+  left: number;
+  replaced: number;
+  masked: number;
+} {
+  const probed = Math.max(1, Math.floor(probed_fraction * n)); // a window without one would teach nothing
+  const masked = Math.min(probed, Math.round(masked_fraction * n));
+  const replaced = Math.min(probed - masked, Math.round(replaced_fraction * n));
+  return { unprobed: n - probed, left: probed - masked - replaced, replaced, masked };
+}
+
 /**
  * Draws the roles of n points.
  * @param n observations of the window
  */
 export function maskWindow(n: number, masking: Masking, random: Random): MaskedWindow {
   const points = Int32Array.from({ length: n }, (_, i) => i);
-  const { probed_fraction, masked_fraction, replaced_fraction } = masking;
-  const probed = Math.max(1, Math.floor(probed_fraction * n)); // a window without one would teach nothing
-  const masked = Math.min(probed, Math.round(masked_fraction * n));
-  const replaced = Math.min(probed - masked, Math.round(replaced_fraction * n));
-  if (masked > 0 || replaced > 0 || probed < n) random.shuffle(points);
+  const { left, replaced, masked } = roleCounts(n, masking);
+  if (left < n) random.shuffle(points);
+  const visible = masked + replaced, probed = visible + left;
   return {
     unprobed: points.subarray(probed),
-    left: points.subarray(masked + replaced, probed),
-    replaced: points.subarray(masked, masked + replaced),
+    left: points.subarray(visible, probed),
+    replaced: points.subarray(masked, visible),
     masked: points.subarray(0, masked),
     sources: Int32Array.from({ length: replaced }, () => random.integer(n)),
   };

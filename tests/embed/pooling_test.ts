@@ -22,7 +22,8 @@ function layersOf(network: AstromerNetwork, window: typeof windows[number]): Flo
   noGrad(() =>
     scope(() =>
       void network.encode(toTensors(fill([window]), "cpu"), {
-        onLayer: (x) => outputs.push(x.toArray() as Float32Array),
+        // What stands before the observed points is padding.
+        onLayer: (x) => outputs.push((x.toArray() as Float32Array).slice(-window.length * width)),
       })
     )
   );
