@@ -30,7 +30,8 @@ export async function* inWorkers<Task, Result>(
   let asked = 0;
   try {
     while (asked < tasks.length || pending.length > 0) {
-      while (asked < tasks.length && pending.length <= workers.length) {
+      // One more than there are workers, so that none waits while the caller is busy.
+      while (asked < tasks.length && pending.length < workers.length + 2) {
         const answer = Promise.withResolvers<Result>(), which = asked % workers.length;
         waiting[which].push(answer);
         workers[which].postMessage(tasks[asked++]);
