@@ -24,8 +24,18 @@ const launchers = [
   ["SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"],
 ] as const;
 
+/** A variable of the environment; none where there is no permission to read it, as for an importer of the library. */
+function readable(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+}
+
 /** Which rank this process is by its launcher's environment; one of one where no launcher is. */
-export function launched(environment: (name: string) => string | undefined = Deno.env.get): Launched {
+export function launched(environment: (name: string) => string | undefined = readable): Launched {
   const number = (name: string) => {
     const value = environment(name);
     return value !== undefined && /^\d+$/.test(value) ? Number(value) : undefined;

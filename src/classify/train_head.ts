@@ -1,6 +1,6 @@
 /** Training a head on pooled vectors that were computed once: the encoder is frozen. */
 import { backward, noGrad } from "../../ffi/autograd.ts";
-import { crossEntropyLoss, indexSelect, softmax } from "../../ffi/ops.ts";
+import { crossEntropyLoss, indexSelect, mul, softmax } from "../../ffi/ops.ts";
 import type { Device } from "../../ffi/device.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { Failure } from "../errors.ts";
@@ -101,7 +101,10 @@ function rowsOf(vectors: Tensor, rows: readonly number[]): Tensor {
 export function lossOf(logits: Tensor, batch: readonly Sample[], weights: Tensor | null): Tensor {
   const labels = BigInt64Array.from(batch, ({ label }) => BigInt(label));
   const truth = Tensor.from(labels, undefined, { device: logits.device });
-  return crossEntropyLoss(logits, truth, weights, 1, -100, 0);
+  if (!weights) return crossEntropyLoss(logits, truth);
+  // The mean over the batch, not over its weights: in small batches of one class these would cancel.
+  const sum = crossEntropyLoss(logits, truth, weights, 2);
+  return mul(sum, Tensor.scalar(1 / batch.length, { dtype: sum.dtype, device: sum.device }));
 }
 
 /** Balanced in the loss: N / (C n_c), so that light curves of rare classes weigh more. The caller gives them back. */
