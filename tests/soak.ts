@@ -52,6 +52,8 @@ try {
         "1000000",
         "--patience",
         "1000000",
+        "--checkpoint-minutes", // often, so that the first sixth has seen all that a run does
+        "0.5",
         "--output",
         `${folder}/run`,
       ],
