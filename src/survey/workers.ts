@@ -1,8 +1,35 @@
 /** Work for several threads, its results in order. */
-import { Failure } from "../errors.ts";
+import { Failure, messageOf } from "../errors.ts";
+
+/** What a worker says of a task. */
+type Answer<Result> = { result: Result } | { failure: string };
 
 /**
- * Has workers do tasks: each answers every message with one. Results come in the order of the tasks, and only few are made ahead
+ * In a worker's module: does the tasks that it is sent. What goes wrong is an answer, too: thrown, it could reach the
+ * program after the worker was given up.
+ * @param transferred what of a result is moved, not copied
+ */
+export function answerWith<Task, Result>(
+  work: (task: Task) => Result,
+  transferred: (result: Result) => Transferable[] = () => [],
+): void {
+  // A worker's own scope is not among the types that the project is checked with.
+  const scope = self as unknown as {
+    onmessage: (event: MessageEvent<Task>) => void;
+    postMessage(answer: Answer<Result>, transferred: Transferable[]): void;
+  };
+  scope.onmessage = ({ data }) => {
+    try {
+      const result = work(data);
+      scope.postMessage({ result }, transferred(result));
+    } catch (error) {
+      scope.postMessage({ failure: messageOf(error) }, []);
+    }
+  };
+}
+
+/**
+ * Has workers do tasks: each answers every message with one, by {@link answerWith}. Results come in the order of the tasks, and only few are made ahead
  * of the one that is asked for.
  * @param module the worker's module
  * @throws {Failure} when a worker fails
@@ -19,7 +46,11 @@ export async function* inWorkers<Task, Result>(
   // A worker answers in the order in which it was asked.
   const waiting = workers.map((worker) => {
     const answers: PromiseWithResolvers<Result>[] = [];
-    worker.onmessage = ({ data }) => answers.shift()!.resolve(data);
+    worker.onmessage = ({ data }: MessageEvent<Answer<Result>>) => {
+      const { resolve, reject } = answers.shift()!;
+      if ("failure" in data) reject(new Failure(`a worker failed: ${data.failure}`));
+      else resolve(data.result);
+    };
     worker.onerror = (event) => {
       event.preventDefault();
       for (const { reject } of answers.splice(0)) reject(new Failure(`a worker failed: ${event.message}`));
