@@ -47,9 +47,9 @@ export async function* inWorkers<Task, Result>(
   const waiting = workers.map((worker) => {
     const answers: PromiseWithResolvers<Result>[] = [];
     worker.onmessage = ({ data }: MessageEvent<Answer<Result>>) => {
-      const { resolve, reject } = answers.shift()!;
-      if ("failure" in data) reject(new Failure(`a worker failed: ${data.failure}`));
-      else resolve(data.result);
+      const answer = answers.shift(); // none where onerror has given up on the worker
+      if ("failure" in data) answer?.reject(new Failure(`a worker failed: ${data.failure}`));
+      else answer?.resolve(data.result);
     };
     worker.onerror = (event) => {
       event.preventDefault();
