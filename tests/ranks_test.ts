@@ -103,7 +103,7 @@ ranksTest(
 );
 
 ranksTest("the death of a rank ends all within 30 s, and two go on from the checkpoint", async () => {
-  const output = `${folder}/killed`, often = ["--checkpoint-minutes", "0.01"];
+  const output = `${folder}/killed`, often = ["--checkpoint-minutes", "0"];
   const run = ranked(4, "pretrain", "--data", data, "--output", output, ...settings, ...loop, ...often);
   const second = await processOf(run, 1);
   await run.until("epoch 1:");
