@@ -3,14 +3,63 @@
  * differentiable operator, and results that go where they are told. Each by its schema, as in `ops.ts`.
  */
 import { op } from "./dispatch.ts";
+import { libtorch } from "./library.ts";
+import { check, outWord, TorchError } from "./native.ts";
+import { observed } from "./profiler.ts";
+import { adopt, type Tensor } from "./tensor.ts";
 
-// oneDNN's linear maps on the CPU: attr is "none" or "tanh", and "add" for the sum with another tensor
-export const linearPointwise = op(
-  "mkldnn::_linear_pointwise(Tensor X, Tensor W, Tensor? B, str attr, Scalar?[] scalars, str? algorithm) -> Tensor Y",
+// oneDNN's linear maps on the CPU. By their C entries: of each text that an operator takes, libtorch keeps a copy for good
+const texts = Object.fromEntries(
+  ["none", "tanh", "add"].map((text) => [text, new TextEncoder().encode(text + "\0")]),
 );
-export const linearPointwiseBinary = op(
-  "mkldnn::_linear_pointwise.binary(Tensor X, Tensor other, Tensor W, Tensor? B, str attr) -> Tensor Y",
-);
+
+/** Calls a C entry that makes a tensor; null where this libtorch has none. */
+function made<Entry>(name: string, entry: Entry | null, call: (entry: Entry) => number): Tensor {
+  if (!entry) throw new TorchError(name, "this libtorch has no such function");
+  return observed(name, () => {
+    check(call(entry), name);
+    return adopt(outWord[0]);
+  });
+}
+
+/** The place of an optional tensor's handle, or null. */
+function placeOf(tensor: Tensor | null): BigUint64Array<ArrayBuffer> | null {
+  return tensor && BigUint64Array.of(BigInt(Deno.UnsafePointer.value(tensor.handle)));
+}
+
+/**
+ * `mkldnn::_linear_pointwise`: x W^T + b, or the tanh of it.
+ * @param x (N, in)
+ * @param weight (out, in)
+ * @param bias (out,)
+ */
+export function linearPointwise(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  activation: "none" | "tanh" = "none",
+): Tensor {
+  return made(
+    "mkldnn::_linear_pointwise",
+    libtorch().torch.aoti_torch_cpu__linear_pointwise,
+    (entry) => entry(x.handle, weight.handle, placeOf(bias), texts[activation], null, 0n, null, outWord),
+  );
+}
+
+/**
+ * `mkldnn::_linear_pointwise.binary`: other + x W^T + b.
+ * @param x (N, in)
+ * @param other (N, out)
+ * @param weight (out, in)
+ * @param bias (out,)
+ */
+export function linearPointwiseBinary(x: Tensor, other: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
+  return made(
+    "mkldnn::_linear_pointwise",
+    libtorch().torch.aoti_torch_cpu__linear_pointwise_binary,
+    (entry) => entry(x.handle, other.handle, weight.handle, placeOf(bias), texts.add, outWord),
+  );
+}
 
 // Products
 export const bmm = op("aten::bmm(Tensor self, Tensor mat2) -> Tensor");

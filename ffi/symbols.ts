@@ -58,6 +58,19 @@ export const torchSymbols = {
   // The one arithmetic operator with a Scalar that goes through autograd: self - alpha * other (new)
   aoti_torch_aten_subtract_Tensor: { parameters: [Handle, Handle, "f64", out("Handle")], result: Status },
 
+  // oneDNN's linear maps with what follows them (new): x, weight, bias, operation, its numbers, their count, its algorithm
+  aoti_torch_cpu__linear_pointwise: {
+    parameters: [Handle, Handle, "buffer", "buffer", "buffer", "i64", "buffer", out("Handle")],
+    result: Status,
+    optional: true, // where libtorch is built with oneDNN
+  },
+  // x, other, weight, bias, operation
+  aoti_torch_cpu__linear_pointwise_binary: {
+    parameters: [Handle, Handle, Handle, "buffer", "buffer", out("Handle")],
+    result: Status,
+    optional: true,
+  },
+
   // Autograd
   aoti_torch_grad_mode_is_enabled: { parameters: [], result: "bool" },
   aoti_torch_grad_mode_set_enabled: { parameters: ["bool"], result: "void" },

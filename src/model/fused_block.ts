@@ -31,17 +31,17 @@ function linearOf(
   { weight, bias }: LinearParameters,
   activation: "none" | "tanh" = "none",
 ): Tensor {
-  return linearPointwise(x, weight, bias, activation, [], "");
+  return linearPointwise(x, weight, bias, activation);
 }
 
 /** other + x W^T + b on rows. */
 function linearPlus(other: Tensor, x: Tensor, { weight, bias }: LinearParameters): Tensor {
-  return linearPointwiseBinary(x, other, weight, bias, "add");
+  return linearPointwiseBinary(x, other, weight, bias);
 }
 
 /** The gradient of a linear map's input, from that of its output: (N, out) to (N, in). */
 function inputGradient(gradient: Tensor, { weight }: LinearParameters): Tensor {
-  return linearPointwise(gradient, transpose(weight, 0, 1), null, "none", [], "");
+  return linearPointwise(gradient, transpose(weight, 0, 1), null);
 }
 
 /** Writes the gradients of a linear map's weight and bias, from its input (N, in) and that of its output (N, out). */
@@ -60,7 +60,7 @@ function hasOneDnn(): boolean {
   return oneDnn ??= scope(() => {
     try {
       const one = Tensor.from([1], [1, 1]);
-      return linearPointwise(one, one, null, "none", [], "").item() === 1;
+      return linearPointwise(one, one, null).item() === 1;
     } catch (error) {
       if (error instanceof TorchError) return false;
       throw error;
@@ -190,7 +190,6 @@ export class FusedBlock {
         inputGradient(sum2, this.#feedForwardSkip),
         upInput,
         null,
-        "add",
       );
 
       // Attention
@@ -225,7 +224,6 @@ export class FusedBlock {
         reshape(part, [-1, width]),
         transpose(this.#keys.weight, 0, 1),
         null,
-        "add",
       );
       copy_(part, view(byKeys, [batch, keys, width]));
       return whole;

@@ -1,7 +1,7 @@
 /** What each kernel computes, against plain arithmetic. */
 import * as kernels from "../../ffi/kernels.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { assertAlmostEquals } from "../../src/std.ts";
+import { assertAlmostEquals, assertTrue } from "../../src/std.ts";
 import { numbers, scopedTest } from "./support.ts";
 
 const a = [1, 2, 3, 4], b = [4, 0.5, -2, 8]; // both of shape (2, 2)
@@ -13,13 +13,13 @@ const normalised = [-1, 1, -1, 1]; // rows of a less their mean 1.5 and 3.5, ove
 const table: Record<keyof typeof kernels, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]]> = {
   linearPointwise: (x, y) => [
     [
-      kernels.linearPointwise(x, y, Tensor.from([1, 10]), "none", [], ""),
-      kernels.linearPointwise(x, y, null, "tanh", [], ""),
+      kernels.linearPointwise(x, y, Tensor.from([1, 10]), "none"),
+      kernels.linearPointwise(x, y, null, "tanh"),
     ],
     [...linear.map((value, i) => value + [1, 10][i % 2]), ...linear.map(Math.tanh)],
   ],
   linearPointwiseBinary: (x, y) => [
-    kernels.linearPointwiseBinary(x, y, y, Tensor.from([1, 10]), "add"),
+    kernels.linearPointwiseBinary(x, y, y, Tensor.from([1, 10])),
     linear.map((value, i) => value + [1, 10][i % 2] + b[i]),
   ],
   bmm: (x, y) => [kernels.bmm(x.viewAt([1, 2, 2], 0), y.viewAt([1, 2, 2], 0)), product],
@@ -60,3 +60,31 @@ for (const [name, run] of Object.entries(table)) {
     for (const [i, value] of found.entries()) assertAlmostEquals(value, expected[i], 1e-4);
   });
 }
+
+/** Bytes in use of the C library's heap; undefined where it does not say. */
+function heapInUse(): number | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  const size = { struct: Array<"usize">(10).fill("usize") };
+  const libc = Deno.dlopen("libc.so.6", { mallinfo2: { parameters: [], result: size } });
+  const found = new BigUint64Array(libc.symbols.mallinfo2().buffer)[7];
+  libc.close();
+  return Number(found);
+}
+
+Deno.test({
+  name: "linear maps leave no memory behind, however often",
+  ignore: heapInUse() === undefined,
+  fn() {
+    using x = Tensor.from(a, [2, 2]);
+    using bias = Tensor.from([1, 10]);
+    const often = (times: number) => {
+      for (let i = 0; i < times; i++) {
+        using one = kernels.linearPointwise(x, x, bias, "tanh");
+        kernels.linearPointwiseBinary(x, one, x, null).dispose();
+      }
+      return heapInUse()!;
+    };
+    const before = often(1000), after = often(20_000);
+    assertTrue(after - before < 20_000 * 10, `${after - before} bytes`);
+  },
+});
