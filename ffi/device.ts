@@ -128,6 +128,14 @@ export function keepFreedMemory(): boolean {
 }
 
 /**
+ * Gives memory that is kept but free back to the system. Once in a while that is worth the new pages which it costs:
+ * between blocks of many sizes lie ever more that are too small for the next one.
+ */
+export function returnFreedMemory(): void {
+  libtorch().torch.malloc_trim?.(0n);
+}
+
+/**
  * The text of a file that the kernel makes up, such as /proc/cpuinfo. Deno itself reads those only with all permissions;
  * the C library needs no more than that of native code.
  * @returns undefined where there is no such file

@@ -1,4 +1,5 @@
 /** The training loop: set the learning rate, forward, backward, update, log, validate, keep the best. */
+import { returnFreedMemory } from "../../ffi/device.ts";
 import { manualSeed } from "../../ffi/random.ts";
 import { batchesOf, fillBatch, type LossWeights } from "../data/batch.ts";
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
@@ -320,6 +321,7 @@ export async function pretrain(
       await events.onBest({ epoch, step: adam.steps, ...last });
     }
     if (cutShort) return ended("time is up");
+    returnFreedMemory();
     epoch++;
     batch = 0;
   }

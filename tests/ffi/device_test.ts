@@ -5,6 +5,7 @@ import {
   deviceCode,
   deviceName,
   keepFreedMemory,
+  returnFreedMemory,
   setThreads,
   synchronize,
   threads,
@@ -13,7 +14,7 @@ import { libtorch } from "../../ffi/library.ts";
 import { matmul, rand, square, sum } from "../../ffi/ops.ts";
 import { manualSeed } from "../../ffi/random.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { assertEquals, assertNotEquals, assertThrows } from "../../src/std.ts";
+import { assertEquals, assertNotEquals, assertThrows, assertTrue } from "../../src/std.ts";
 import { gpuTest, numbers, scopedTest } from "./support.ts";
 
 Deno.test("device: threads are set and read, whole numbers from 1", () => {
@@ -61,6 +62,22 @@ Deno.test("device: a GPU that is not there is refused, with the cause", () => {
 
 Deno.test("device: glibc can be told to keep freed memory", () => {
   assertEquals(keepFreedMemory(), Deno.build.os === "linux");
+});
+
+Deno.test({
+  name: "device: memory that is kept but free can be given back",
+  ignore: Deno.build.os !== "linux",
+  fn() {
+    keepFreedMemory();
+    const megabytes = () => Deno.memoryUsage().rss / 1e6;
+    const tensors = Array.from({ length: 64 }, () => Tensor.zeros([250_000])); // 1 MB each
+    const last = Tensor.zeros([10]); // what lies above the others keeps them from shrinking the heap
+    for (const tensor of tensors) tensor.dispose();
+    const kept = megabytes();
+    returnFreedMemory();
+    assertTrue(kept - megabytes() > 32, `${kept} MB, then ${megabytes()} MB`);
+    last.dispose();
+  },
 });
 
 gpuTest("CUDA: tensors are placed, copied there and back", () => {
