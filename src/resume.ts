@@ -108,6 +108,24 @@ export function isOverridden(settings: ResumableSettings, saved: Record<string, 
 }
 
 /**
+ * Refuses the results of a run with other settings.
+ * @param saved what the run's `config.json` says
+ * @throws {InputError} naming the settings that differ, with both values
+ */
+export function refuseOtherRun(
+  settings: ResumableSettings,
+  saved: Record<string, unknown>,
+  folder: string,
+): void {
+  const now = savedOf(settings), free = [...ofTheCall, ...harmless];
+  const said = Object.keys({ ...saved, ...now })
+    .filter((name) => !free.includes(name) && JSON.stringify(now[name]) !== JSON.stringify(saved[name]))
+    .map((name) => `${name} = ${shown(saved[name])}, now ${shown(now[name])}`);
+  if (said.length === 0) return;
+  throw new InputError(`${folder} is there already, made with ${said.join("; ")}: choose another --output`);
+}
+
+/**
  * The settings that a run goes on with: its own, but for what may change from call to call.
  * @param settings of this call, with defaults
  * @param saved what the run's `config.json` says

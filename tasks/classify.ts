@@ -1,8 +1,8 @@
 /** Trains and scores classifiers on few-shot scenarios: every model with every head, scenario and fold. */
 import { encodersOf, modelFolderOf } from "../src/classify/encoder.ts";
-import { chosenRuns, Grid, gridSchema, refuseOtherSettings } from "../src/classify/grid.ts";
+import { Grid, gridSchema, refuseOtherSettings } from "../src/classify/grid.ts";
 import { resultsCsv, summariesOf, tableRows } from "../src/classify/results.ts";
-import { openScenarios } from "../src/classify/scenarios.ts";
+import { chosenRuns, openScenarios } from "../src/classify/scenarios.ts";
 import { command } from "../src/command.ts";
 import { openDataset } from "../src/data/dataset.ts";
 import { InputError } from "../src/errors.ts";

@@ -1,7 +1,7 @@
 /** Finetunes a model with the pretraining task: on the light curves of few-shot scenarios, or on a whole survey. */
 import { command, setting, z } from "../src/command.ts";
 import { checkLoop, loopShape } from "../src/config.ts";
-import { openScenarios, type ScenarioSample } from "../src/classify/scenarios.ts";
+import { chosenRuns, openScenarios, type ScenarioSample } from "../src/classify/scenarios.ts";
 import { type Dataset, lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { noMasking } from "../src/data/masking.ts";
 import { sequentialWindows } from "../src/data/windows.ts";
@@ -14,6 +14,7 @@ import type { Finetuned } from "../src/report/finetuning_figure.ts";
 import {
   isOverridden,
   refuseExistingRun,
+  refuseOtherRun,
   resumeShape,
   savedOf,
   settingsIn,
@@ -97,6 +98,7 @@ export default command({
       const folder = folderOf(part), finetuned = `${folder}/finetuned.json`;
       const saved = await settingsIn(folder);
       if (await exists(finetuned)) {
+        if (!resume && saved) refuseOtherRun(settings, saved, folder);
         if (!(resume && saved && isOverridden(settings, saved))) {
           found.push(JSON.parse(await Deno.readTextFile(finetuned)));
           console.log(`${folder} is there already`);
@@ -144,7 +146,7 @@ export default command({
 });
 
 async function partsOf(
-  { scenarios, samples_per_class, folds, data }: Settings,
+  { scenarios, samples_per_class, folds }: Settings,
   dataset: Dataset,
 ): Promise<Part[]> {
   if (scenarios === undefined) {
@@ -162,23 +164,12 @@ async function partsOf(
   const opened = await openScenarios(scenarios, dataset);
   const repeated = (samples: readonly ScenarioSample[]) =>
     samples.flatMap(({ lightCurve, count }) => Array<number>(count).fill(lightCurve));
-  const parts = opened.runs.filter(({ samplesPerClass, fold }) =>
-    (samples_per_class ?? [samplesPerClass]).includes(samplesPerClass) && (folds ?? [fold]).includes(fold)
-  ).map(({ samplesPerClass, fold, train, validation }) => ({
-    name: `${samplesPerClass}-${fold}`,
-    train: repeated(train),
-    validation: validation.map(({ lightCurve }) => lightCurve),
+  return chosenRuns({ scenarios, samples_per_class, folds }, opened).map((run) => ({
+    name: `${run.samplesPerClass}-${run.fold}`,
+    train: repeated(run.train),
+    validation: run.validation.map(({ lightCurve }) => lightCurve),
     test: opened.test.map(({ lightCurve }) => lightCurve),
   }));
-  if (parts.length === 0) {
-    throw new InputError(
-      `${scenarios} has no such scenario: --samples-per-class is one of ${
-        opened.samplesPerClass.join(", ")
-      }, --folds of ` +
-        `${opened.folds.join(", ")} (dataset ${data})`,
-    );
-  }
-  return parts;
 }
 
 /** RMSE over all observations of sequential windows, nothing masked, mag. */

@@ -76,33 +76,6 @@ export type GridSettings = z.output<typeof gridSchema>;
 
 export type Run = OpenedScenarios["runs"][number];
 
-/**
- * The folds of scenarios that settings choose.
- * @throws {InputError} when there is no such scenario or fold
- */
-export function chosenRuns(
-  { samples_per_class, folds, scenarios }: Pick<GridSettings, "samples_per_class" | "folds" | "scenarios">,
-  opened: OpenedScenarios,
-): Run[] {
-  const absent = samples_per_class?.find((n) => !opened.samplesPerClass.includes(n));
-  if (absent !== undefined) {
-    throw new InputError(
-      `${scenarios} has no scenario of ${absent} samples per class: there are ${
-        opened.samplesPerClass.join(", ")
-      }`,
-    );
-  }
-  const noFold = folds?.find((n) => !opened.folds.includes(n));
-  if (noFold !== undefined) {
-    throw new InputError(`${scenarios} has no fold ${noFold}: there are ${opened.folds.join(", ")}`);
-  }
-  const runs = opened.runs.filter(({ samplesPerClass, fold }) =>
-    (samples_per_class ?? [samplesPerClass]).includes(samplesPerClass) && (folds ?? [fold]).includes(fold)
-  );
-  if (runs.length) return runs;
-  throw new InputError(`${scenarios}: the scenarios of --samples-per-class have other folds than --folds`);
-}
-
 /** Results of other settings must not stand in one table with these. */
 export async function refuseOtherSettings(
   output: string,

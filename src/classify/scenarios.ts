@@ -245,3 +245,37 @@ async function readRows(path: string): Promise<ScenarioRow[]> {
     throw new InputError(`${path} cannot be read: ${messageOf(error)}`);
   }
 }
+
+/** Settings that choose among the scenarios of a folder. */
+export interface ChosenScenarios {
+  scenarios: string;
+  samples_per_class?: readonly number[];
+  folds?: readonly number[];
+}
+
+/**
+ * The folds of scenarios that settings choose.
+ * @throws {InputError} when there is no such scenario or fold
+ */
+export function chosenRuns(
+  { samples_per_class, folds, scenarios }: ChosenScenarios,
+  opened: OpenedScenarios,
+): OpenedScenarios["runs"] {
+  const absent = samples_per_class?.find((n) => !opened.samplesPerClass.includes(n));
+  if (absent !== undefined) {
+    throw new InputError(
+      `${scenarios} has no scenario of ${absent} samples per class: there are ${
+        opened.samplesPerClass.join(", ")
+      }`,
+    );
+  }
+  const noFold = folds?.find((n) => !opened.folds.includes(n));
+  if (noFold !== undefined) {
+    throw new InputError(`${scenarios} has no fold ${noFold}: there are ${opened.folds.join(", ")}`);
+  }
+  const runs = opened.runs.filter(({ samplesPerClass, fold }) =>
+    (samples_per_class ?? [samplesPerClass]).includes(samplesPerClass) && (folds ?? [fold]).includes(fold)
+  );
+  if (runs.length) return runs;
+  throw new InputError(`${scenarios}: the scenarios of --samples-per-class have other folds than --folds`);
+}

@@ -224,6 +224,16 @@ testTiny(
       }));
       assertEquals(one, other);
     }
+    // What is done is neither made again nor taken for another's.
+    const slower = await run(...settings, "--output", output, "--learning-rate", "2e-5");
+    assertEquals(slower.code, 2);
+    assertStringIncludes(
+      slower.stderr,
+      `${output}/${first} is there already, made with learning_rate = 0.00001, now 0.00002`,
+    );
+    const absent = await run(...settings, "--output", output, "--samples-per-class", "10,11");
+    assertEquals(absent.code, 2);
+    assertStringIncludes(absent.stderr, "has no scenario of 11 samples per class: there are 10");
   },
 );
 
