@@ -146,16 +146,18 @@ export class Astromer implements Disposable {
    * const [a, b] = [saved, model].map(({ network }) => network.parameters.stateDict().get(name)!.data);
    * if (a.join() !== b.join()) throw new Error("the same numbers, to the last bit");
    * ```
-   * @param model a folder with `config.json` and `model.safetensors`, or the http(s) or file URL of one
+   * @param model a folder with `config.json` and `model.safetensors`, the http(s) or file URL of one, or the name of a model
+   * that ships, such as astromer2-asas: where mod.ts came by URL, that is fetched once into the cache folder
    * @param options device and arithmetic; the CPU and float32 unless said otherwise
    * @throws {InputError} naming the file and the tensor or setting that is wrong
+   * @throws {Failure} when a model that ships cannot be fetched, or is not what it should be
    * @throws {LibtorchError} when libtorch is not found
    */
   static async load(model: string | URL, options: LoadOptions = {}): Promise<Astromer> {
-    const { model: network, config } = await loadModel(model, options);
-    const loaded = new Astromer(network, config), location = String(model);
-    if (!/^https?:/.test(location)) {
-      loaded.#folder = await Deno.realPath(/^file:/.test(location) ? new URL(location) : location);
+    const { model: network, config, folder } = await loadModel(model, options);
+    const loaded = new Astromer(network, config);
+    if (!/^https?:/.test(folder)) {
+      loaded.#folder = await Deno.realPath(/^file:/.test(folder) ? new URL(folder) : folder);
     }
     return loaded;
   }

@@ -110,9 +110,9 @@ export default command({
         console.log(`${folder} was not finished: it is begun again (--resume would go on)`);
         await Deno.remove(folder, { recursive: true });
       }
-      const { model: network, config } = await loadModel(settings.model, runtime);
+      const loaded = await loadModel(settings.model, runtime), { model: network, config } = loaded;
       using _model = network;
-      before ??= await rmse({ model: network, config }, part);
+      before ??= await rmse(loaded, part);
       const { window_size, origin, notes, license } = config;
       console.log(
         `${part.name || "the survey"}: ${part.train.length} light curves to train on, RMSE ${

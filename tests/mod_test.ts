@@ -3,6 +3,7 @@ import { libtorch } from "../ffi/library.ts";
 import { largestDifference } from "./shared.ts";
 import { assertEquals, assertStringIncludes, assertTrue } from "../src/std.ts";
 import { Astromer } from "../mod.ts";
+import { shippedNames } from "../src/weights/shipped.ts";
 import { sinusoids } from "./data/support.ts";
 import { testIn } from "./shared.ts";
 
@@ -29,12 +30,14 @@ async function permissions(host: string): Promise<string[]> {
   return line[1].replaceAll("example.org", host).split(" ");
 }
 
-async function runScript(folder: string, host: string, script: string) {
+/** Runs a script; a cache folder for models may be written to. */
+async function runScript(folder: string, host: string, script: string, { cache = "" } = {}) {
   await Deno.writeTextFile(`${folder}/script.ts`, script);
+  const writes = cache ? [`--allow-write=${cache}`] : [];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...await permissions(host), "--no-prompt", "--no-lock", "--check", "script.ts"],
+    args: ["run", ...await permissions(host), ...writes, "--no-prompt", "--no-lock", "--check", "script.ts"],
     cwd: folder,
-    env: { NO_COLOR: "1", LIBTORCH: libtorch().folder },
+    env: { NO_COLOR: "1", LIBTORCH: libtorch().folder, ...cache ? { ASTROMER_CACHE: cache } : {} },
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
@@ -82,6 +85,29 @@ testIn(
     for (const [i, row] of expected.entries()) {
       assertTrue(largestDifference(row, here[i]) < 1e-6);
       assertTrue(largestDifference(row, there[i]) < 1e-6);
+    }
+  },
+);
+
+testIn(
+  "a model that ships is found by name through mod.ts's URL, later without the network",
+  async (folder) => {
+    const [name] = shippedNames();
+    using model = await Astromer.load(name);
+    const [expected] = model.embed(lightCurves.slice(0, 1));
+    const server = serve(folder), host = `127.0.0.1:${server.addr.port}`;
+    const script = `import { Astromer } from "http://${host}/mod.ts";
+    using model = await Astromer.load(${JSON.stringify(name)});
+    console.log(JSON.stringify(model.embed(${
+      JSON.stringify(lightCurves.slice(0, 1))
+    }).map((row) => [...row])));`;
+    await Deno.mkdir(`${folder}/user`);
+    const load = () => runScript(`${folder}/user`, host, script, { cache: `${folder}/cache` });
+    const first = await load();
+    await server.shutdown();
+    for (const { code, stdout, stderr } of [first, await load()]) {
+      assertEquals(code, 0, stderr);
+      assertTrue(largestDifference(expected, JSON.parse(stdout)[0]) < 1e-6);
     }
   },
 );

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { InputError } from "../errors.ts";
 import { exists } from "../files/atomic.ts";
+import { shippedModel, shippedNames } from "../weights/shipped.ts";
 
 /** An encoder by name. */
 export interface Encoder {
@@ -51,13 +52,16 @@ export async function encodersOf(models: readonly string[]): Promise<Encoder[]> 
       );
     }
     if (folder === classical) return { name: classical, kind: "classical", folder: "" };
+    const shipped = await exists(folder) ? undefined : await shippedModel(folder);
+    if (shipped !== undefined) return { name: names[i], kind: "model", folder: shipped };
     if (await exists(`${folder}/model.safetensors`)) return { name: names[i], kind: "model", folder };
     const inside = await exists(folder) && (await Deno.stat(folder)).isDirectory
       ? (await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) => /^\d+-\d+$/.test(name))
       : [];
     if (inside.length) return { name: names[i], kind: "finetuned", folder };
     throw new InputError(
-      `--models ${folder} is neither a model folder, nor a folder of models that finetune made of scenarios, nor the word classical`,
+      `--models ${folder} is neither a model folder, nor a folder of models that finetune made of scenarios, nor the word ` +
+        `classical, nor a model that ships (${shippedNames().join(", ")})`,
     );
   }));
 }

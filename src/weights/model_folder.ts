@@ -4,7 +4,7 @@ import { z } from "../command.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { shortestLightCurve } from "../data/windows.ts";
 import { InputError, messageOf } from "../errors.ts";
-import { writeFolderAtomically, writeJson, writeText } from "../files/atomic.ts";
+import { exists, writeFolderAtomically, writeJson, writeText } from "../files/atomic.ts";
 import { parseSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
 import { type Architecture, architectureSchema } from "../model/architecture.ts";
 import { AstromerNetwork } from "../model/network.ts";
@@ -12,6 +12,7 @@ import type { Parameters } from "../model/parameters.ts";
 import { type Energy, energySchema } from "../train/energy.ts";
 import { version } from "../version.ts";
 import { modelCard } from "./model_card.ts";
+import { shippedModel, shippedNames } from "./shipped.ts";
 
 /** What `config.json` holds. */
 export interface ModelConfig {
@@ -80,14 +81,29 @@ export function datasetDetails(dataset: Dataset): Pick<ModelDetails, "dataset" |
 }
 
 /** A model's parameters as safetensors hold them. */
-export function toSafetensors(parameters: Parameters): Record<string, TensorData> {
+export function toSafetensors(
+  parameters: Parameters,
+  dtype: "F32" | "F16" = "F32",
+): Record<string, TensorData> {
+  const stored = (data: Float32Array) =>
+    (dtype === "F32" ? data : Float16Array.from(data)) as ArrayBufferView<ArrayBuffer>;
   return Object.fromEntries(
-    [...parameters.stateDict()].map(([name, { shape, data }]) => [name, { dtype: "F32", shape, data }]),
+    [...parameters.stateDict()].map((
+      [name, { shape, data }],
+    ) => [name, { dtype, shape, data: stored(data) }]),
   );
 }
 
-/** Writes a model folder, atomically. */
-export function saveModel(folder: string, network: AstromerNetwork, details: ModelDetails): Promise<void> {
+/**
+ * Writes a model folder, atomically.
+ * @param dtype of the parameters on disk: F16 halves the file, and keeps three digits of each
+ */
+export function saveModel(
+  folder: string,
+  network: AstromerNetwork,
+  details: ModelDetails,
+  dtype: "F32" | "F16" = "F32",
+): Promise<void> {
   const config: ModelConfig = {
     model_type: "astromer",
     astromer_version: version,
@@ -96,7 +112,7 @@ export function saveModel(folder: string, network: AstromerNetwork, details: Mod
     ...details,
   };
   return writeFolderAtomically(folder, async (temporary) => {
-    await writeSafetensors(`${temporary}/model.safetensors`, toSafetensors(network.parameters), {
+    await writeSafetensors(`${temporary}/model.safetensors`, toSafetensors(network.parameters, dtype), {
       format: "pt",
     });
     await writeJson(`${temporary}/config.json`, config);
@@ -120,24 +136,36 @@ export interface LoadedModel {
 
 /**
  * Reads a model folder.
- * @param location a folder, or the http(s) or file URL of one
+ * @param location a folder, the http(s) or file URL of one, or the name of a model that ships
+ * @returns the model, with the folder (or the URL of one) that it was read from
  * @throws {InputError} naming the file and the tensor or setting that is wrong
+ * @throws {Failure} when a model that ships cannot be fetched
  */
 export async function loadModel(
   location: string | URL,
   { device = "cpu", dtype = "float32" }: LoadOptions = {},
-): Promise<LoadedModel> {
-  const folder = String(location).replace(/\/+$/, "");
+): Promise<LoadedModel & { folder: string }> {
+  const folder = await folderOf(String(location).replace(/\/+$/, ""));
   const config = parseConfig(`${folder}/config.json`, await fileOf(folder, "config.json"));
   const path = `${folder}/model.safetensors`;
   const { tensors } = parseSafetensors(path, await fileOf(folder, "model.safetensors"));
   const state = stateDictOf(path, tensors);
   try {
-    return { model: new AstromerNetwork(config.architecture, { device, dtype, state }), config };
+    return { model: new AstromerNetwork(config.architecture, { device, dtype, state }), config, folder };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new InputError(`${path} does not fit ${folder}/config.json: ${messageOf(error)}`);
   }
+}
+
+/** What a location names: a folder that is there comes before a model that ships under that name. */
+async function folderOf(location: string): Promise<string> {
+  if (/^(https?|file):/.test(location) || await exists(location)) return location;
+  const folder = await shippedModel(location);
+  if (folder !== undefined || location.includes("/")) return folder ?? location;
+  throw new InputError(
+    `${location} is not a model folder, nor the name of a model that ships: ${shippedNames().join(", ")}`,
+  );
 }
 
 /** A file of a model folder, from disk or from the network. */
@@ -174,10 +202,12 @@ function parseConfig(path: string, bytes: Uint8Array): ModelConfig {
 
 function stateDictOf(path: string, tensors: ReadonlyMap<string, TensorData>) {
   return new Map([...tensors].map(([name, { dtype, shape, data }]) => {
-    if (dtype !== "F32") {
-      throw new InputError(`${path}: tensor "${name}" has dtype ${dtype}, a model wants F32`);
+    if (dtype !== "F32" && dtype !== "F16") {
+      throw new InputError(`${path}: tensor "${name}" has dtype ${dtype}, a model wants F32 or F16`);
     }
-    const values = data as Float32Array<ArrayBuffer>;
+    const values = dtype === "F32"
+      ? data as Float32Array<ArrayBuffer>
+      : Float32Array.from(new Float16Array(data.buffer, data.byteOffset, data.byteLength / 2));
     const odd = values.findIndex((value) => !Number.isFinite(value));
     if (odd >= 0) throw new InputError(`${path}: tensor "${name}" holds ${values[odd]} at element ${odd}`);
     return [name, { shape, data: values }];

@@ -57,6 +57,15 @@ testIn("a model trained in bfloat16 is saved in float32, and runs in either", as
   assertEquals([half.dtype, full.dtype], ["bfloat16", "float32"]);
 });
 
+testIn("parameters in half the bytes keep eleven bits each", async (folder) => {
+  using model = scramble(new AstromerNetwork(tiny()));
+  await saveModel(`${folder}/model`, model, details, "F16");
+  using again = (await loadModel(`${folder}/model`)).model;
+  const [before, after] = [model, again].map(({ parameters }) => parameters.master.toArray() as Float32Array);
+  assertTrue(before.every((value, i) => Math.abs(value - after[i]) <= 2 ** -11 * Math.abs(value) + 2 ** -25));
+  assertEquals([again.dtype, Object.is(before[0], after[0])], ["float32", false]);
+});
+
 testIn("what is wrong with a folder is said, with file, tensor or setting", async (folder) => {
   const path = `${folder}/model`, config = `${path}/config.json`, weights = `${path}/model.safetensors`;
   using model = new AstromerNetwork(tiny());
@@ -119,7 +128,7 @@ testIn("what is wrong with a folder is said, with file, tensor or setting", asyn
       "a tensor of another dtype",
       () =>
         weigh((state) => state["head.linear.bias"] = { dtype: "F64", shape: [1], data: new Float64Array(1) }),
-      'tensor "head.linear.bias" has dtype F64, a model wants F32',
+      'tensor "head.linear.bias" has dtype F64, a model wants F32 or F16',
     ],
     [
       "a weight that is no number",
