@@ -1,28 +1,27 @@
-/** Times a training step and inference, beside what the machine can do and beside PyTorch in the same run. */
+/** Times training, inference and preprocessing, beside what the machine can do and beside other programs in the same run. */
 import { libtorch } from "../ffi/library.ts";
 import { canProfile } from "../ffi/profiler.ts";
+import { lengthsOf } from "../src/bench/lengths.ts";
 import { dispatcherOverhead, matrixProductPeak } from "../src/bench/machine.ts";
-import { type PeerResult, runPeer } from "../src/bench/peer.ts";
+import { type Measurement, medianOf, ratiosOf } from "../src/bench/measurement.ts";
+import { peersOf, runPeer } from "../src/bench/peer.ts";
+import { timePreprocess } from "../src/bench/preprocessing.ts";
 import { growthOf, quantities } from "../src/bench/scaling.ts";
-import { type Rate, Subject } from "../src/bench/subject.ts";
+import { Subject } from "../src/bench/subject.ts";
+import { runSubject } from "../src/bench/subject_process.ts";
 import { command, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
-import { InputError, messageOf } from "../src/errors.ts";
+import { InputError } from "../src/errors.ts";
 import { architecture, presets } from "../src/model/architecture.ts";
 import { prepareRun } from "../src/run.ts";
-import { plainTable } from "../src/table.ts";
-
-/** Medians over the rounds. */
-interface Measured extends PeerResult {
-  /** Floating-point operations of matrix products a second, training and inference; not known of peers. */
-  operations?: [training: number, inference: number];
-}
+import { resourcesShape } from "../src/survey/settings.ts";
+import { grouped, plainTable } from "../src/table.ts";
 
 export default command({
   name: "bench",
   summary:
-    "Windows a second of a training step and of inference, and how near they come to the machine's matrix products; with " +
-    "--peer, PyTorch's in the same run, alternating.",
+    "Windows a second of training and inference, how near they come to the machine's matrix products, and peak memory; with " +
+    "--preprocess also observations a second; with --peers other programs in the same run, alternating, each a process of its own.",
   settings: z.object({
     preset: setting(
       z.enum(Object.keys(presets) as [keyof typeof presets]).default("astromer2"),
@@ -35,12 +34,21 @@ export default command({
       z.string().default("200"),
       "observations of a window, or a file with one length a line, from which windows are drawn and batched by length",
     ),
-    peer: setting(z.string().optional(), "Python script to compare with (prints one JSON line a variant)"),
-    peer_variants: setting(
-      z.array(z.string()).default(["eager-fp32", "sdpa-fp32", "sdpa-bf16"]),
-      "its variants",
+    peers: setting(
+      z.array(z.string()).default([]),
+      "Python scripts that train or infer, each script.py or script.py:variant:variant: they print one JSON line a variant",
     ),
-    python: setting(z.string().default("python3"), "Python that has torch installed"),
+    preprocess: setting(
+      z.number().min(1000).optional(),
+      "also time preprocess, on a simulated survey of about so many observations in the system's temporary folder",
+      "observations",
+    ),
+    preprocess_peers: setting(
+      z.array(z.string()).default([]),
+      "Python scripts that filter and sort the same survey: script.py 'pattern of Parquet files' output",
+    ),
+    memory_limit: setting(resourcesShape.memory_limit, "memory of our preprocess"),
+    python: setting(z.string().default("python3"), "Python that has what the peers import"),
     profile: setting(z.boolean().default(false), "show the time of each operator of a training step"),
     scaling: setting(
       z.boolean().default(false),
@@ -54,56 +62,63 @@ export default command({
   examples: [
     "deno task bench",
     "deno task bench --profile --scaling --precision bfloat16",
-    "deno task bench --peer ../shared/peers/pytorch_peer.py --batch-size 32",
+    "deno task bench --peers ../shared/peers/pytorch_peer.py:sdpa-fp32:sdpa-bf16,tests/peers/onnx_peer.py",
+    "deno task bench --preprocess 1e7 --memory-limit 2GB --preprocess-peers tests/peers/polars_preprocess.py",
     "deno task bench --lengths lengths.txt --precision bfloat16 --json",
   ],
   async run(settings) {
+    const { preset, rounds, python } = settings;
+    const peers = peersOf(settings.peers), lengths = await lengthsOf(settings.lengths);
+    if (settings.preprocess_peers.length && settings.preprocess === undefined) {
+      throw new InputError(
+        "--preprocess-peers are timed beside ours: --preprocess says on how many observations",
+      );
+    }
     const { device, threads } = prepareRun({ ...settings, precision: "float32" });
-    const lengths = await readLengths(settings.lengths);
     const precisions = settings.precision === "both"
       ? ["float32", "bfloat16"] as const
       : [settings.precision];
-    const options = precisions.map((dtype) => ({
-      architecture: architecture(settings.preset),
-      dtype,
-      device,
-      batchSize: settings.batch_size,
-      lengths,
-      steps: settings.steps,
-    }));
     const say = (text: string) => void (settings.json || console.error(text));
-    const subjects = options.map((each) => new Subject(each));
-    using _subjects = { [Symbol.dispose]: () => subjects.forEach((subject) => subject[Symbol.dispose]()) };
 
-    const found = new Map<string, Measured[]>();
-    const record = (measured: Measured) =>
-      found.set(measured.variant, [...found.get(measured.variant) ?? [], measured]);
-    for (const subject of subjects) subject.training(); // warm-up
-    for (let round = 1; round <= settings.rounds; round++) {
-      say(`round ${round} of ${settings.rounds}`);
-      for (const [i, subject] of subjects.entries()) {
-        record(asMeasured(`astromer-${precisions[i]}`, subject.training(), subject.inference()));
-      }
-      if (settings.peer) {
-        const { python, batch_size: batchSize, steps, peer_variants: variants } = settings;
-        const call = { python, script: settings.peer, batchSize, steps, variants, threads, device };
-        for (const measured of await runPeer({ ...call, lengths: settings.lengths })) record(measured);
+    const { batch_size: batchSize, steps } = settings;
+    const workload = { batchSize, steps, lengths: settings.lengths, threads, device };
+    const ours = precisions.map((dtype) => () => runSubject({ ...workload, preset, dtype }));
+    const others = peers.map((peer) => () => runPeer(python, peer, workload));
+    const found = new Map<string, Measurement[]>();
+    for (let round = 1; round <= rounds; round++) {
+      say(`round ${round} of ${rounds}`);
+      for (const program of [...ours, ...others]) {
+        for (const measured of await program()) {
+          found.set(measured.variant, [...found.get(measured.variant) ?? [], measured]);
+        }
       }
     }
     const medians = [...found.values()].map(medianOf);
+    const preprocess = settings.preprocess === undefined ? undefined : await timePreprocess({
+      ...{ observations: settings.preprocess, memoryLimit: settings.memory_limit, rounds, python },
+      peers: settings.preprocess_peers,
+    }, say);
+
+    const options = precisions.map((dtype) => (
+      { architecture: architecture(preset), dtype, device, batchSize, lengths, steps }
+    ));
+    const subjects = options.map((each) => new Subject(each));
+    using _subjects = { [Symbol.dispose]: () => subjects.forEach((subject) => subject[Symbol.dispose]()) };
+    for (const subject of subjects) subject.training(); // warm-up
     const peaks = precisions.map((dtype) => matrixProductPeak(dtype, device));
     const result = {
       libtorch: libtorch().version,
       device,
       threads,
-      preset: settings.preset,
-      batch_size: settings.batch_size,
+      preset,
+      batch_size: batchSize,
       lengths: settings.lengths,
       operator_calls_a_step: subjects[0].callsOfAStep(),
       dispatcher_overhead_us: dispatcherOverhead(),
       matrix_product_peak: Object.fromEntries(precisions.map((dtype, i) => [dtype, peaks[i]])),
       medians,
-      ratios: ratiosOf(medians),
+      ratios: ratiosOf(medians.slice(0, precisions.length), medians.slice(precisions.length)),
+      preprocess,
       profile: settings.profile && canProfile()
         ? Object.fromEntries(subjects.map((subject, i) => [precisions[i], subject.profile()]))
         : undefined,
@@ -114,29 +129,64 @@ export default command({
     if (settings.json) return console.log(JSON.stringify(result, null, 2));
 
     console.log(
-      `${settings.preset}, ${settings.batch_size} windows of ${settings.lengths}, ${threads} threads on ${device}, libtorch ` +
+      `${preset}, ${batchSize} windows of ${settings.lengths}, ${threads} threads on ${device}, libtorch ` +
         `${result.libtorch}; ${result.operator_calls_a_step} operator calls a step, ` +
         `${result.dispatcher_overhead_us.toFixed(1)} us each to reach libtorch\n`,
     );
-    const share = (operations: number | undefined, variant: string) => {
-      const peak = peaks[precisions.findIndex((dtype) => variant.endsWith(dtype))];
-      return operations === undefined ? "" : `${(100 * operations / peak).toFixed(0)} %`;
-    };
+    const share = (operations: number | undefined, i: number) =>
+      operations === undefined ? "" : `${(100 * operations / peaks[i]).toFixed(0)} %`;
     console.log(plainTable([
-      ["windows/s", "training", "of peak", "inference", "of peak"],
-      ...medians.map((m) => [
+      ["windows/s", "training", "of peak", "inference", "of peak", "peak memory"],
+      ...medians.map((m, i) => [
         m.variant,
-        m.windows_per_second.toFixed(1),
-        share(m.operations?.[0], m.variant),
-        m.inference_windows_per_second.toFixed(1),
-        share(m.operations?.[1], m.variant),
+        fixed(m.windows_per_second, 1),
+        share(m.operations?.[0], i),
+        fixed(m.inference_windows_per_second, 1),
+        share(m.operations?.[1], i),
+        fixed(m.peak_memory_gb, 2, " GB"),
       ]),
     ]));
     for (const [i, dtype] of precisions.entries()) {
       console.log(`peak of ${dtype}: ${(peaks[i] / 1e9).toFixed(0)} GFLOP/s in a large matrix product`);
     }
-    for (const { variant, peer, training, inference } of result.ratios) {
-      console.log(`${variant} / ${peer}: training ${training.toFixed(2)}, inference ${inference.toFixed(2)}`);
+    if (result.ratios.length) {
+      console.log(
+        "\n" + plainTable([
+          ["ratio", "training", "inference", "memory"],
+          ...result.ratios.map(({ variant, peer, training, inference, memory }) => [
+            `${variant} / ${peer}`,
+            fixed(training, 2),
+            fixed(inference, 2),
+            fixed(memory, 2),
+          ]),
+        ]),
+      );
+    }
+    if (preprocess) {
+      const [own] = preprocess.medians;
+      console.log(
+        "\n" + plainTable([
+          [
+            `${grouped(preprocess.observations)} observations`,
+            "observations/s",
+            "kept",
+            "peak memory",
+            "ours / it",
+          ],
+          ...preprocess.medians.map((m) => [
+            m.variant,
+            grouped(Math.round(m.observations_per_second)),
+            grouped(m.kept),
+            fixed(m.peak_memory_gb, 2, " GB"),
+            fixed(own.observations_per_second / m.observations_per_second, 2),
+          ]),
+        ]),
+      );
+    }
+    if (medians.some((m) => m.peak_memory_gb !== undefined)) {
+      console.log(
+        "\npeak memory: what the process held at most, its interpreter and libraries included; in those that train, training's",
+      );
     }
     if (settings.profile && !canProfile()) console.log("\noperators cannot be observed on this platform");
     for (const [dtype, costs] of Object.entries(result.profile ?? {})) {
@@ -161,53 +211,7 @@ export default command({
   },
 });
 
-function asMeasured(variant: string, training: Rate, inference: Rate): Measured {
-  return {
-    variant,
-    windows_per_second: training.windows,
-    inference_windows_per_second: inference.windows,
-    operations: [training.operations, inference.operations],
-  };
-}
-
-/** Medians of several measurements of one variant. */
-function medianOf(all: readonly Measured[]): Measured {
-  const of = (value: (measured: Measured) => number) => median(all.map(value));
-  return {
-    variant: all[0].variant,
-    windows_per_second: of((m) => m.windows_per_second),
-    inference_windows_per_second: of((m) => m.inference_windows_per_second),
-    operations: all[0].operations && [of((m) => m.operations![0]), of((m) => m.operations![1])],
-  };
-}
-
-/** Ours to each peer of the same precision. */
-function ratiosOf(medians: readonly Measured[]) {
-  const isOurs = ({ variant }: Measured) => variant.startsWith("astromer");
-  return medians.filter(isOurs).flatMap((our) => {
-    const suffix = our.variant.endsWith("float32") ? "-fp32" : "-bf16";
-    return medians.filter((peer) => !isOurs(peer) && peer.variant.endsWith(suffix)).map((peer) => ({
-      variant: our.variant,
-      peer: peer.variant,
-      training: our.windows_per_second / peer.windows_per_second,
-      inference: our.inference_windows_per_second / peer.inference_windows_per_second,
-    }));
-  });
-}
-
-/** @throws {InputError} when it is neither a length nor a file of lengths */
-async function readLengths(text: string): Promise<number[]> {
-  if (/^\d+$/.test(text)) return [Math.max(5, Number(text))];
-  try {
-    const lengths = (await Deno.readTextFile(text)).split(/\s+/).filter((line) => line).map(Number);
-    if (lengths.length && lengths.every((n) => Number.isInteger(n) && n >= 2)) return lengths;
-  } catch (error) {
-    throw new InputError(`--lengths ${text} cannot be read: ${messageOf(error)}`);
-  }
-  throw new InputError(`--lengths ${text} must hold whole numbers, one a line`);
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b), middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+/** A number in a table; nothing where there is none. */
+function fixed(value: number | undefined, digits: number, unit = ""): string {
+  return value === undefined ? "" : value.toFixed(digits) + unit;
 }

@@ -245,7 +245,7 @@ async function resolved(given: PreprocessSettings): Promise<PreprocessSettings> 
 }
 
 /** Lends a folder beside the output that is gone afterwards, also after Ctrl-C. */
-async function withWorkFolder<T>(output: string, work: (folder: string) => Promise<T>): Promise<T> {
+export async function withWorkFolder<T>(output: string, work: (folder: string) => Promise<T>): Promise<T> {
   const clean = output.replace(/\/+$/, "");
   const folder = `${clean}.${Deno.pid}.work.tmp`;
   const stop = () => {

@@ -8,24 +8,11 @@ import { assertEquals, assertTrue } from "../../src/std.ts";
 import { saveModel } from "../../src/weights/model_folder.ts";
 import { importReference } from "../../src/weights/reference_import.ts";
 import { scramble, tiny } from "../model/support.ts";
+import { missingInPython } from "../python.ts";
 import { readmePath } from "../readme.ts";
 import { hasShared, largestDifference, sharedPath, testIn } from "../shared.ts";
 
-/** The Python packages that the README's script needs and that are not there, or why there is no Python. */
-const missing = (() => {
-  const needed = ["torch", "safetensors", "numpy"];
-  try {
-    const { stdout } = new Deno.Command("python3", {
-      args: [
-        ...["-c", "import sys, importlib.util as i; print(*[n for n in sys.argv[1:] if not i.find_spec(n)])"],
-        ...needed,
-      ],
-    }).outputSync();
-    return new TextDecoder().decode(stdout).trim();
-  } catch {
-    return "python3";
-  }
-})();
+const missing = missingInPython("torch", "safetensors", "numpy");
 
 /** Runs the script once for each folder, in one Python, and prints what it computed. */
 const runner = `

@@ -1,0 +1,55 @@
+/** A subject in a process of its own, as a peer is: it trains, infers, and prints one JSON line. */
+import { messageOf } from "../errors.ts";
+import { architecture, type presets } from "../model/architecture.ts";
+import { prepareRun } from "../run.ts";
+import { lengthsOf } from "./lengths.ts";
+import { type Measurement, measurementsOf, type Workload } from "./measurement.ts";
+import { denoArgs, runMeasured } from "./process.ts";
+import { Subject } from "./subject.ts";
+
+/** What our own program is given beside the work. */
+export interface OwnWorkload extends Workload {
+  preset: keyof typeof presets;
+  dtype: "float32" | "bfloat16";
+}
+
+/**
+ * Runs a subject in a new process.
+ * @throws {Failure} when it fails there
+ */
+export async function runSubject(workload: OwnWorkload): Promise<Measurement[]> {
+  const args = denoArgs(new URL(import.meta.url), "read", "ffi", "env"), said = nameOf(workload);
+  const ran = await runMeasured(Deno.execPath(), [...args, JSON.stringify(workload)], said);
+  return measurementsOf(ran, workload.device, said);
+}
+
+function nameOf({ dtype }: OwnWorkload): string {
+  return `astromer-${dtype}`;
+}
+
+/** Measures a subject in this process. */
+async function measure(workload: OwnWorkload): Promise<Measurement> {
+  prepareRun({ ...workload, precision: workload.dtype });
+  using subject = new Subject({
+    ...workload,
+    architecture: architecture(workload.preset),
+    lengths: await lengthsOf(workload.lengths),
+  });
+  for (const warmUp of [subject.training, subject.inference]) warmUp.call(subject);
+  const training = subject.training(), inference = subject.inference();
+  return {
+    variant: nameOf(workload),
+    windows_per_second: training.windows,
+    inference_windows_per_second: inference.windows,
+    operations: [training.operations, inference.operations],
+  };
+}
+
+if (import.meta.main) {
+  try {
+    console.log(JSON.stringify(await measure(JSON.parse(Deno.args[0]))));
+  } catch (error) {
+    console.error(messageOf(error));
+    Deno.exit(1);
+  }
+}

@@ -1,0 +1,45 @@
+import { measurementsOf, median, medianOf, ratiosOf } from "../../src/bench/measurement.ts";
+import { Failure } from "../../src/errors.ts";
+import { assertEquals, assertThrows } from "../../src/std.ts";
+
+const line = (rest: object) => JSON.stringify({ variant: "a", inference_windows_per_second: 4, ...rest });
+
+Deno.test("what a program printed, with its memory where that is one variant's", () => {
+  const ran = { lines: [line({ windows_per_second: 2, loss: 1 })], seconds: 1, peak_memory_gb: 3 };
+  const [measured] = measurementsOf(ran, "cpu", "it");
+  assertEquals(measured, {
+    variant: "a",
+    windows_per_second: 2,
+    inference_windows_per_second: 4,
+    peak_memory_gb: 3,
+  });
+  assertEquals(measurementsOf(ran, "cuda", "it")[0].peak_memory_gb, undefined, "batches are on the GPU");
+  const two = measurementsOf({ ...ran, lines: [line({}), line({ variant: "b" })] }, "cpu", "it");
+  assertEquals(two.map(({ variant, peak_memory_gb }) => [variant, peak_memory_gb]), [
+    ["a", undefined],
+    ["b", undefined],
+  ]);
+  for (const wrong of ["training …", "{}", line({ windows_per_second: "fast" })]) {
+    assertThrows(
+      () => measurementsOf({ ...ran, lines: [wrong] }, "cpu", "it"),
+      Failure,
+      `it printed "${wrong}"`,
+    );
+  }
+});
+
+Deno.test("medians and ratios; what does not train has neither in training nor in memory", () => {
+  assertEquals([median([3, 1, 2]), median([4, 1, 2, 3]), median([1, undefined])], [2, 2.5, undefined]);
+  const own = { variant: "own", windows_per_second: 6, inference_windows_per_second: 8, peak_memory_gb: 1 };
+  const faster = { ...own, windows_per_second: 10, inference_windows_per_second: 12, peak_memory_gb: 3 };
+  const ours = medianOf([own, faster]);
+  assertEquals([ours.windows_per_second, ours.inference_windows_per_second, ours.peak_memory_gb], [8, 10, 2]);
+  const peers = [
+    { variant: "both", windows_per_second: 4, inference_windows_per_second: 5, peak_memory_gb: 4 },
+    medianOf([{ variant: "infers", inference_windows_per_second: 2, peak_memory_gb: 1 }]),
+  ];
+  assertEquals(ratiosOf([ours], peers), [
+    { variant: "own", peer: "both", training: 2, inference: 2, memory: 0.5 },
+    { variant: "own", peer: "infers", training: undefined, inference: 5, memory: undefined },
+  ]);
+});
