@@ -306,7 +306,7 @@ export function helpOf(command: Command): string {
     text: setting.help +
       (setting.required
         ? " (required)"
-        : setting.fallback === undefined || setting.fallback === false
+        : setting.fallback === undefined || setting.fallback === false || String(setting.fallback) === ""
         ? ""
         : ` (default ${Array.isArray(setting.fallback) ? setting.fallback.join(",") : setting.fallback})`),
   }));
