@@ -31,6 +31,7 @@ const toy = command({
     range: setting(z.array(z.coerce.number()).default([1, 99]), "two numbers"),
     trim: setting(z.boolean().default(true), "cut or not"),
     strict: setting(z.boolean().optional(), "refuse or not"),
+    without: setting(z.array(z.string()).default([]), "classes to leave out"),
     name: setting(z.string().optional(), "any text"),
   }),
   examples: ["deno task toy --input a.csv"],
@@ -49,6 +50,7 @@ Deno.test("defaults where nothing is given, and given says what was", async () =
     kind: "linear",
     range: [1, 99],
     trim: false,
+    without: [],
   });
   assertEquals([...given.all].sort(), ["blocks", "input", "trim"]);
 });
