@@ -5,11 +5,14 @@ import { Failure } from "../src/errors.ts";
 import { exists, refuseForeignFolder } from "../src/files/atomic.ts";
 import { duration } from "../src/progress.ts";
 
+/** Weights that come with this project. */
+const shipped = "astromer2-asas";
+
 export default command({
   name: "quickstart",
   summary:
-    "Sets up what is missing, simulates a survey, preprocesses it, pretrains a small Astromer 2, evaluates it, finetunes it, embeds, " +
-    "classifies from few labels, and writes a report.",
+    "Sets up what is missing, simulates a survey, preprocesses it, pretrains a small Astromer 2, evaluates and finetunes it, embeds " +
+    "the survey with the weights that come with this project, classifies from few labels with both, and writes a report.",
   settings: z.object({
     light_curves: setting(z.int().min(20).default(1200), "size of the simulated survey"),
     epochs: setting(z.int().min(1).default(20), "epochs of pretraining"),
@@ -50,15 +53,22 @@ export default command({
         ...["--learning-rate", 2e-4, ...quick, "--output", finetuned],
       ],
       [
-        ...["embed", "--model", `${run}/best`, ...data, "--pooling", "layers", "--project", "tsne"],
+        ...["embed", "--model", shipped, ...data, "--pooling", "layers", "--project", "tsne"],
         ...["--output", `${output}/embeddings.parquet`],
       ],
       [
-        ...["classify", "--models", `${run}/best,${finetuned},classical`, ...data, "--scenarios", scenarios],
+        ...[
+          "classify",
+          "--models",
+          `${run}/best,${finetuned},${shipped},classical`,
+          ...data,
+          "--scenarios",
+          scenarios,
+        ],
         ...["--heads", "gamma,mean", "--output", classified],
       ],
       [
-        ...["report", "--run", [run, finetuned, classified].join(), "--model", `${run}/best`, ...data],
+        ...["report", "--run", [run, finetuned, classified].join(), "--model", shipped, ...data],
         ...["--output", `${output}/report.html`],
       ],
     ];

@@ -1,19 +1,22 @@
 /** What a model makes of stars: its embeddings in the plane, its attention; figures 8, 9, 14 and 15 of the paper. */
 import type { Device } from "../../ffi/device.ts";
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
-import { sequentialWindows } from "../data/windows.ts";
+import { paperMasking } from "../data/masking.ts";
+import { randomWindow, sequentialWindows } from "../data/windows.ts";
 import { perLightCurve } from "../embed/stream.ts";
 import { eachEmbeddedWindow, windowsOf } from "../embed/stream.ts";
 import { InputError } from "../errors.ts";
 import { attentionWeights } from "../evaluate/attention.ts";
 import { lombScargle } from "../evaluate/lomb_scargle.ts";
 import { project } from "../evaluate/projection.ts";
+import { copyingRemark, reconstructWindows } from "../evaluate/reconstruction.ts";
 import { seeded } from "../random.ts";
 import type { LoadedModel } from "../weights/model_folder.ts";
 import { attendedObservations, attentionFigure } from "./attention_figure.ts";
 import { fileNameFor } from "./column.ts";
 import type { Figure } from "./figure.ts";
 import { type ProjectedPoint, projectionFigure } from "./projection_figure.ts";
+import { type DrawnPoint, drawnPoints, reconstructionFigure } from "./reconstruction_figure.ts";
 
 /** What the figures are made of. */
 export interface ModelFigureOptions {
@@ -43,7 +46,8 @@ function shownLightCurves(dataset: Dataset, { lightCurves, seed }: ModelFigureOp
 }
 
 /**
- * t-SNE of the mean output of every block, and the attention of block 1 in a light curve of each class.
+ * Hidden observations of a light curve of each class and their predictions, t-SNE of the mean output of every block, and
+ * the attention of block 1 in a light curve of each class.
  * @throws {InputError} when there are too few light curves for a projection
  */
 export async function modelFigures(
@@ -102,7 +106,57 @@ export async function modelFigures(
     width: blocks === 1 ? "column" : "page",
     spec: projectionFigure(points, { axes: "t-SNE" }),
   };
-  return [projection, ...await attentionFigures({ model, config }, dataset, chosen, options)];
+  return [
+    await reconstruction({ model, config }, dataset, chosen, options),
+    projection,
+    ...await attentionFigures({ model, config }, dataset, chosen, options),
+  ];
+}
+
+/** Light curves by class, the classes with the most of them first. */
+function byClassOf(
+  dataset: Dataset,
+  lightCurves: readonly number[],
+): [of: string | null, members: number[]][] {
+  return [...Map.groupBy(lightCurves, (i) => dataset.classes[i])].sort(([, a], [, b]) => b.length - a.length);
+}
+
+/** Panels of the reconstruction at most. */
+const mostPanels = 8;
+
+/** A window of each class (of the first light curves, where no class is known), masked as in pretraining. */
+async function reconstruction(
+  { model, config }: LoadedModel,
+  dataset: Dataset,
+  lightCurves: readonly number[],
+  { seed }: ModelFigureOptions,
+): Promise<Figure> {
+  const longest = (members: readonly number[]) =>
+    members.reduce((a, b) => dataset.lengths[b] > dataset.lengths[a] ? b : a);
+  const classes = byClassOf(dataset, lightCurves);
+  const shown = classes[0][0] === null
+    ? lightCurves.slice(0, mostPanels)
+    : classes.slice(0, mostPanels).map(([, members]) => longest(members));
+  const { window_size: size } = config;
+  const windows = shown.map((i) => randomWindow(i, dataset.lengths[i], seeded(seed, 0x1e57, i), size));
+  const points: DrawnPoint[] = [];
+  const options = { masking: paperMasking, weights: "none", batchSize: mostPanels, seed } as const;
+  const paddedTo = model.seesPadding ? size : undefined;
+  await reconstructWindows(model, dataset, windows, { ...options, paddedTo }, (result) => {
+    const i = result.window.lightCurve, of = dataset.classes[i];
+    points.push(...drawnPoints(`${of === null ? "" : `${of}, `}${dataset.ids[i]}`, dataset, result));
+  });
+  points.sort((a, b) => a.panel < b.panel ? -1 : a.panel > b.panel ? 1 : 0);
+  const remark = copyingRemark(model.architecture);
+  return {
+    name: "reconstruction",
+    caption:
+      `Observations that were hidden from the model, and what it predicts for them: windows of ${size} observations at most, ` +
+      "masked as in pretraining. Gray is what it sees (some of which it is asked to reconstruct, too)." +
+      (remark === undefined ? "" : ` Note: ${remark}.`),
+    width: "page",
+    spec: reconstructionFigure(points),
+  };
 }
 
 /** The first of the light curves of each class, the classes with the most light curves first. */
@@ -112,11 +166,8 @@ async function attentionFigures(
   lightCurves: readonly number[],
   { attention, device, onProgress = () => {} }: ModelFigureOptions,
 ): Promise<Figure[]> {
-  const byClass = [...Map.groupBy(lightCurves, (i) => dataset.classes[i])].sort(([, a], [, b]) =>
-    b.length - a.length
-  );
   const figures: Figure[] = [];
-  for (const [of, [i]] of byClass.slice(0, attention)) {
+  for (const [of, [i]] of byClassOf(dataset, lightCurves).slice(0, attention)) {
     onProgress(`attention: ${of ?? dataset.ids[i]}`);
     const from = dataset.offsets[i], to = from + dataset.lengths[i];
     const [{ period }] = await lombScargle([{

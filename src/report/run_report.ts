@@ -17,7 +17,7 @@ import { finetuningSection, pretrainingSection } from "./training_sections.ts";
 
 /** What else is told. */
 export interface ReportOptions {
-  /** Figures of a model, in a section of their own. */
+  /** Figures of a model, in a section of their own, with which the report opens. */
   model?: { folder: string; figures: readonly Figure[] };
 }
 
@@ -37,9 +37,9 @@ export async function writeReport(
   const runs: RunFolder[] = [];
   for (const folder of folders) runs.push(await readRun(folder));
   const sections = [
+    ...model ? [{ title: `Model: ${model.folder}`, folder: runs[0].folder, parts: [...model.figures] }] : [],
     ...await datasetSections(runs),
     ...runs.map(sectionOf),
-    ...model ? [{ title: `Model: ${model.folder}`, folder: runs[0].folder, parts: [...model.figures] }] : [],
     ...energySections(runs),
   ];
   const written: string[] = [];

@@ -24,11 +24,13 @@ function modelAndDataset(lightCurves: number) {
   return { dataset, model, loaded: { model, config: { ...config, astromer_version: "0" } } };
 }
 
-Deno.test("a model's figures: t-SNE of each block, attention of a light curve of the largest class", async () => {
+Deno.test("a model's figures: hidden points, t-SNE of each block, attention of a light curve of the largest class", async () => {
   const { dataset, model, loaded } = modelAndDataset(100);
   using _ = model;
-  const [tsne, attention, ...rest] = await modelFigures(loaded, dataset, options);
+  const [hidden, tsne, attention, ...rest] = await modelFigures(loaded, dataset, options);
   assertEquals(rest.length, 0);
+  const panels = await renderSvg(hidden.spec);
+  for (const text of ["A, star-", "B, star-", ">predicted<"]) assertStringIncludes(panels, text);
   assertStringIncludes(
     tsne.caption,
     "gives 95 light curves of the test set, drawn at random of 100, colored by class",
