@@ -1,10 +1,13 @@
-/** Pretrains for many minutes and fails where memory grows: `deno task soak --minutes 30`. */
+/**
+ * Pretrains an Astromer 2 for many minutes, with a checkpoint twice a minute and validations, and fails where its memory
+ * grows: `deno task soak --minutes 30`.
+ */
 import { cli } from "./tasks/support.ts";
 import { permissionsOf } from "./tasks/permissions.ts";
 import { parseArgs } from "../src/std.ts";
 
 const { minutes = "30" } = parseArgs(Deno.args, { string: ["minutes"] }) as { minutes?: string };
-/** Resident memory may grow by this share. */
+/** Memory may grow by this share. */
 const tolerance = 0.02;
 
 async function command(...args: string[]): Promise<void> {
@@ -15,48 +18,22 @@ async function command(...args: string[]): Promise<void> {
   if (code !== 0) throw new Error(`${args[0]} ended with code ${code}`);
 }
 
-/** Resident memory of a process, bytes. */
-async function residentMemory(pid: number): Promise<number> {
+/** Resident memory of a process that is no file's, bytes: pages of files come and go as the system likes. */
+async function ownMemory(pid: number): Promise<number> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return 1024 * Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]);
+  return 1024 * Number(/^RssAnon:\s+(\d+) kB/m.exec(status)![1]);
 }
 
 const folder = await Deno.makeTempDir();
 try {
-  await command("simulate", "--light-curves", "2000", "--output", `${folder}/survey`);
-  await command(
-    "preprocess",
-    "--preset",
-    "reference",
-    "--input",
-    `${folder}/survey`,
-    "--output",
-    `${folder}/data`,
-  );
+  const survey = `${folder}/survey`, data = `${folder}/data`;
+  await command("simulate", "--light-curves", "2000", "--output", survey);
+  await command("preprocess", "--preset", "reference", "--input", survey, "--output", data);
   const run = new Deno.Command(Deno.execPath(), {
     args: [
-      ...[
-        "run",
-        ...permissionsOf("pretrain"),
-        cli,
-        "pretrain",
-        "--data",
-        `${folder}/data`,
-        "--preset",
-        "small",
-      ],
-      ...[
-        "--max-minutes",
-        minutes,
-        "--epochs",
-        "1000000",
-        "--patience",
-        "1000000",
-        "--checkpoint-minutes", // often, so that the first sixth has seen all that a run does
-        "0.5",
-        "--output",
-        `${folder}/run`,
-      ],
+      ...["run", ...permissionsOf("pretrain"), cli, "pretrain", "--data", data, "--output", `${folder}/run`],
+      ...["--max-minutes", minutes, "--epochs", "1000000", "--patience", "1000000"],
+      ...["--checkpoint-minutes", "0.5"], // so that the first sixth has seen all that a run does
     ],
     stdout: "null",
   }).spawn();
@@ -64,7 +41,7 @@ try {
   const watch = setInterval(async () => {
     const minute = (performance.now() - started) / 60_000;
     if (minute > Number(minutes)) return; // it saves and draws its report
-    memory.push({ minute, bytes: await residentMemory(run.pid).catch(() => NaN) });
+    memory.push({ minute, bytes: await ownMemory(run.pid).catch(() => NaN) });
   }, 1000);
   const { code } = await run.status;
   clearInterval(watch);
@@ -76,7 +53,7 @@ try {
   });
   const growth = sixths[5] / sixths[1] - 1;
   console.log(
-    `resident memory over ${minutes} minutes, medians of six parts: ` +
+    `own memory over ${minutes} minutes, medians of six parts: ` +
       `${sixths.map((bytes) => (bytes / 1e6).toFixed(1)).join(", ")} MB; ${
         (100 * growth).toFixed(2)
       } % from the second to the last`,
