@@ -6,8 +6,15 @@ import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { type Masking, maskingShape, noMasking } from "../src/data/masking.ts";
 import { randomWindow, sequentialWindows } from "../src/data/windows.ts";
 import { InputError } from "../src/errors.ts";
-import { MetricsByName } from "../src/evaluate/metrics.ts";
-import { copyingRemark, reconstructWindows, type WindowResult } from "../src/evaluate/reconstruction.ts";
+import { baselinePredictor, baselines } from "../src/evaluate/baselines.ts";
+import { comparisonTable, MetricsByName } from "../src/evaluate/metrics.ts";
+import {
+  copyingRemark,
+  modelPredictor,
+  type Predictor,
+  predictWindows,
+  type WindowResult,
+} from "../src/evaluate/reconstruction.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
 import { seeded } from "../src/random.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
@@ -29,6 +36,10 @@ export default command({
       "all windows of a light curve, or one at random",
     ),
     without: setting(z.array(z.string()).default([]), "classes to leave out of a second set of numbers"),
+    baselines: setting(
+      z.boolean().default(false),
+      "beside the model: the mean, linear interpolation, a Gaussian process and a harmonic fit, shown the same points",
+    ),
     figure: setting(
       z.string().optional(),
       "an .svg to draw: one window of each class with its hidden points",
@@ -42,6 +53,7 @@ export default command({
   examples: [
     "deno task evaluate --model runs/asas/best --data data/asas",
     "deno task evaluate --model runs/asas/best --data data/asas --windows random --without Mira --json",
+    "deno task evaluate --model runs/asas/best --data data/asas --windows random --baselines",
   ],
   async run(settings) {
     if (settings.figure !== undefined) checkFigurePath(settings.figure);
@@ -73,8 +85,14 @@ export default command({
       if (before ? before.window.length < result.window.length : drawn.size < 8) drawn.set(title, result);
     };
     const line = new ProgressLine(), started = performance.now();
-    const score = (masking: Masking, what: string, sets: MetricsByName) =>
-      reconstructWindows(model, dataset, windows, {
+    const score = async (
+      predictor: Predictor,
+      masking: Masking,
+      what: string,
+      onResult?: (result: WindowResult) => void,
+    ) => {
+      const sets = new MetricsByName();
+      await predictWindows(predictor, dataset, windows, {
         masking,
         weights: config.training?.loss_weights === "errors" ? "errors" : "none",
         batchSize: settings.batch_size,
@@ -85,7 +103,8 @@ export default command({
             const seconds = (performance.now() - started) / 1000;
             return `${what}: ${done}/${windows.length} windows, ${duration(seconds)}`;
           }),
-      }, ({ window, predicted, targets, weights, roles, points }) => {
+      }, (result) => {
+        const { window, predicted, targets, weights, roles } = result;
         const of = dataset.classes[window.lightCurve];
         sets.get("all").add(predicted, targets, weights);
         if (settings.without.length && !settings.without.includes(of ?? "")) {
@@ -96,14 +115,20 @@ export default command({
           sets.get("masked points").add(masked(predicted), masked(targets), masked(weights));
         }
         if (of !== null) sets.get(of).add(predicted, targets, weights);
-        if (masking !== noMasking) onMasked?.({ window, predicted, targets, weights, roles, points });
+        onResult?.(result);
       });
+      return sets;
+    };
 
     const { probed_fraction, masked_fraction, replaced_fraction } = settings;
     const masking = { probed_fraction, masked_fraction, replaced_fraction };
-    const probed = new MetricsByName(), visible = new MetricsByName();
-    await score(masking, "probed points", probed);
-    await score(noMasking, "all points", visible);
+    const predictor = modelPredictor(model);
+    const probed = await score(predictor, masking, "probed points", onMasked);
+    const visible = await score(predictor, noMasking, "all points");
+    const beside: Record<string, MetricsByName> = {};
+    for (const [name, baseline] of Object.entries(settings.baselines ? baselines : {})) {
+      beside[name] = await score(baselinePredictor(baseline), masking, name);
+    }
     line.clear();
 
     if (settings.figure !== undefined) {
@@ -126,6 +151,11 @@ export default command({
       precision: dtype,
       masking,
       probed: probed.summary(),
+      ...settings.baselines
+        ? {
+          baselines: Object.fromEntries(Object.entries(beside).map(([name, sets]) => [name, sets.summary()])),
+        }
+        : {},
       all_points_without_masking: visible.summary(),
     };
     if (settings.json) return console.log(JSON.stringify(result, null, 2));
@@ -138,6 +168,11 @@ export default command({
     );
     if (copying !== undefined) console.log(`${copying}\n`);
     console.log(probed.table("probed points") + "\n");
+    if (settings.baselines) {
+      const all = { "the model": probed, ...beside };
+      console.log(comparisonTable("probed points, RMSE", all, ({ rmse }) => rmse) + "\n");
+      console.log(comparisonTable("probed points, median", all, ({ medianRmse }) => medianRmse) + "\n");
+    }
     console.log(visible.table("all points, nothing masked") + "\n");
   },
 });

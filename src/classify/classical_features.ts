@@ -9,7 +9,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import { lombScargle, type Peak } from "../evaluate/lomb_scargle.ts";
 import { letSignalsIn } from "../run.ts";
-import { harmonicFit } from "./harmonic_fit.ts";
+import { harmonicFit } from "../evaluate/harmonic_fit.ts";
 
 /** Features of light curves, row after row. */
 export interface ClassicalFeatures {

