@@ -91,26 +91,23 @@ async function harmonicFits(windows: readonly SeenWindow[]): Promise<Float64Arra
 }
 
 /**
- * Of the Fourier series with 0, 1, … 5 terms at a period the one of the lowest Bayesian information criterion (Schwarz
- * 1978, Ann. Stat. 6, 461): n ln(residual) + parameters ln n.
+ * Of the Fourier series with 0, 1, … 5 terms, at a period or at twice it, the one of the lowest Bayesian information
+ * criterion (Schwarz 1978, Ann. Stat. 6, 461), n ln(residual) + parameters ln n. Twice: a periodogram's peak is at half
+ * the period of eclipsing binaries, whose two eclipses differ.
  * @param period days; NaN for none: the constant is fitted alone
  */
 export function fourierSeries(times: Float64Array, magnitudes: Float64Array, period: number): HarmonicFit {
-  const n = times.length, weights = new Float64Array(n).fill(1 / n);
+  const n = times.length, weights = new Float64Array(n).fill(1 / n), none = new Float64Array();
   const constant = n === 0 ? 0 : magnitudes.reduce((sum, m) => sum + m, 0) / n;
-  let best: HarmonicFit = {
-    period: 1,
-    constant,
-    amplitudes: new Float64Array(),
-    phases: new Float64Array(),
-    residual: 1,
-  };
+  let best: HarmonicFit = { period: 1, constant, amplitudes: none, phases: none, residual: 1 };
   if (!(period > 0)) return best;
   let lowest = Math.log(n); // of the constant, whose residual is 1
-  for (let harmonics = 1; harmonics <= mostHarmonics && 2 * harmonics + 2 < n; harmonics++) {
-    const fit = harmonicFit(times, magnitudes, weights, period, harmonics);
-    const criterion = n * Math.log(fit.residual) + (2 * harmonics + 2) * Math.log(n); // the period is one
-    if (criterion < lowest) [best, lowest] = [fit, criterion];
+  for (const candidate of [period, 2 * period]) {
+    for (let harmonics = 1; harmonics <= mostHarmonics && 2 * harmonics + 2 < n; harmonics++) {
+      const fit = harmonicFit(times, magnitudes, weights, candidate, harmonics);
+      const criterion = n * Math.log(fit.residual) + (2 * harmonics + 2) * Math.log(n); // the period is one
+      if (criterion < lowest) [best, lowest] = [fit, criterion];
+    }
   }
   return best;
 }

@@ -1,7 +1,7 @@
 /** The command evaluate, end to end. */
 import { Astromer } from "../../src/astromer.ts";
 import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
-import { testIn } from "../shared.ts";
+import { hasShared, sharedPath, testIn } from "../shared.ts";
 import { succeed } from "./support.ts";
 
 /** A simulated survey, whose errors differ, and a model with some settings of training. */
@@ -38,3 +38,35 @@ testIn(
     assertTrue(!stdout.includes(sentence), stdout);
   },
 );
+
+testIn("asas-tiny: baselines beside the model, on its windows under its masks", async (folder) => {
+  const data = `${folder}/data`, model = `${folder}/model`;
+  const survey = ["--preset", "reference", "--input", sharedPath("data/asas-tiny")];
+  await succeed("preprocess", ...survey, "--output", data);
+  using untrained = Astromer.untrained({ preset: "small" });
+  await untrained.save(model);
+  const evaluate = ["evaluate", "--model", model, "--data", data, "--subset", "all", "--windows", "random"];
+  const { probed, baselines } = JSON.parse((await succeed(...evaluate, "--baselines", "--json")).stdout);
+  assertEquals(Object.keys(baselines), ["mean", "linear interpolation", "Gaussian process", "harmonic fit"]);
+  for (const [name, sets] of Object.entries(baselines) as [string, typeof probed][]) {
+    assertEquals(Object.keys(sets), Object.keys(probed), name);
+    for (const set of Object.keys(probed)) assertEquals(sets[set].windows, probed[set].windows, name);
+  }
+  const rmse = (name: string) => baselines[name].all.rmse;
+  assertTrue(Math.abs(baselines.mean.all.r2) < 0.1, "the window's mean is about that of its probed points");
+  assertTrue(rmse("Gaussian process") < rmse("linear interpolation"));
+  assertTrue(rmse("harmonic fit") < rmse("mean"));
+
+  const { stdout } = await succeed(...evaluate, "--baselines");
+  for (const number of ["rmse", "median_rmse"]) {
+    const row = [probed, ...Object.values(baselines) as (typeof probed)[]]
+      .map((sets) => sets.all[number].toFixed(4));
+    assertTrue(
+      stdout.split("\n").some((line) => line.split(/  +/).join() === ["all", ...row].join()),
+      stdout,
+    );
+  }
+  const plain = JSON.parse((await succeed(...evaluate, "--json")).stdout);
+  assertEquals(plain.probed, probed);
+  assertEquals(plain.baselines, undefined);
+}, !hasShared);
