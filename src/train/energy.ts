@@ -77,7 +77,8 @@ export function energyOf(usage: Usage, assumptions: EnergyAssumptions): Energy {
   const { core_power, gpu_power, power_usage_effectiveness, carbon_intensity } = assumptions;
   const watts = cores * core_power + gpus * gpu_power + memory * memoryPower;
   const energy = hours * watts * power_usage_effectiveness / 1000;
-  return { ...usage, ...assumptions, energy, co2: energy * carbon_intensity / 1000 };
+  const assumed = { core_power, gpu_power, power_usage_effectiveness, carbon_intensity };
+  return { ...usage, ...assumed, energy, co2: energy * carbon_intensity / 1000 };
 }
 
 /** The estimate and its assumptions in sentences. */

@@ -1,5 +1,5 @@
 import { energyOf, energySentences } from "../../src/train/energy.ts";
-import { assertAlmostEquals, assertStringIncludes } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/std.ts";
 
 const assumptions = {
   core_power: 12,
@@ -13,6 +13,8 @@ Deno.test("energy and CO2 are those of the formula", () => {
   const cpu = energyOf({ hours: 10, cores: 2, gpus: 0, memory: 64 }, assumptions);
   assertAlmostEquals(cpu.energy, 0.798928, 1e-6);
   assertAlmostEquals(cpu.co2, 0.3794908, 1e-6);
+  const told = { ...assumptions, data: "data/asas" }; // a model's folder must not say where its data lay
+  assertEquals(energyOf({ hours: 10, cores: 2, gpus: 0, memory: 64 }, told), cpu);
   const gpu = energyOf({ hours: 1, cores: 0, gpus: 4, memory: 0 }, {
     ...assumptions,
     power_usage_effectiveness: 1,
