@@ -12,6 +12,8 @@ export const mul = op("aten::mul.Tensor(Tensor self, Tensor other) -> Tensor");
 export const div = op("aten::div.Tensor(Tensor self, Tensor other) -> Tensor");
 export const sqrt = op("aten::sqrt(Tensor self) -> Tensor");
 export const square = op("aten::square(Tensor self) -> Tensor");
+export const exp = op("aten::exp(Tensor self) -> Tensor");
+export const log = op("aten::log(Tensor self) -> Tensor");
 export const sin = op("aten::sin(Tensor self) -> Tensor");
 export const cos = op("aten::cos(Tensor self) -> Tensor");
 export const frac = op("aten::frac(Tensor self) -> Tensor");
@@ -19,6 +21,7 @@ export const tanh = op("aten::tanh(Tensor self) -> Tensor");
 export const relu = op("aten::relu(Tensor self) -> Tensor");
 export const where = op("aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor");
 export const minimum = op("aten::minimum(Tensor self, Tensor other) -> Tensor");
+export const maximum = op("aten::maximum(Tensor self, Tensor other) -> Tensor");
 
 // Linear algebra and attention
 export const linear = op("aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor");
@@ -57,11 +60,17 @@ export const topk = op(
 // Shapes and types
 export const view = op("aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)");
 export const reshape = op("aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)");
+export const expand = op(
+  "aten::expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)",
+);
 export const transpose = op("aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)");
 export const narrow = op("aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)");
 export const cat = op("aten::cat(Tensor[] tensors, int dim=0) -> Tensor");
 export const stack = op("aten::stack(Tensor[] tensors, int dim=0) -> Tensor");
 export const indexSelect = op("aten::index_select(Tensor self, int dim, Tensor index) -> Tensor");
+export const gather = op(
+  "aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
+);
 export const split = op(
   "aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]",
 );

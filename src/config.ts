@@ -92,7 +92,7 @@ export const pretrainShape = {
   ...architectureShape,
   // The fast recipe's encoding differs from the architecture's own default.
   encoding: setting(
-    architectureShape.encoding.unwrap().default("periods"),
+    architectureShape.encoding.unwrap().default("folded"),
     architectureShape.encoding.meta()!.help as string,
   ),
   initialization: initializationSetting,

@@ -202,7 +202,7 @@ const parsed = (given: Record<string, unknown>, flags = Object.keys(given)) =>
 
 Deno.test("presets and recipes set what was not given, and nothing else", () => {
   const plain = parsed({});
-  assertEquals([plain.blocks, plain.heads, plain.head_size, plain.encoding], [6, 4, 64, "periods"]);
+  assertEquals([plain.blocks, plain.heads, plain.head_size, plain.encoding], [6, 4, 64, "folded"]);
   assertEquals([plain.initialization, plain.learning_rate], ["interpolation", 5e-4]);
   const small = parsed({ preset: "small" });
   for (const [name, value] of Object.entries(presets.small)) {

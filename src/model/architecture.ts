@@ -28,18 +28,18 @@ export const architectureShape = {
     "what is added to a masked attention logit (the released Astromer 1 was trained with 1)",
   ),
   encoding: setting(
-    z.enum(["reference", "periods"]).default("reference"),
-    "positional encoding: base^(-2j/d) as in the papers, or sine and cosine pairs of log-spaced periods",
+    z.enum(["reference", "periods", "folded"]).default("reference"),
+    "positional encoding: base^(-2j/d) as in the papers, pairs of log-spaced periods, or these and the phase at the window's own best period",
   ),
   encoding_base: setting(z.number().gt(1).default(10000), "base of the reference encoding's frequencies"),
   shortest_period: setting(
-    z.number().gt(0).default(0.125),
-    "shortest period of the periods encoding",
+    z.number().gt(0).default(0.0625),
+    "shortest period of the periods and folded encodings",
     "days",
   ),
   longest_period: setting(
     z.number().gt(0).default(1095.75),
-    "longest period of the periods encoding",
+    "longest period of the periods and folded encodings",
     "days",
   ),
 } as const;
@@ -67,12 +67,12 @@ export interface Architecture {
   /** What is added to a masked attention logit. */
   attention_mask_value: number;
   /** Kind of positional encoding. */
-  encoding: "reference" | "periods";
+  encoding: "reference" | "periods" | "folded";
   /** Base of the reference encoding's frequencies. */
   encoding_base: number;
-  /** Shortest period of the periods encoding, days. */
+  /** Shortest period of the periods and folded encodings, days. */
   shortest_period: number;
-  /** Longest period of the periods encoding, days. */
+  /** Longest period of the periods and folded encodings, days. */
   longest_period: number;
 }
 

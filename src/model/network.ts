@@ -17,7 +17,7 @@ import {
   type StateDict,
   zeros,
 } from "./parameters.ts";
-import { angularFrequencies, PositionalEncoding } from "./positional_encoding.ts";
+import { positionalEncoding } from "./positional_encoding.ts";
 
 /** A batch of windows as the encoder reads it. */
 export interface EncoderInput {
@@ -125,7 +125,7 @@ export class AstromerNetwork implements Disposable {
   readonly device: Device;
   /** What its layers compute with. */
   readonly dtype: "float32" | "bfloat16";
-  readonly #encoding: PositionalEncoding;
+  readonly #encoding: ReturnType<typeof positionalEncoding>;
   readonly #input: LinearParameters;
   readonly #maskToken: Tensor | null;
   readonly #blocks: Block[];
@@ -156,7 +156,7 @@ export class AstromerNetwork implements Disposable {
       seed,
       state,
     });
-    this.#encoding = new PositionalEncoding(frequencies ?? angularFrequencies(architecture), device);
+    this.#encoding = positionalEncoding(architecture, { frequencies, device });
     this.#input = this.parameters.linear("encoder.input");
     this.#maskToken = architecture.masked_magnitudes === "token"
       ? this.parameters.leaf("encoder.mask_token")
@@ -317,7 +317,8 @@ export class AstromerNetwork implements Disposable {
   }
 
   /** Input embedding, section 2.2: a linear map of the magnitude plus the encoding of the time. */
-  #embed({ magnitudes, times, hidden }: EncoderInput, training: boolean): Tensor {
+  #embed(input: EncoderInput, training: boolean): Tensor {
+    const { magnitudes, hidden } = input;
     const { dropout: rate } = this.architecture;
     // In float32 also for a bfloat16 model: a magnitude has more than the three digits of bfloat16.
     const full = (t: Tensor) => this.dtype === "float32" ? t : to(t, "float32");
@@ -326,7 +327,7 @@ export class AstromerNetwork implements Disposable {
       visible = where(hidden, this.#maskToken ? full(this.#maskToken) : this.#constants.zero, magnitudes);
     }
     const projected = linear(visible, full(this.#input.weight), full(this.#input.bias));
-    const sum = add(projected, this.#encoding.forward(times));
+    const sum = add(projected, this.#encoding.forward(input));
     const x = this.dtype === "float32" ? sum : to(sum, this.dtype);
     return rate > 0 && training ? dropout(x, rate, true) : x;
   }

@@ -1,8 +1,13 @@
-/** Positional encoding of time: eq. 1 and 2 of the Astromer 2 paper, and a variant spaced evenly in log period. */
-import { cos, mul, reshape, sin, stack } from "../../ffi/ops.ts";
+/**
+ * Positional encoding of time: eq. 1 and 2 of the Astromer 2 paper, a variant spaced evenly in log period, and one that adds
+ * the phase of the window's own period.
+ */
+import { noGrad } from "../../ffi/autograd.ts";
 import type { Device } from "../../ffi/device.ts";
-import { Tensor, unscoped } from "../../ffi/tensor.ts";
+import { add, cat, cos, expand, frac, log, mul, reshape, sin, sqrt, stack } from "../../ffi/ops.ts";
+import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { type Architecture, widthOf } from "./architecture.ts";
+import { PeriodSearch, type SeenPoints } from "./period_search.ts";
 
 /**
  * Angular frequencies, (d,), in radians a day.
@@ -17,11 +22,25 @@ export function angularFrequencies(architecture: Architecture): Float32Array<Arr
   if (encoding === "reference") {
     return Float32Array.from({ length: width }, (_, j) => base ** (-2 * j / width));
   }
-  const pairs = width / 2;
-  return Float32Array.from({ length: width }, (_, j) => {
-    const position = Math.floor(j / 2) / Math.max(1, pairs - 1);
-    return 2 * Math.PI / (longest * (shortest / longest) ** position);
-  });
+  return Float32Array.from(
+    { length: width },
+    (_, j) => 2 * Math.PI / logSpaced(longest, shortest, Math.floor(j / 2), width / 2),
+  );
+}
+
+/** The i-th of some numbers evenly spaced in their logarithm. */
+function logSpaced(first: number, last: number, i: number, count: number): number {
+  return first * (last / first) ** (i / Math.max(1, count - 1));
+}
+
+/** The encoding of an architecture. */
+export function positionalEncoding(
+  architecture: Architecture,
+  { frequencies, device = "cpu" }: { frequencies?: Float32Array<ArrayBuffer>; device?: Device } = {},
+): PositionalEncoding | FoldedEncoding {
+  return architecture.encoding === "folded"
+    ? new FoldedEncoding(architecture, device)
+    : new PositionalEncoding(frequencies ?? angularFrequencies(architecture), device);
 }
 
 /** sin(ωj t) for even j, cos(ωj t) for odd j. */
@@ -39,17 +58,95 @@ export class PositionalEncoding implements Disposable {
   }
 
   /**
-   * @param times (B, L, 1), days, zero-mean in each window
+   * @param input times: (B, L, 1), days, zero-mean in each window
    * @returns (B, L, d) float32
    */
-  forward(times: Tensor): Tensor {
-    const [batch, length] = times.shape;
-    const pairs = stack([sin(mul(times, this.#even)), cos(mul(times, this.#odd))], 3); // (B, L, d / 2, 2)
-    return reshape(pairs, [batch, length, -1]);
+  forward({ times }: Pick<SeenPoints, "times">): Tensor {
+    return pairs(sin(mul(times, this.#even)), cos(mul(times, this.#odd)));
   }
 
   [Symbol.dispose](): void {
     this.#even.dispose();
     this.#odd.dispose();
   }
+}
+
+/** Harmonics of a period, and how often the shares of the encoding's pairs go round in it. */
+const harmonics = 8;
+
+/**
+ * Times of a light curve that is folded on its own best period ({@link PeriodSearch}, of the visible points), beside the
+ * times themselves. Of the d/2 pairs of sine and cosine
+ *
+ * - the first half have log-spaced periods, as in the `periods` encoding;
+ * - the next 3/16 have the phase at twice the best period, in multiples 1 … 8 that go round, since a periodogram has
+ *   its peak at half the period of eclipsing binaries;
+ * - the next 1/16 tell the period: the place of its logarithm between the shortest and the longest, in 1/2, 1, 2, 4 …
+ *   turns;
+ * - the last quarter have the phase at the best period, in multiples 1 … 8 that go round.
+ *
+ * All but the first are scaled by the square root of the period's significance, so that a light curve without a
+ * period is not folded. With the `interpolation` start the last head's attention is at first a kernel in phase.
+ */
+export class FoldedEncoding implements Disposable {
+  readonly #search: PeriodSearch;
+  readonly #time: Tensor; // radians a day
+  readonly #phase: Tensor; // cycles a cycle
+  readonly #place: Tensor; // radians
+  readonly #phaseOnce: Tensor;
+  readonly #scalars: { shift: Tensor; scale: Tensor; twoPi: Tensor };
+
+  constructor(architecture: Architecture, device: Device = "cpu") {
+    const { shortest_period: shortest, longest_period: longest } = architecture;
+    const all = widthOf(architecture) / 2, half = Math.ceil(all / 2), quarter = Math.floor(all / 4);
+    const ofPeriod = Math.floor(all / 16), twice = all - half - quarter - ofPeriod;
+    const tensor = (length: number, value: (i: number) => number) =>
+      unscoped(() => Tensor.from(Float32Array.from({ length }, (_, i) => value(i)), undefined, { device }));
+    const scalar = (value: number) => unscoped(() => Tensor.scalar(value, { device }));
+    this.#search = new PeriodSearch(architecture, device);
+    this.#time = tensor(half, (i) => 2 * Math.PI / logSpaced(longest, shortest, i, half));
+    this.#phase = tensor(twice, (i) => (i % harmonics + 1) / 2);
+    this.#place = tensor(ofPeriod, (i) => Math.PI * 2 ** i);
+    this.#phaseOnce = tensor(quarter, (i) => i % harmonics + 1);
+    this.#scalars = {
+      shift: scalar(Math.log(longest)),
+      scale: scalar(1 / Math.log(longest / shortest)),
+      twoPi: scalar(2 * Math.PI),
+    };
+  }
+
+  /**
+   * @param input a batch of windows
+   * @returns (B, L, d) float32
+   */
+  forward(input: SeenPoints): Tensor {
+    const { frequency, significance } = this.#search.find(input);
+    return noGrad(() =>
+      scope(() => {
+        const { times } = input, [batch, length] = times.shape, { shift, scale, twoPi } = this.#scalars;
+        const cycles = mul(times, frequency); // (B, L, 1)
+        const phases = (multiples: Tensor) => mul(frac(mul(cycles, multiples)), twoPi);
+        const place = mul(add(log(frequency), shift), scale); // (B, 1, 1), 0 … 1
+        const places = expand(mul(place, this.#place), [batch, length, -1]);
+        const angles = cat([phases(this.#phase), places, phases(this.#phaseOnce)], 2);
+        const amplitude = sqrt(significance), time = mul(times, this.#time);
+        return pairs(
+          cat([sin(time), mul(amplitude, sin(angles))], 2),
+          cat([cos(time), mul(amplitude, cos(angles))], 2),
+        );
+      })
+    );
+  }
+
+  [Symbol.dispose](): void {
+    const tensors = [this.#time, this.#phase, this.#place, this.#phaseOnce];
+    for (const tensor of [...tensors, ...Object.values(this.#scalars)]) tensor.dispose();
+    this.#search[Symbol.dispose]();
+  }
+}
+
+/** Sines (B, L, d / 2) and cosines in turn: (B, L, d). */
+function pairs(sines: Tensor, cosines: Tensor): Tensor {
+  const [batch, length] = sines.shape;
+  return reshape(stack([sines, cosines], 3), [batch, length, -1]);
 }

@@ -34,6 +34,8 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
   ) => [[ops.sub(x, y), ops.sub(x, y, 2)], [...each((a, b) => a - b), ...each((a, b) => a - 2 * b)]],
   sqrt: (x) => [ops.sqrt(x), a.map(Math.sqrt)],
   square: (x) => [ops.square(x), [1, 4, 9, 16]],
+  exp: (x) => [ops.exp(x), a.map(Math.exp)],
+  log: (x) => [ops.log(x), a.map(Math.log)],
   sin: (x) => [ops.sin(x), a.map(Math.sin)],
   cos: (x) => [ops.cos(x), a.map(Math.cos)],
   frac: (_, y) => [ops.frac(y), [0, 0.5, 0, 0]],
@@ -43,6 +45,7 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
     y,
   ) => [ops.where(Tensor.from(Uint8Array.of(1, 0), [2], { dtype: "bool" }), x, y), [1, 0.5, 3, 8]],
   minimum: (x, y) => [ops.minimum(x, y), each(Math.min)],
+  maximum: (x, y) => [ops.maximum(x, y), each(Math.max)],
 
   linear: (
     x,
@@ -75,6 +78,8 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
   ]],
   fftC2c: (x) => [ops.viewAsReal(ops.fftC2c(ops.viewAsComplex(x), [0], 0, true)), [4, 6, -2, -2]],
   topk: (x) => [ops.topk(x, 1, 0), [3, 4, 1, 1]],
+  gather: (x) => [ops.gather(x, 1, Tensor.from(BigInt64Array.of(1n, 0n), [2, 1])), [2, 3]],
+  expand: (x) => [ops.expand(ops.narrow(x, 1, 1, 1), [-1, 3]), [2, 2, 2, 4, 4, 4]],
   indexSelect: (x) => [ops.indexSelect(x, 0, Tensor.from(BigInt64Array.of(1n, 0n, 1n))), [3, 4, 1, 2, 3, 4]],
   crossEntropyLoss: (x, y) => [
     // Of the classes 1 and 0: mean, then weighted by class.

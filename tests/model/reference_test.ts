@@ -42,13 +42,13 @@ sharedTest("positional encoding: the reference's, with its rates and with ours",
   scope(() => {
     const times = Tensor.from(fixture.floats("times"), fixture.shape("times"));
     using exact = new PositionalEncoding(fixture.floats("angle_rates"));
-    assertClose(exact.forward(times), fixture.floats("pe"), 2e-7, "stored rates");
+    assertClose(exact.forward({ times }), fixture.floats("pe"), 2e-7, "stored rates");
     const rates = angularFrequencies(architecture("astromer2"));
     assertTrue(largestDifference(rates, fixture.floats("angle_rates")) < 1e-7);
     using own = new PositionalEncoding(rates);
-    assertClose(own.forward(times), fixture.floats("pe"), 7e-4, "own rates");
+    assertClose(own.forward({ times }), fixture.floats("pe"), 7e-4, "own rates");
     using small = new PositionalEncoding(fixture.floats("angle_rates_d16"));
-    assertClose(small.forward(times), fixture.floats("pe_d16"), 2e-7, "d = 16");
+    assertClose(small.forward({ times }), fixture.floats("pe_d16"), 2e-7, "d = 16");
   });
 });
 

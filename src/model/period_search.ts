@@ -1,0 +1,233 @@
+/**
+ * The period by which the visible points of a window repeat: the highest peak of the generalised Lomb-Scargle periodogram
+ * (Zechmeister & Kürster 2009, A&A 496, 577), for all windows of a batch at once, where the model computes. All points
+ * weigh the same.
+ *
+ * Frequencies of the grid are some coarse ones a, plus and minus small steps b, so that one matrix product of cosines and
+ * sines serves all: cos(a ± b) = cos a cos b ∓ sin a sin b. Where the plain periodogram of the grid is highest, the
+ * generalised one is measured at halves of the grid's step, and about its maximum a parabola is laid, twice: so the period
+ * is a smooth function of the magnitudes, but where two peaks are equally high.
+ */
+import { noGrad } from "../../ffi/autograd.ts";
+import type { Device } from "../../ffi/device.ts";
+import {
+  add,
+  amax,
+  cat,
+  cos,
+  div,
+  exp,
+  frac,
+  gather,
+  indexSelect,
+  matmul,
+  maximum,
+  minimum,
+  mul,
+  narrow,
+  relu,
+  reshape,
+  sin,
+  sqrt,
+  square,
+  sub,
+  sum,
+  topk,
+  transpose,
+  where,
+} from "../../ffi/ops.ts";
+import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
+import type { Architecture } from "./architecture.ts";
+
+/** What a period is looked for in. */
+export interface SeenPoints {
+  /** (B, L, 1) float32, mag. */
+  magnitudes: Tensor;
+  /** (B, L, 1) float32, days, zero-mean in each window. */
+  times: Tensor;
+  /** (B, L, 1) bool: points that are not seen; null when all are. */
+  hidden: Tensor | null;
+  /** Only the first `keys` of the L are looked at: all later ones are hidden in every window. Default: L. */
+  keys?: number;
+}
+
+/** The best period of each window. */
+export interface Periodicity {
+  /** (B, 1, 1) float32, 1/day. */
+  frequency: Tensor;
+  /**
+   * (B, 1, 1) float32, 0 … 1: the share of the variance that the sinusoid explains, beyond what the highest peak of noise
+   * would.
+   */
+  significance: Tensor;
+}
+
+/** The grid's step, 1/day: two a peak of a window of eleven years. */
+const step = 1 / 8192;
+/** Frequencies above, and as many below each coarse one; neighbours of which only the highest goes on; how many go on. */
+const steps = 128, neighbours = 8, candidates = 8;
+/** Smallest determinant D (eq. 6; 1/4 where phases are spread evenly) that is divided by. */
+const smallestDeterminant = 1e-3;
+
+/** Windows that are searched together: a window takes a megabyte or two. */
+const windowsAtOnce = 64;
+
+/** Finds periods between the shortest and the longest of an architecture. */
+export class PeriodSearch implements Disposable {
+  readonly #coarse: Tensor; // (A, 1), 1/day
+  readonly #fine: Tensor; // (steps, 1)
+  readonly #groups: Tensor; // (A x 2 steps / neighbours,): the middle of each group of neighbours
+  readonly #near: Tensor; // (O,): half steps about such a middle
+  readonly #three: readonly Tensor[]; // (3,) each: below a maximum, on it, above it
+  readonly #scalars: Record<
+    | "zero"
+    | "half"
+    | "one"
+    | "minusOne"
+    | "observations"
+    | "twoPi"
+    | "tiny"
+    | "flat"
+    | "determinant"
+    | "lowest"
+    | "noise",
+    Tensor
+  >;
+
+  /** @param bounds the shortest and the longest period, days */
+  constructor(
+    { shortest_period: shortest, longest_period: longest }: Pick<
+      Architecture,
+      "shortest_period" | "longest_period"
+    >,
+    device: Device = "cpu",
+  ) {
+    const lowest = 1 / longest, width = 2 * steps * step;
+    const count = Math.max(1, Math.ceil((1 / shortest - lowest) / width));
+    const coarse = Array.from({ length: count }, (_, a) => lowest + (a + 0.5) * width);
+    const groups = Array.from({ length: steps / neighbours }, (_, g) => (g + 0.5) * neighbours * step);
+    const reach = neighbours / 2 + 1;
+    const tensor = (values: number[], shape?: number[]) =>
+      unscoped(() => Tensor.from(Float32Array.from(values), shape, { device }));
+    const scalar = (value: number) => unscoped(() => Tensor.scalar(value, { device }));
+    this.#coarse = tensor(coarse, [count, 1]);
+    // Neighbours stand far apart, so that the maximum over them is taken of whole vectors.
+    const fine = (i: number) => Math.floor(i / groups.length) + neighbours * (i % groups.length);
+    this.#fine = tensor(Array.from({ length: steps }, (_, i) => (fine(i) + 0.5) * step), [steps, 1]);
+    this.#groups = tensor(coarse.flatMap((a) => [...groups.map((b) => a + b), ...groups.map((b) => a - b)]));
+    this.#near = tensor(Array.from({ length: 4 * reach + 1 }, (_, i) => (i / 2 - reach) * step));
+    this.#three = [step / 2, step / 16].map((distance) => tensor([-distance, 0, distance]));
+    this.#scalars = {
+      zero: scalar(0),
+      half: scalar(0.5),
+      one: scalar(1),
+      minusOne: scalar(-1),
+      observations: scalar(3), // that a sinusoid and a mean take
+      twoPi: scalar(2 * Math.PI),
+      tiny: scalar(1e-12),
+      flat: scalar(-1e-7),
+      determinant: scalar(smallestDeterminant),
+      lowest: scalar(lowest),
+      // Of M independent peaks of noise in n points the highest has a power of about 1 - M^(-2 / (n - 3)).
+      noise: scalar(2 * Math.log(2 * steps * count / neighbours)),
+    };
+  }
+
+  /** The best period of each window; a window whose visible points do not vary has a significance of 0. */
+  find({ magnitudes, times, hidden, keys = times.shape[1] }: SeenPoints): Periodicity {
+    const [frequency, significance] = noGrad(() =>
+      scope(() => {
+        const parts: [Tensor, Tensor][] = [], batch = times.shape[0];
+        for (let from = 0; from < batch; from += windowsAtOnce) {
+          const some = (t: Tensor) =>
+            narrow(narrow(t, 0, from, Math.min(windowsAtOnce, batch - from)), 1, 0, keys);
+          parts.push(this.#search(some(times), some(magnitudes), hidden && some(hidden)));
+        }
+        return [0, 1].map((i) => parts.length === 1 ? parts[0][i] : cat(parts.map((part) => part[i]), 0));
+      })
+    );
+    return { frequency, significance };
+  }
+
+  /** Frequencies and significances of some windows. */
+  #search(times: Tensor, magnitudes: Tensor, hidden: Tensor | null): [Tensor, Tensor] {
+    const { zero, half, one, minusOne, observations, tiny, flat, lowest } = this.#scalars,
+      batch = times.shape[0];
+    const row = (t: Tensor) => transpose(t, 1, 2); // (B, 1, L)
+    const mask = hidden && row(hidden);
+    const visibleOnly = (values: Tensor) => mask ? where(mask, zero, values) : values;
+    const t = visibleOnly(row(times));
+    const visible = visibleOnly(add(Tensor.zeros(t.shape, { device: times.device }), one));
+    const n = sum(visible, [2], true); // (B, 1, 1)
+    const w = div(visible, maximum(n, one));
+    const m = visibleOnly(row(magnitudes));
+    const centred = visibleOnly(sub(m, sum(mul(w, m), [2], true)));
+    const deviation = sqrt(add(sum(mul(w, square(centred)), [2], true), tiny));
+    const wy = mul(w, div(centred, deviation));
+
+    const about = (frequency: Tensor, offsets: Tensor) =>
+      maximum(reshape(add(reshape(frequency, [batch, -1, 1]), offsets), [batch, -1]), lowest);
+    const near = about(this.#candidates(t, wy), this.#near);
+    const [, place] = topk(this.#power(near, t, w, wy), 1, 1);
+    let frequency = gather(near, 1, place); // (B, 1)
+    let power: Tensor | undefined;
+    for (const three of this.#three) {
+      const powers = this.#power(about(frequency, three), t, w, wy);
+      const [below, on, above] = [0, 1, 2].map((i) => narrow(powers, 1, i, 1));
+      // The parabola's maximum, in units of the distance: at most one away, and none of a flat one.
+      const slope = mul(sub(below, above), half);
+      const bend = minimum(sub(add(below, above), on, 2), flat);
+      const shift = minimum(maximum(div(slope, bend), minusOne), one);
+      frequency = maximum(add(frequency, mul(shift, narrow(three, 0, 2, 1))), lowest);
+      power = on;
+    }
+    const [best, share] = [frequency, power!].map((values) => reshape(values, [batch, 1, 1]));
+    const ofNoise = exp(div(this.#scalars.noise, maximum(sub(n, observations), half)));
+    const rest = minimum(mul(relu(sub(one, share)), ofNoise), one);
+    return [best, sub(one, rest)];
+  }
+
+  /** Where the grid's plain periodogram is highest: (B, candidates), 1/day. */
+  #candidates(t: Tensor, wy: Tensor): Tensor {
+    const [a, b] = [this.#coarse, this.#fine].map((f) => this.#cosAndSin(mul(f, t)));
+    const products = matmul(mul(cat(a, 1), wy), transpose(cat(b, 1), 1, 2)); // (B, 2A, 2 steps)
+    const count = this.#coarse.shape[0], batch = products.shape[0];
+    const part = (i: number, j: number) => narrow(narrow(products, 1, i * count, count), 2, j * steps, steps); // (B, A, steps)
+    const cc = part(0, 0), cs = part(0, 1), sc = part(1, 0), ss = part(1, 1);
+    // |C + iS|² at a ± b, of C = cc ∓ ss and S = sc ± cs.
+    const power = (C: Tensor, S: Tensor) =>
+      amax(
+        reshape(add(square(C), square(S)), [batch, count, neighbours, steps / neighbours]),
+        [2],
+      );
+    const grid = cat([power(sub(cc, ss), add(sc, cs)), power(add(cc, ss), sub(sc, cs))], 2);
+    const [, places] = topk(reshape(grid, [batch, -1]), candidates, 1);
+    return reshape(indexSelect(this.#groups, 0, reshape(places, [-1])), [batch, candidates]);
+  }
+
+  /** Eqs. 5 to 15 with Y = 0 and YY = 1, at frequencies (B, F): (B, F). */
+  #power(frequencies: Tensor, t: Tensor, w: Tensor, wy: Tensor): Tensor {
+    const { one } = this.#scalars, [batch, count] = frequencies.shape;
+    const [c, s] = this.#cosAndSin(mul(reshape(frequencies, [batch, count, 1]), t)); // (B, F, L)
+    const total = (values: Tensor, weights: Tensor) =>
+      reshape(matmul(values, transpose(weights, 1, 2)), [batch, count]);
+    const C = total(c, w), S = total(s, w), YC = total(c, wy), YS = total(s, wy);
+    const squares = total(square(c), w);
+    const CC = sub(squares, square(C)), SS = sub(sub(one, squares), square(S));
+    const CS = sub(total(mul(c, s), w), mul(C, S));
+    const D = maximum(sub(mul(CC, SS), square(CS)), this.#scalars.determinant);
+    const crossed = mul(mul(CS, YC), YS);
+    return div(sub(add(mul(SS, square(YC)), mul(CC, square(YS))), crossed, 2), D);
+  }
+
+  /** Of cycles, of which only the fraction counts. */
+  #cosAndSin(cycles: Tensor): [cos: Tensor, sin: Tensor] {
+    const angles = mul(frac(cycles), this.#scalars.twoPi);
+    return [cos(angles), sin(angles)];
+  }
+
+  [Symbol.dispose](): void {
+    const tensors = [this.#coarse, this.#fine, this.#groups, this.#near, ...this.#three];
+    for (const tensor of [...tensors, ...Object.values(this.#scalars)]) tensor.dispose();
+  }
+}
