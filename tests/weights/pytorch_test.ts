@@ -40,7 +40,8 @@ testIn(
     using token = scramble(new AstromerNetwork(tiny()));
     using periods = scramble(new AstromerNetwork(tiny({ encoding: "periods", heads: 4, blocks: 3 })));
     using plain = scramble(new AstromerNetwork(tiny({ skip: "none", masked_magnitudes: "zero" })));
-    const networks = [token, periods, plain];
+    using folded = scramble(new AstromerNetwork(tiny({ encoding: "folded", heads: 4, head_size: 16 })));
+    const networks = [token, periods, plain, folded];
     using released = hasShared
       ? (await importReference(await openFolderOrZip(sharedPath("weights/macho_a0.zip")))).network
       : null;
@@ -71,9 +72,11 @@ testIn(
         const difference = largestDifference(actual, expected);
         assertTrue(difference <= tolerance, `${what} of model ${i}: differs by ${difference}`);
       };
-      // The released Astromer 1 amplifies rounding: see the fixtures' tolerances of its last block, which reaches 14.
-      assertClose(embedding, ours[0], network === released ? 5e-4 : 1e-5, "embedding");
-      assertClose(reconstruction, ours[1].map((value) => value + mean(magnitudes)), 1e-5, "reconstruction");
+      // The released Astromer 1 amplifies rounding: see the fixtures' tolerances of its last block, which reaches 14. A
+      // maximum is found in float32 less well than in float64: its period is off by 1e-5 of the width of a peak.
+      const found = network === folded ? 1e-2 : 1e-5;
+      assertClose(embedding, ours[0], network === released ? 5e-4 : found, "embedding");
+      assertClose(reconstruction, ours[1].map((value) => value + mean(magnitudes)), found, "reconstruction");
     }
   },
   missing !== "",
