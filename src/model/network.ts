@@ -156,7 +156,7 @@ export class AstromerNetwork implements Disposable {
       seed,
       state,
     });
-    this.#encoding = positionalEncoding(architecture, { frequencies, device });
+    this.#encoding = positionalEncoding(architecture, { frequencies, device, dtype });
     this.#input = this.parameters.linear("encoder.input");
     this.#maskToken = architecture.masked_magnitudes === "token"
       ? this.parameters.leaf("encoder.mask_token")

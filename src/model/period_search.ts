@@ -17,9 +17,9 @@ import {
   cos,
   div,
   exp,
+  expand,
   frac,
   gather,
-  indexSelect,
   matmul,
   maximum,
   minimum,
@@ -30,8 +30,10 @@ import {
   sin,
   sqrt,
   square,
+  stack,
   sub,
   sum,
+  to,
   topk,
   transpose,
   where,
@@ -74,6 +76,8 @@ const windowsAtOnce = { cpu: 16, cuda: 256 };
 
 /** Finds periods between the shortest and the longest of an architecture. */
 export class PeriodSearch implements Disposable {
+  /** What the grid is searched with. */
+  readonly dtype: "float32" | "bfloat16";
   readonly #coarse: Tensor; // (A, 1), 1/day
   readonly #fine: Tensor; // (steps, 1)
   readonly #groups: Tensor; // (A x 2 steps / neighbours,): the middle of each group of neighbours
@@ -94,14 +98,18 @@ export class PeriodSearch implements Disposable {
     Tensor
   >;
 
-  /** @param bounds the shortest and the longest period, days */
+  /**
+   * @param bounds the shortest and the longest period, days
+   * @param options device, and what the grid is searched with
+   */
   constructor(
     { shortest_period: shortest, longest_period: longest }: Pick<
       Architecture,
       "shortest_period" | "longest_period"
     >,
-    device: Device = "cpu",
+    { device = "cpu", dtype = "float32" }: { device?: Device; dtype?: "float32" | "bfloat16" } = {},
   ) {
+    this.dtype = dtype;
     const lowest = 1 / longest, width = 2 * steps * step;
     const count = Math.max(1, Math.ceil((1 / shortest - lowest) / width));
     const coarse = Array.from({ length: count }, (_, a) => lowest + (a + 0.5) * width);
@@ -189,41 +197,48 @@ export class PeriodSearch implements Disposable {
 
   /** Where the grid's plain periodogram is highest: (B, candidates), 1/day. */
   #candidates(t: Tensor, wy: Tensor): Tensor {
-    const [a, b] = [this.#coarse, this.#fine].map((f) => this.#cosAndSin(mul(f, t)));
-    const products = matmul(mul(cat(a, 1), wy), transpose(cat(b, 1), 1, 2)); // (B, 2A, 2 steps)
-    const count = this.#coarse.shape[0], batch = products.shape[0];
+    const batch = t.shape[0], count = this.#coarse.shape[0], size = this.#groups.elements / count; // groups of a
+    // For this much the digits of bfloat16 suffice: what is chosen here is measured in float32.
+    const sums = (f: Tensor) => to(reshape(f, [batch, -1, t.shape[2]]), this.dtype);
+    const [a, b] = [this.#coarse, this.#fine].map((f) => this.#cosAndSin(mul(f, t))); // (B, 2, A or steps, L)
+    const products = matmul(sums(mul(a, reshape(wy, [batch, 1, 1, -1]))), transpose(sums(b), 1, 2)); // (B, 2A, 2 steps)
     const part = (i: number, j: number) => narrow(narrow(products, 1, i * count, count), 2, j * steps, steps); // (B, A, steps)
     const cc = part(0, 0), cs = part(0, 1), sc = part(1, 0), ss = part(1, 1);
     // |C + iS|² at a ± b, of C = cc ∓ ss and S = sc ± cs.
     const power = (C: Tensor, S: Tensor) =>
-      amax(
-        reshape(add(square(C), square(S)), [batch, count, neighbours, steps / neighbours]),
-        [2],
-      );
-    const grid = cat([power(sub(cc, ss), add(sc, cs)), power(add(cc, ss), sub(sc, cs))], 2);
-    const [, places] = topk(reshape(grid, [batch, -1]), candidates, 1);
-    return reshape(indexSelect(this.#groups, 0, reshape(places, [-1])), [batch, candidates]);
+      amax(reshape(add(square(C), square(S)), [batch, count, neighbours, steps / neighbours]), [2]);
+    const grid = cat([power(sub(cc, ss), add(sc, cs)), power(add(cc, ss), sub(sc, cs))], 2); // (B, A, size)
+    // The highest of all are among the highest A, those of each a.
+    const [, rows] = topk(amax(grid, [2]), Math.min(candidates, count), 1);
+    const some = expand(reshape(rows, [batch, -1, 1]), [-1, -1, size]);
+    const [powers, frequencies] = [grid, expand(reshape(this.#groups, [1, count, size]), [batch, -1, -1])]
+      .map((all) => reshape(gather(all, 1, some), [batch, -1]));
+    const [, places] = topk(powers, candidates, 1);
+    return gather(frequencies, 1, places);
   }
 
   /** Eqs. 5 to 15 with Y = 0 and YY = 1, at frequencies (B, F): (B, F). */
   #power(frequencies: Tensor, t: Tensor, w: Tensor, wy: Tensor): Tensor {
-    const { one } = this.#scalars, [batch, count] = frequencies.shape;
-    const [c, s] = this.#cosAndSin(mul(reshape(frequencies, [batch, count, 1]), t)); // (B, F, L)
-    const total = (values: Tensor, weights: Tensor) =>
-      reshape(matmul(values, transpose(weights, 1, 2)), [batch, count]);
-    const C = total(c, w), S = total(s, w), YC = total(c, wy), YS = total(s, wy);
-    const squares = total(square(c), w);
-    const CC = sub(squares, square(C)), SS = sub(sub(one, squares), square(S));
-    const CS = sub(total(mul(c, s), w), mul(C, S));
+    const [batch, count] = frequencies.shape;
+    const both = this.#cosAndSin(mul(reshape(frequencies, [batch, count, 1]), t)); // (B, 2, F, L)
+    const totals = (values: Tensor, ...weights: Tensor[]) => {
+      const product = matmul(reshape(values, [batch, 2 * count, -1]), transpose(cat(weights, 1), 1, 2));
+      return (ofSine: number, i: number) =>
+        reshape(narrow(narrow(product, 1, ofSine * count, count), 2, i, 1), [batch, count]);
+    };
+    const linear = totals(both, w, wy), squared = totals(mul(both, narrow(both, 1, 0, 1)), w);
+    const C = linear(0, 0), YC = linear(0, 1), S = linear(1, 0), YS = linear(1, 1);
+    const CC = sub(squared(0, 0), square(C)), CS = sub(squared(1, 0), mul(C, S));
+    const SS = sub(sub(this.#scalars.one, squared(0, 0)), square(S));
     const D = maximum(sub(mul(CC, SS), square(CS)), this.#scalars.determinant);
     const crossed = mul(mul(CS, YC), YS);
     return div(sub(add(mul(SS, square(YC)), mul(CC, square(YS))), crossed, 2), D);
   }
 
-  /** Of cycles, of which only the fraction counts. */
-  #cosAndSin(cycles: Tensor): [cos: Tensor, sin: Tensor] {
+  /** Of cycles (B, F, L), of which only the fraction counts: (B, 2, F, L). */
+  #cosAndSin(cycles: Tensor): Tensor {
     const angles = mul(frac(cycles), this.#scalars.twoPi);
-    return [cos(angles), sin(angles)];
+    return stack([cos(angles), sin(angles)], 1);
   }
 
   [Symbol.dispose](): void {

@@ -36,10 +36,14 @@ function logSpaced(first: number, last: number, i: number, count: number): numbe
 /** The encoding of an architecture. */
 export function positionalEncoding(
   architecture: Architecture,
-  { frequencies, device = "cpu" }: { frequencies?: Float32Array<ArrayBuffer>; device?: Device } = {},
+  { frequencies, device = "cpu", dtype = "float32" }: {
+    frequencies?: Float32Array<ArrayBuffer>;
+    device?: Device;
+    dtype?: "float32" | "bfloat16";
+  } = {},
 ): PositionalEncoding | FoldedEncoding {
   return architecture.encoding === "folded"
-    ? new FoldedEncoding(architecture, device)
+    ? new FoldedEncoding(architecture, { device, dtype })
     : new PositionalEncoding(frequencies ?? angularFrequencies(architecture), device);
 }
 
@@ -96,14 +100,21 @@ export class FoldedEncoding implements Disposable {
   readonly #phaseOnce: Tensor;
   readonly #scalars: { shift: Tensor; scale: Tensor; twoPi: Tensor };
 
-  constructor(architecture: Architecture, device: Device = "cpu") {
+  /**
+   * @param architecture width, and the shortest and the longest period
+   * @param options device, and what periods are searched with
+   */
+  constructor(
+    architecture: Architecture,
+    { device = "cpu", dtype = "float32" }: { device?: Device; dtype?: "float32" | "bfloat16" } = {},
+  ) {
     const { shortest_period: shortest, longest_period: longest } = architecture;
     const all = widthOf(architecture) / 2, half = Math.ceil(all / 2), quarter = Math.floor(all / 4);
     const ofPeriod = Math.floor(all / 16), twice = all - half - quarter - ofPeriod;
     const tensor = (length: number, value: (i: number) => number) =>
       unscoped(() => Tensor.from(Float32Array.from({ length }, (_, i) => value(i)), undefined, { device }));
     const scalar = (value: number) => unscoped(() => Tensor.scalar(value, { device }));
-    this.#search = new PeriodSearch(architecture, device);
+    this.#search = new PeriodSearch(architecture, { device, dtype });
     this.#time = tensor(half, (i) => 2 * Math.PI / logSpaced(longest, shortest, i, half));
     this.#phase = tensor(twice, (i) => (i % harmonics + 1) / 2);
     this.#place = tensor(ofPeriod, (i) => Math.PI * 2 ** i);
