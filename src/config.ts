@@ -5,7 +5,7 @@
 import { type Given, setting, z } from "./command.ts";
 import { maskingShape } from "./data/masking.ts";
 import { InputError } from "./errors.ts";
-import { architectureShape, presets, widthOf } from "./model/architecture.ts";
+import { architectureShape, presets, shortestFoldedPeriod, widthOf } from "./model/architecture.ts";
 import { initializationSetting } from "./model/initialization.ts";
 import { energyShape } from "./train/energy.ts";
 import type { PretrainOptions } from "./train/pretrain.ts";
@@ -172,6 +172,12 @@ function checkTogether(settings: PretrainSettings): void {
   }
   if (widthOf(settings) % 2) {
     throw new InputError(`--heads times --head-size must be even, not ${widthOf(settings)}`);
+  }
+  if (settings.encoding === "folded" && settings.shortest_period < shortestFoldedPeriod) {
+    throw new InputError(
+      `--shortest-period ${settings.shortest_period} is too short for --encoding folded, which searches every window for ` +
+        `all periods from it on: at least ${shortestFoldedPeriod} days`,
+    );
   }
   if (settings.shortest_period >= settings.longest_period) {
     throw new InputError(

@@ -249,6 +249,7 @@ Deno.test("the Transformer's schedule brings its warm-up; contradictions are ref
       { attention_mask_value: 1 },
       { masked_fraction: 0.6 },
       { shortest_period: 2000 },
+      { shortest_period: 0.001 }, // for the folded encoding
       { heads: 1, head_size: 3 },
     ]
   ) assertThrows(() => parsed(wrong), InputError);

@@ -76,8 +76,7 @@ const windowsAtOnce = { cpu: 16, cuda: 256 };
 
 /** Finds periods between the shortest and the longest of an architecture. */
 export class PeriodSearch implements Disposable {
-  /** What the grid is searched with. */
-  readonly dtype: "float32" | "bfloat16";
+  readonly #dtype: "float32" | "bfloat16";
   readonly #coarse: Tensor; // (A, 1), 1/day
   readonly #fine: Tensor; // (steps, 1)
   readonly #groups: Tensor; // (A x 2 steps / neighbours,): the middle of each group of neighbours
@@ -109,7 +108,7 @@ export class PeriodSearch implements Disposable {
     >,
     { device = "cpu", dtype = "float32" }: { device?: Device; dtype?: "float32" | "bfloat16" } = {},
   ) {
-    this.dtype = dtype;
+    this.#dtype = dtype;
     const lowest = 1 / longest, width = 2 * steps * step;
     const count = Math.max(1, Math.ceil((1 / shortest - lowest) / width));
     const coarse = Array.from({ length: count }, (_, a) => lowest + (a + 0.5) * width);
@@ -199,7 +198,7 @@ export class PeriodSearch implements Disposable {
   #candidates(t: Tensor, wy: Tensor): Tensor {
     const batch = t.shape[0], count = this.#coarse.shape[0], size = this.#groups.elements / count; // groups of a
     // For this much the digits of bfloat16 suffice: what is chosen here is measured in float32.
-    const sums = (f: Tensor) => to(reshape(f, [batch, -1, t.shape[2]]), this.dtype);
+    const sums = (f: Tensor) => to(reshape(f, [batch, -1, t.shape[2]]), this.#dtype);
     const [a, b] = [this.#coarse, this.#fine].map((f) => this.#cosAndSin(mul(f, t))); // (B, 2, A or steps, L)
     const products = matmul(sums(mul(a, reshape(wy, [batch, 1, 1, -1]))), transpose(sums(b), 1, 2)); // (B, 2A, 2 steps)
     const part = (i: number, j: number) => narrow(narrow(products, 1, i * count, count), 2, j * steps, steps); // (B, A, steps)
