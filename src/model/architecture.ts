@@ -1,7 +1,7 @@
 /** The sizes and switches of Astromer, as settings, with the presets of the two papers. */
 import { setting, z } from "../command.ts";
 
-/** Shortest period of the folded encoding, days: the search takes 0.1 MB a window for each 1/day of the highest frequency. */
+/** Shortest period of the folded encoding, days: a search takes 0.4 MB a window for each 1/day of the highest frequency. */
 export const shortestFoldedPeriod = 0.01;
 
 /** Every architecture setting: name, meaning, default (those of Astromer 2 but for the start, which is the fast one). */

@@ -316,7 +316,10 @@ export class AstromerNetwork implements Disposable {
     return { loss, reconstruction, backward: differentiate };
   }
 
-  /** Input embedding, section 2.2: a linear map of the magnitude plus the encoding of the time. */
+  /**
+   * Input embedding, section 2.2: a linear map of the magnitude plus the encoding of the time (of the phase too, where the
+   * encoding is folded: then of all visible magnitudes, without a gradient).
+   */
   #embed(input: EncoderInput, training: boolean): Tensor {
     const { magnitudes, hidden } = input;
     const { dropout: rate } = this.architecture;

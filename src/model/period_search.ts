@@ -7,6 +7,9 @@
  * sines serves all: cos(a ± b) = cos a cos b ∓ sin a sin b. Where the plain periodogram of the grid is highest, the
  * generalised one is measured at halves of the grid's step, and about its maximum a parabola is laid, twice: so the period
  * is a smooth function of the magnitudes, but where two peaks are equally high.
+ *
+ * The grid is made for windows of some months to eleven years. Of longer ones narrow peaks fall between its frequencies; of
+ * ones of days a peak takes all places of the second look, so that the plain periodogram alone chooses it.
  */
 import { noGrad } from "../../ffi/autograd.ts";
 import type { Device } from "../../ffi/device.ts";
@@ -25,7 +28,6 @@ import {
   minimum,
   mul,
   narrow,
-  relu,
   reshape,
   sin,
   sqrt,
@@ -39,7 +41,7 @@ import {
   where,
 } from "../../ffi/ops.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
-import type { Architecture } from "./architecture.ts";
+import { type Architecture, shortestFoldedPeriod } from "./architecture.ts";
 
 /** What a period is looked for in. */
 export interface SeenPoints {
@@ -64,35 +66,37 @@ export interface Periodicity {
   significance: Tensor;
 }
 
-/** The grid's step, 1/day: two a peak of a window of eleven years. */
-const step = 1 / 8192;
+/** The grid's step at most, 1/day: two a peak of a window of eleven years. */
+const widestStep = 1 / 8192;
 /** Frequencies above, and as many below each coarse one; neighbours of which only the highest goes on; how many go on. */
-const steps = 128, neighbours = 8, candidates = 8;
+const eachSide = 128, neighbours = 8, candidates = 8;
 /** Smallest determinant D (eq. 6; 1/4 where phases are spread evenly) that is divided by. */
 const smallestDeterminant = 1e-3;
 
-/** Windows that are searched together, on the CPU and on a GPU: each takes about 6 MB. */
-const windowsAtOnce = { cpu: 16, cuda: 256 };
+/** Of windows that are searched together all coarse frequencies, on the CPU and on a GPU: each takes about 12 kB. */
+const coarseAtOnce = { cpu: 1 << 13, cuda: 1 << 17 };
 
 /** Finds periods between the shortest and the longest of an architecture. */
 export class PeriodSearch implements Disposable {
   readonly #dtype: "float32" | "bfloat16";
   readonly #coarse: Tensor; // (A, 1), 1/day
-  readonly #fine: Tensor; // (steps, 1)
-  readonly #groups: Tensor; // (A x 2 steps / neighbours,): the middle of each group of neighbours
-  readonly #near: Tensor; // (O,): half steps about such a middle
-  readonly #three: readonly Tensor[]; // (3,) each: below a maximum, on it, above it
+  readonly #fine: Tensor; // (eachSide, 1)
+  readonly #groups: Tensor; // (A x 2 eachSide / neighbours,): the middle of each group of neighbours
+  readonly #offsets: Tensor; // (O,): half steps about such a middle
+  readonly #parabolaOffsets: readonly Tensor[]; // (3,) each: below a maximum, on it, above it
   readonly #scalars: Record<
     | "zero"
     | "half"
     | "one"
     | "minusOne"
-    | "observations"
+    | "fittedParameters"
     | "twoPi"
-    | "tiny"
-    | "flat"
+    | "smallestVariance"
+    | "leastBend"
+    | "leastRest"
     | "determinant"
     | "lowest"
+    | "highest"
     | "noise",
     Tensor
   >;
@@ -100,6 +104,7 @@ export class PeriodSearch implements Disposable {
   /**
    * @param bounds the shortest and the longest period, days
    * @param options device, and what the grid is searched with
+   * @throws {RangeError} when there is no period between the bounds, or the search would need too much memory
    */
   constructor(
     { shortest_period: shortest, longest_period: longest }: Pick<
@@ -109,10 +114,16 @@ export class PeriodSearch implements Disposable {
     { device = "cpu", dtype = "float32" }: { device?: Device; dtype?: "float32" | "bfloat16" } = {},
   ) {
     this.#dtype = dtype;
-    const lowest = 1 / longest, width = 2 * steps * step;
-    const count = Math.max(1, Math.ceil((1 / shortest - lowest) / width));
+    if (!(shortest >= shortestFoldedPeriod && shortest < longest)) {
+      throw new RangeError(
+        `periods must be at least ${shortestFoldedPeriod} days, the shortest below the longest, not ${shortest} to ${longest}`,
+      );
+    }
+    const lowest = 1 / longest, highest = 1 / shortest;
+    const count = Math.ceil((highest - lowest) / (2 * eachSide * widestStep));
+    const width = (highest - lowest) / count, step = width / (2 * eachSide);
     const coarse = Array.from({ length: count }, (_, a) => lowest + (a + 0.5) * width);
-    const groups = Array.from({ length: steps / neighbours }, (_, g) => (g + 0.5) * neighbours * step);
+    const groups = Array.from({ length: eachSide / neighbours }, (_, g) => (g + 0.5) * neighbours * step);
     const reach = neighbours / 2 + 1;
     const tensor = (values: number[], shape?: number[]) =>
       unscoped(() => Tensor.from(Float32Array.from(values), shape, { device }));
@@ -120,23 +131,27 @@ export class PeriodSearch implements Disposable {
     this.#coarse = tensor(coarse, [count, 1]);
     // Neighbours stand far apart, so that the maximum over them is taken of whole vectors.
     const fine = (i: number) => Math.floor(i / groups.length) + neighbours * (i % groups.length);
-    this.#fine = tensor(Array.from({ length: steps }, (_, i) => (fine(i) + 0.5) * step), [steps, 1]);
+    this.#fine = tensor(Array.from({ length: eachSide }, (_, i) => (fine(i) + 0.5) * step), [eachSide, 1]);
     this.#groups = tensor(coarse.flatMap((a) => [...groups.map((b) => a + b), ...groups.map((b) => a - b)]));
-    this.#near = tensor(Array.from({ length: 4 * reach + 1 }, (_, i) => (i / 2 - reach) * step));
-    this.#three = [step / 2, step / 16].map((distance) => tensor([-distance, 0, distance]));
+    this.#offsets = tensor(Array.from({ length: 4 * reach + 1 }, (_, i) => (i / 2 - reach) * step));
+    this.#parabolaOffsets = [step / 2, step / 16].map((distance) => tensor([-distance, 0, distance]));
     this.#scalars = {
       zero: scalar(0),
       half: scalar(0.5),
       one: scalar(1),
       minusOne: scalar(-1),
-      observations: scalar(3), // that a sinusoid and a mean take
+      fittedParameters: scalar(3), // of a sinusoid and a mean
       twoPi: scalar(2 * Math.PI),
-      tiny: scalar(1e-12),
-      flat: scalar(-1e-7),
+      smallestVariance: scalar(1e-12), // (1 micromag)²
+      leastBend: scalar(-1e-7),
+      // Four points are always fitted exactly, but for rounding, and are no evidence of a period.
+      leastRest: scalar(1e-5),
       determinant: scalar(smallestDeterminant),
       lowest: scalar(lowest),
-      // Of M independent peaks of noise in n points the highest has a power of about 1 - M^(-2 / (n - 3)).
-      noise: scalar(2 * Math.log(2 * steps * count / neighbours)),
+      highest: scalar(highest),
+      // Of M independent peaks of noise in n points the highest has a power of about 1 - M^(-2 / (n - 3)); here M is the
+      // grid's, whatever the window's span.
+      noise: scalar(2 * Math.log(2 * eachSide * count / neighbours)),
     };
   }
 
@@ -145,7 +160,8 @@ export class PeriodSearch implements Disposable {
     const [frequency, significance] = noGrad(() =>
       scope(() => {
         const parts: [Tensor, Tensor][] = [], batch = times.shape[0];
-        const atOnce = windowsAtOnce[times.device === "cpu" ? "cpu" : "cuda"];
+        const coarse = coarseAtOnce[times.device === "cpu" ? "cpu" : "cuda"];
+        const atOnce = Math.max(1, Math.floor(coarse / this.#coarse.shape[0]));
         for (let from = 0; from < batch; from += atOnce) {
           const some = (t: Tensor) => narrow(narrow(t, 0, from, Math.min(atOnce, batch - from)), 1, 0, keys);
           parts.push(scope(() => this.#search(some(times), some(magnitudes), hidden && some(hidden))));
@@ -158,39 +174,45 @@ export class PeriodSearch implements Disposable {
 
   /** Frequencies and significances of some windows. */
   #search(times: Tensor, magnitudes: Tensor, hidden: Tensor | null): [Tensor, Tensor] {
-    const { zero, half, one, minusOne, observations, tiny, flat, lowest } = this.#scalars,
-      batch = times.shape[0];
+    const { zero, half, one, minusOne, fittedParameters, smallestVariance } = this.#scalars;
+    const { leastBend, leastRest, lowest, highest } = this.#scalars, batch = times.shape[0];
     const row = (t: Tensor) => transpose(t, 1, 2); // (B, 1, L)
     const mask = hidden && row(hidden);
     const visibleOnly = (values: Tensor) => mask ? where(mask, zero, values) : values;
     const t = visibleOnly(row(times));
-    const visible = visibleOnly(add(Tensor.zeros(t.shape, { device: times.device }), one));
+    const visible = visibleOnly(expand(one, t.shape));
     const n = sum(visible, [2], true); // (B, 1, 1)
     const w = div(visible, maximum(n, one));
-    const m = visibleOnly(row(magnitudes));
-    const centred = visibleOnly(sub(m, sum(mul(w, m), [2], true)));
-    const deviation = sqrt(add(sum(mul(w, square(centred)), [2], true), tiny));
-    const wy = mul(w, div(centred, deviation));
+    const centred = (values: Tensor) => visibleOnly(sub(values, sum(mul(w, values), [2], true)));
+    const y = centred(centred(visibleOnly(row(magnitudes)))); // twice: the first mean is rounded
+    const deviation = sqrt(add(sum(mul(w, square(y)), [2], true), smallestVariance));
+    const wy = mul(w, div(y, deviation));
 
-    const about = (frequency: Tensor, offsets: Tensor) =>
-      maximum(reshape(add(reshape(frequency, [batch, -1, 1]), offsets), [batch, -1]), lowest);
-    const near = about(this.#candidates(t, wy), this.#near);
+    const within = (frequencies: Tensor) => minimum(maximum(frequencies, lowest), highest);
+    const about = (frequencies: Tensor, offsets: Tensor) =>
+      within(
+        reshape(add(reshape(frequencies, [batch, -1, 1]), offsets), [
+          batch,
+          frequencies.shape[1] * offsets.elements,
+        ]),
+      );
+    const near = about(scope(() => this.#candidates(t, wy)), this.#offsets);
     const [, place] = topk(this.#power(near, t, w, wy), 1, 1);
     let frequency = gather(near, 1, place); // (B, 1)
     let power: Tensor | undefined;
-    for (const three of this.#three) {
-      const powers = this.#power(about(frequency, three), t, w, wy);
+    for (const offsets of this.#parabolaOffsets) {
+      const powers = this.#power(about(frequency, offsets), t, w, wy);
       const [below, on, above] = [0, 1, 2].map((i) => narrow(powers, 1, i, 1));
       // The parabola's maximum, in units of the distance: at most one away, and none of a flat one.
       const slope = mul(sub(below, above), half);
-      const bend = minimum(sub(add(below, above), on, 2), flat);
+      const bend = minimum(sub(add(below, above), on, 2), leastBend);
       const shift = minimum(maximum(div(slope, bend), minusOne), one);
-      frequency = maximum(add(frequency, mul(shift, narrow(three, 0, 2, 1))), lowest);
+      frequency = within(add(frequency, mul(shift, narrow(offsets, 0, 2, 1))));
       power = on;
     }
     const [best, share] = [frequency, power!].map((values) => reshape(values, [batch, 1, 1]));
-    const ofNoise = exp(div(this.#scalars.noise, maximum(sub(n, observations), half)));
-    const rest = minimum(mul(relu(sub(one, share)), ofNoise), one);
+    const ofNoise = exp(div(this.#scalars.noise, maximum(sub(n, fittedParameters), half)));
+    const rest = minimum(mul(maximum(sub(one, share), leastRest), ofNoise), one);
     return [best, sub(one, rest)];
   }
 
@@ -198,16 +220,17 @@ export class PeriodSearch implements Disposable {
   #candidates(t: Tensor, wy: Tensor): Tensor {
     const batch = t.shape[0], count = this.#coarse.shape[0], size = this.#groups.elements / count; // groups of a
     // For this much the digits of bfloat16 suffice: what is chosen here is measured in float32.
-    const sums = (f: Tensor) => to(reshape(f, [batch, -1, t.shape[2]]), this.#dtype);
-    const [a, b] = [this.#coarse, this.#fine].map((f) => this.#cosAndSin(mul(f, t))); // (B, 2, A or steps, L)
-    const products = matmul(sums(mul(a, reshape(wy, [batch, 1, 1, -1]))), transpose(sums(b), 1, 2)); // (B, 2A, 2 steps)
-    const part = (i: number, j: number) => narrow(narrow(products, 1, i * count, count), 2, j * steps, steps); // (B, A, steps)
+    const sums = (f: Tensor) => to(reshape(f, [batch, 2 * f.shape[2], t.shape[2]]), this.#dtype);
+    const [a, b] = [this.#coarse, this.#fine].map((f) => this.#cosAndSin(mul(f, t))); // (B, 2, A or eachSide, L)
+    const products = matmul(sums(mul(a, reshape(wy, [batch, 1, 1, t.shape[2]]))), transpose(sums(b), 1, 2)); // (B, 2A, 2 eachSide)
+    const part = (i: number, j: number) =>
+      narrow(narrow(products, 1, i * count, count), 2, j * eachSide, eachSide); // (B, A, eachSide)
     const cc = part(0, 0), cs = part(0, 1), sc = part(1, 0), ss = part(1, 1);
     // |C + iS|² at a ± b, of C = cc ∓ ss and S = sc ± cs.
     const power = (C: Tensor, S: Tensor) =>
-      amax(reshape(add(square(C), square(S)), [batch, count, neighbours, steps / neighbours]), [2]);
+      amax(reshape(add(square(C), square(S)), [batch, count, neighbours, eachSide / neighbours]), [2]);
     const grid = cat([power(sub(cc, ss), add(sc, cs)), power(add(cc, ss), sub(sc, cs))], 2); // (B, A, size)
-    // The highest of all are among the highest A, those of each a.
+    // The highest groups lie at the coarse frequencies with the highest maxima.
     const [, rows] = topk(amax(grid, [2]), Math.min(candidates, count), 1);
     const some = expand(reshape(rows, [batch, -1, 1]), [-1, -1, size]);
     const [powers, frequencies] = [grid, expand(reshape(this.#groups, [1, count, size]), [batch, -1, -1])]
@@ -221,7 +244,10 @@ export class PeriodSearch implements Disposable {
     const [batch, count] = frequencies.shape;
     const both = this.#cosAndSin(mul(reshape(frequencies, [batch, count, 1]), t)); // (B, 2, F, L)
     const totals = (values: Tensor, ...weights: Tensor[]) => {
-      const product = matmul(reshape(values, [batch, 2 * count, -1]), transpose(cat(weights, 1), 1, 2));
+      const product = matmul(
+        reshape(values, [batch, 2 * count, t.shape[2]]),
+        transpose(cat(weights, 1), 1, 2),
+      );
       return (ofSine: number, i: number) =>
         reshape(narrow(narrow(product, 1, ofSine * count, count), 2, i, 1), [batch, count]);
     };
@@ -241,7 +267,7 @@ export class PeriodSearch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const tensors = [this.#coarse, this.#fine, this.#groups, this.#near, ...this.#three];
+    const tensors = [this.#coarse, this.#fine, this.#groups, this.#offsets, ...this.#parabolaOffsets];
     for (const tensor of [...tensors, ...Object.values(this.#scalars)]) tensor.dispose();
   }
 }

@@ -33,7 +33,13 @@ function logSpaced(first: number, last: number, i: number, count: number): numbe
   return first * (last / first) ** (i / Math.max(1, count - 1));
 }
 
-/** The encoding of an architecture. */
+/**
+ * The encoding of an architecture.
+ * @param architecture kind, width and periods
+ * @param options device, angular frequencies (d,) in place of the architecture's, and what periods are searched with
+ * @throws {RangeError} when frequencies are given for the folded encoding, which finds its own, or its periods cannot be
+ * searched
+ */
 export function positionalEncoding(
   architecture: Architecture,
   { frequencies, device = "cpu", dtype = "float32" }: {
@@ -42,9 +48,11 @@ export function positionalEncoding(
     dtype?: "float32" | "bfloat16";
   } = {},
 ): PositionalEncoding | FoldedEncoding {
-  return architecture.encoding === "folded"
-    ? new FoldedEncoding(architecture, { device, dtype })
-    : new PositionalEncoding(frequencies ?? angularFrequencies(architecture), device);
+  if (architecture.encoding !== "folded") {
+    return new PositionalEncoding(frequencies ?? angularFrequencies(architecture), device);
+  }
+  if (frequencies) throw new RangeError("the folded encoding takes no frequencies: it finds its own");
+  return new FoldedEncoding(architecture, { device, dtype });
 }
 
 /** sin(ωj t) for even j, cos(ωj t) for odd j. */
@@ -75,7 +83,7 @@ export class PositionalEncoding implements Disposable {
   }
 }
 
-/** Harmonics of a period, and how often the shares of the encoding's pairs go round in it. */
+/** Multiples of a phase, repeated over the pairs. */
 const harmonics = 8;
 
 /**
@@ -90,12 +98,12 @@ const harmonics = 8;
  * - the last quarter have the phase at the best period, in multiples 1 … 8 that go round.
  *
  * All but the first are scaled by the square root of the period's significance, so that a light curve without a
- * period is not folded. With the `interpolation` start the last head's attention is at first a kernel in phase.
+ * period is not folded. With the `interpolation` start and four heads the last one's attention is at first a kernel in phase.
  */
 export class FoldedEncoding implements Disposable {
   readonly #search: PeriodSearch;
   readonly #time: Tensor; // radians a day
-  readonly #phase: Tensor; // cycles a cycle
+  readonly #phaseTwice: Tensor; // cycles a cycle
   readonly #place: Tensor; // radians
   readonly #phaseOnce: Tensor;
   readonly #scalars: { shift: Tensor; scale: Tensor; twoPi: Tensor };
@@ -116,7 +124,7 @@ export class FoldedEncoding implements Disposable {
     const scalar = (value: number) => unscoped(() => Tensor.scalar(value, { device }));
     this.#search = new PeriodSearch(architecture, { device, dtype });
     this.#time = tensor(half, (i) => 2 * Math.PI / logSpaced(longest, shortest, i, half));
-    this.#phase = tensor(twice, (i) => (i % harmonics + 1) / 2);
+    this.#phaseTwice = tensor(twice, (i) => (i % harmonics + 1) / 2);
     this.#place = tensor(ofPeriod, (i) => Math.PI * 2 ** i);
     this.#phaseOnce = tensor(quarter, (i) => i % harmonics + 1);
     this.#scalars = {
@@ -139,7 +147,7 @@ export class FoldedEncoding implements Disposable {
         const phases = (multiples: Tensor) => mul(frac(mul(cycles, multiples)), twoPi);
         const place = mul(add(log(frequency), shift), scale); // (B, 1, 1), 0 … 1
         const places = expand(mul(place, this.#place), [batch, length, -1]);
-        const angles = cat([phases(this.#phase), places, phases(this.#phaseOnce)], 2);
+        const angles = cat([phases(this.#phaseTwice), places, phases(this.#phaseOnce)], 2);
         const amplitude = sqrt(significance), time = mul(times, this.#time);
         return pairs(
           cat([sin(time), mul(amplitude, sin(angles))], 2),
@@ -150,7 +158,7 @@ export class FoldedEncoding implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const tensors = [this.#time, this.#phase, this.#place, this.#phaseOnce];
+    const tensors = [this.#time, this.#phaseTwice, this.#place, this.#phaseOnce];
     for (const tensor of [...tensors, ...Object.values(this.#scalars)]) tensor.dispose();
     this.#search[Symbol.dispose]();
   }

@@ -186,8 +186,9 @@ async function attentionFigures(
           of === null ? "" : ` (${of})`
         } receives in ` +
         "block 1, nothing masked: for each head, and for their mean, the weight averaged over all queries, relative to uniform " +
-        `attention. Folded on the highest Lomb–Scargle peak, ${folded} days, two cycles; the model itself sees the times ` +
-        "unfolded. Gray bars: uncertainties as the survey gives them.",
+        `attention. Folded on the highest Lomb–Scargle peak, ${folded} days, two cycles` +
+        (model.architecture.encoding === "folded" ? "" : "; the model itself sees the times unfolded") +
+        ". Gray bars: uncertainties as the survey gives them.",
       width: "column",
       spec: attentionFigure(attendedObservations(dataset, window, weights), {
         title: id,

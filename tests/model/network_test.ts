@@ -59,6 +59,7 @@ const sizes: Partial<Architecture>[] = [
   { masked_magnitudes: "kept", attention_mask: "both", attention_mask_value: 1 },
   { attention_mask: "queries" },
   { encoding: "periods", shortest_period: 1, longest_period: 50 },
+  { encoding: "folded", head_size: 16, shortest_period: 1, longest_period: 50 },
   { dropout: 0.5 },
 ];
 for (const changes of sizes) {
