@@ -119,7 +119,7 @@ Deno.test("period search: many windows are searched in parts, each as if alone b
 });
 
 Deno.test("period search: a trend has the longest period, a faster variation none below the shortest", () => {
-  const times = Float32Array.from({ length: 80 }, () => 900 * (2 * noise.next() - 1));
+  const times = Float32Array.from({ length: 80 }, () => 450 * (2 * noise.next() - 1));
   const trend = { times, magnitudes: times.map((t) => t / 1000), n: 80 };
   const fast = nightly(150, variable(0.0871, 0), 2);
   const { frequency, significance } = found([trend, fast]);
