@@ -657,14 +657,14 @@ const faults: Fault[] = [
     name: "a loss that is not a number stops, and the last good model stays",
     code: 1,
     says:
-      /^the (loss|validation loss) became NaN in epoch \d+(, batch [12] \(light curves .*\))?; the best model, of epoch 1, is kept. Try a lower --learning-rate$/,
+      /^the (loss|validation loss) became NaN in epoch \d+(, batch [12] \(light curves .*\))?; the best model, of epoch \d+, is kept. Try a lower --learning-rate$/,
     given: (good) =>
       pretrained(
         good,
         "--learning-rate",
         "1e6",
         "--warmup-steps",
-        "20",
+        "200",
         "--clip-norm",
         "0",
         "--schedule",

@@ -5,8 +5,9 @@
  *
  * Frequencies of the grid are some coarse ones a, plus and minus small steps b, so that one matrix product of cosines and
  * sines serves all: cos(a ± b) = cos a cos b ∓ sin a sin b. Where the plain periodogram of the grid is highest, the
- * generalised one is measured at halves of the grid's step, and about its maximum a parabola is laid, twice: so the period
- * is a smooth function of the magnitudes, but where two peaks are equally high.
+ * generalised one is measured at halves of the grid's step, and about its maximum a parabola is laid, three times: so the period
+ * is a smooth function of the magnitudes, but where two peaks are equally high. Measured frequencies and the parabolas are
+ * float64: a window is tens of thousands of short periods long, and rounding to float32 would shift the last by a hundredth.
  *
  * The grid is made for windows of some months to eleven years. Of longer ones narrow peaks fall between its frequencies; of
  * ones of days a peak takes all places of the second look, so that the plain periodogram alone chooses it.
@@ -40,7 +41,7 @@ import {
   transpose,
   where,
 } from "../../ffi/ops.ts";
-import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
+import { type Dtype, scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { type Architecture, shortestFoldedPeriod } from "./architecture.ts";
 
 /** What a period is looked for in. */
@@ -57,7 +58,7 @@ export interface SeenPoints {
 
 /** The best period of each window. */
 export interface Periodicity {
-  /** (B, 1, 1) float32, 1/day. */
+  /** (B, 1, 1) float64, 1/day. */
   frequency: Tensor;
   /**
    * (B, 1, 1) float32, 0 … 1: the share of the variance that the sinusoid explains, beyond what the highest peak of noise
@@ -81,9 +82,9 @@ export class PeriodSearch implements Disposable {
   readonly #dtype: "float32" | "bfloat16";
   readonly #coarse: Tensor; // (A, 1), 1/day
   readonly #fine: Tensor; // (eachSide, 1)
-  readonly #groups: Tensor; // (A x 2 eachSide / neighbours,): the middle of each group of neighbours
-  readonly #offsets: Tensor; // (O,): half steps about such a middle
-  readonly #parabolaOffsets: readonly Tensor[]; // (3,) each: below a maximum, on it, above it
+  readonly #groups: Tensor; // (A x 2 eachSide / neighbours,) float64: the middle of each group of neighbours
+  readonly #offsets: Tensor; // (O,) float64: half steps about such a middle
+  readonly #parabolaOffsets: readonly Tensor[]; // (3,) float64 each: below a maximum, on it, above it
   readonly #scalars: Record<
     | "zero"
     | "half"
@@ -127,28 +128,33 @@ export class PeriodSearch implements Disposable {
     const reach = neighbours / 2 + 1;
     const tensor = (values: number[], shape?: number[]) =>
       unscoped(() => Tensor.from(Float32Array.from(values), shape, { device }));
-    const scalar = (value: number) => unscoped(() => Tensor.scalar(value, { device }));
+    const exact = (values: number[], shape?: number[]) =>
+      unscoped(() => Tensor.from(Float64Array.from(values), shape, { device }));
+    const scalar = (value: number) => tensor([value], []),
+      exactScalar = (value: number) => exact([value], []);
     this.#coarse = tensor(coarse, [count, 1]);
     // Neighbours stand far apart, so that the maximum over them is taken of whole vectors.
     const fine = (i: number) => Math.floor(i / groups.length) + neighbours * (i % groups.length);
     this.#fine = tensor(Array.from({ length: eachSide }, (_, i) => (fine(i) + 0.5) * step), [eachSide, 1]);
-    this.#groups = tensor(coarse.flatMap((a) => [...groups.map((b) => a + b), ...groups.map((b) => a - b)]));
-    this.#offsets = tensor(Array.from({ length: 4 * reach + 1 }, (_, i) => (i / 2 - reach) * step));
-    this.#parabolaOffsets = [step / 2, step / 16].map((distance) => tensor([-distance, 0, distance]));
+    this.#groups = exact(coarse.flatMap((a) => [...groups.map((b) => a + b), ...groups.map((b) => a - b)]));
+    this.#offsets = exact(Array.from({ length: 4 * reach + 1 }, (_, i) => (i / 2 - reach) * step));
+    this.#parabolaOffsets = [step / 2, step / 16, step / 128].map((distance) =>
+      exact([-distance, 0, distance])
+    );
     this.#scalars = {
       zero: scalar(0),
       half: scalar(0.5),
       one: scalar(1),
       minusOne: scalar(-1),
       fittedParameters: scalar(3), // of a sinusoid and a mean
-      twoPi: scalar(2 * Math.PI),
+      twoPi: exactScalar(2 * Math.PI),
       smallestVariance: scalar(1e-12), // (1 micromag)²
       leastBend: scalar(-1e-7),
       // Four points are always fitted exactly, but for rounding, and are no evidence of a period.
       leastRest: scalar(1e-5),
       determinant: scalar(smallestDeterminant),
-      lowest: scalar(lowest),
-      highest: scalar(highest),
+      lowest: exactScalar(lowest),
+      highest: exactScalar(highest),
       // Of M independent peaks of noise in n points the highest has a power of about 1 - M^(-2 / (n - 3)); here M is the
       // grid's, whatever the window's span.
       noise: scalar(2 * Math.log(2 * eachSide * count / neighbours)),
@@ -200,8 +206,9 @@ export class PeriodSearch implements Disposable {
     const [, place] = topk(this.#power(near, t, w, wy), 1, 1);
     let frequency = gather(near, 1, place); // (B, 1)
     let power: Tensor | undefined;
+    const exactly = [t, w, wy].map((values) => to(values, "float64")) as [Tensor, Tensor, Tensor];
     for (const offsets of this.#parabolaOffsets) {
-      const powers = this.#power(about(frequency, offsets), t, w, wy);
+      const powers = this.#power(about(frequency, offsets), ...exactly);
       const [below, on, above] = [0, 1, 2].map((i) => narrow(powers, 1, i, 1));
       // The parabola's maximum, in units of the distance: at most one away, and none of a flat one.
       const slope = mul(sub(below, above), half);
@@ -210,13 +217,13 @@ export class PeriodSearch implements Disposable {
       frequency = within(add(frequency, mul(shift, narrow(offsets, 0, 2, 1))));
       power = on;
     }
-    const [best, share] = [frequency, power!].map((values) => reshape(values, [batch, 1, 1]));
+    const [best, share] = [frequency, to(power!, "float32")].map((values) => reshape(values, [batch, 1, 1]));
     const ofNoise = exp(div(this.#scalars.noise, maximum(sub(n, fittedParameters), half)));
     const rest = minimum(mul(maximum(sub(one, share), leastRest), ofNoise), one);
     return [best, sub(one, rest)];
   }
 
-  /** Where the grid's plain periodogram is highest: (B, candidates), 1/day. */
+  /** Where the grid's plain periodogram is highest: (B, candidates) float64, 1/day. */
   #candidates(t: Tensor, wy: Tensor): Tensor {
     const batch = t.shape[0], count = this.#coarse.shape[0], size = this.#groups.elements / count; // groups of a
     // For this much the digits of bfloat16 suffice: what is chosen here is measured in float32.
@@ -239,10 +246,10 @@ export class PeriodSearch implements Disposable {
     return gather(frequencies, 1, places);
   }
 
-  /** Eqs. 5 to 15 with Y = 0 and YY = 1, at frequencies (B, F): (B, F). */
+  /** Eqs. 5 to 15 with Y = 0 and YY = 1, at frequencies (B, F) float64: (B, F), computed in the dtype of the points. */
   #power(frequencies: Tensor, t: Tensor, w: Tensor, wy: Tensor): Tensor {
     const [batch, count] = frequencies.shape;
-    const both = this.#cosAndSin(mul(reshape(frequencies, [batch, count, 1]), t)); // (B, 2, F, L)
+    const both = this.#cosAndSin(mul(reshape(frequencies, [batch, count, 1]), t), t.dtype); // (B, 2, F, L)
     const totals = (values: Tensor, ...weights: Tensor[]) => {
       const product = matmul(
         reshape(values, [batch, 2 * count, t.shape[2]]),
@@ -261,8 +268,8 @@ export class PeriodSearch implements Disposable {
   }
 
   /** Of cycles (B, F, L), of which only the fraction counts: (B, 2, F, L). */
-  #cosAndSin(cycles: Tensor): Tensor {
-    const angles = mul(frac(cycles), this.#scalars.twoPi);
+  #cosAndSin(cycles: Tensor, dtype: Dtype = "float32"): Tensor {
+    const angles = mul(to(frac(cycles), dtype), this.#scalars.twoPi);
     return stack([cos(angles), sin(angles)], 1);
   }
 

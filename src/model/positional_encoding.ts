@@ -4,7 +4,7 @@
  */
 import { noGrad } from "../../ffi/autograd.ts";
 import type { Device } from "../../ffi/device.ts";
-import { add, cat, cos, expand, frac, log, mul, reshape, sin, sqrt, stack } from "../../ffi/ops.ts";
+import { add, cat, cos, expand, frac, log, mul, reshape, sin, sqrt, stack, to } from "../../ffi/ops.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { type Architecture, widthOf } from "./architecture.ts";
 import { PeriodSearch, type SeenPoints } from "./period_search.ts";
@@ -103,10 +103,10 @@ const harmonics = 8;
 export class FoldedEncoding implements Disposable {
   readonly #search: PeriodSearch;
   readonly #time: Tensor; // radians a day
-  readonly #phaseTwice: Tensor; // cycles a cycle
+  readonly #phaseTwice: Tensor; // multiples of the phase at twice the best period
   readonly #place: Tensor; // radians
-  readonly #phaseOnce: Tensor;
-  readonly #scalars: { shift: Tensor; scale: Tensor; twoPi: Tensor };
+  readonly #phaseOnce: Tensor; // as above, all even
+  readonly #scalars: Record<"shift" | "scale" | "twoPi" | "half", Tensor>;
 
   /**
    * @param architecture width, and the shortest and the longest period
@@ -124,13 +124,14 @@ export class FoldedEncoding implements Disposable {
     const scalar = (value: number) => unscoped(() => Tensor.scalar(value, { device }));
     this.#search = new PeriodSearch(architecture, { device, dtype });
     this.#time = tensor(half, (i) => 2 * Math.PI / logSpaced(longest, shortest, i, half));
-    this.#phaseTwice = tensor(twice, (i) => (i % harmonics + 1) / 2);
+    this.#phaseTwice = tensor(twice, (i) => i % harmonics + 1);
     this.#place = tensor(ofPeriod, (i) => Math.PI * 2 ** i);
-    this.#phaseOnce = tensor(quarter, (i) => i % harmonics + 1);
+    this.#phaseOnce = tensor(quarter, (i) => 2 * (i % harmonics + 1));
     this.#scalars = {
       shift: scalar(Math.log(longest)),
       scale: scalar(1 / Math.log(longest / shortest)),
       twoPi: scalar(2 * Math.PI),
+      half: scalar(0.5),
     };
   }
 
@@ -142,10 +143,10 @@ export class FoldedEncoding implements Disposable {
     const { frequency, significance } = this.#search.find(input);
     return noGrad(() =>
       scope(() => {
-        const { times } = input, [batch, length] = times.shape, { shift, scale, twoPi } = this.#scalars;
-        const cycles = mul(times, frequency); // (B, L, 1)
-        const phases = (multiples: Tensor) => mul(frac(mul(cycles, multiples)), twoPi);
-        const place = mul(add(log(frequency), shift), scale); // (B, 1, 1), 0 … 1
+        const { times } = input, [batch, length] = times.shape, { shift, scale, twoPi, half } = this.#scalars;
+        const turns = to(frac(mul(mul(times, frequency), half)), "float32"); // (B, L, 1), of twice the period
+        const phases = (multiples: Tensor) => mul(frac(mul(turns, multiples)), twoPi);
+        const place = to(mul(add(log(frequency), shift), scale), "float32"); // (B, 1, 1), 0 … 1
         const places = expand(mul(place, this.#place), [batch, length, -1]);
         const angles = cat([phases(this.#phaseTwice), places, phases(this.#phaseOnce)], 2);
         const amplitude = sqrt(significance), time = mul(times, this.#time);

@@ -69,8 +69,8 @@ Deno.test("a hidden point shows the token and its own time, in the input embeddi
 
 for (const encoding of ["reference", "folded"] as const) {
   const width = encoding === "folded" ? 32 : 8; // of all of whose pairs there are some
-  // Of eight times a phase, after hundreds of cycles of a period that has the digits of float32.
-  const rounding = encoding === "folded" ? 1e-2 : 2e-6;
+  // The period too depends on the rounding of sums, and its phase counts eight times.
+  const rounding = encoding === "folded" ? 1e-5 : 2e-6;
   /** For the folded encoding of a period that is found, else its pairs would be 0. */
   const windowsOf = (batch: number, length: number, hiddenFraction: number) => {
     const windows = randomWindows(batch, length, hiddenFraction);

@@ -39,7 +39,7 @@ testIn("the attention received, folded on the best period", async (folder) => {
       for (let query = 0; query < 200; query++) sum += weights[(head * 200 + query) * 200 + key];
       return sum;
     });
-    assertTrue(largestDifference(received, numbers(name)) < 1e-3);
+    assertTrue(largestDifference(received, numbers(name)) < 1e-4);
     assertAlmostEquals(numbers(name).reduce((sum, value) => sum + value), 200, 0.01);
   }
   const svg = await Deno.readTextFile(`${folder}/out.svg`);
