@@ -110,6 +110,10 @@ export const torchSymbols = {
   // The C library's allocator (glibc): how much freed memory it keeps, and gives back now but for some bytes at its end
   mallopt: { parameters: ["i32", "i32"], result: "i32", optional: true },
   malloc_trim: { parameters: ["usize"], result: "i32", optional: true },
+
+  // The C library's word on mapped files: address (of a page), length, advice
+  madvise: { parameters: [Data, "usize", "i32"], result: "i32", optional: true },
+  getpagesize: { parameters: [], result: "i32", optional: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** Symbols of `libc10`. */

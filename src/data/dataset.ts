@@ -1,10 +1,11 @@
 /** A dataset folder, opened: metadata in memory, observations mapped from disk. */
 import { createHash } from "node:crypto";
+import { MappedFile } from "../../ffi/mapped.ts";
 import { fromFile } from "../../ffi/ops.ts";
 import { unscoped } from "../../ffi/tensor.ts";
 import { Failure, InputError, messageOf } from "../errors.ts";
 import { readSafetensorsHeader, typedArray } from "../files/safetensors.ts";
-import { shortestLightCurve } from "./windows.ts";
+import { shortestLightCurve, type Window } from "./windows.ts";
 
 /** Parts of a dataset; `none` belongs to no part. */
 export type Subset = "train" | "validation" | "test" | "none";
@@ -54,6 +55,11 @@ export interface Dataset extends Disposable {
   readonly mag: Float32Array;
   /** Uncertainties of the magnitudes. */
   readonly err: Float32Array;
+  /**
+   * Begins to read the observations of windows that are needed soon, so that a dataset which is larger than memory is read
+   * while something else is computed. Not there where all is in memory.
+   */
+  readonly willNeed?: (windows: readonly Window[]) => void;
 }
 
 /**
@@ -96,11 +102,21 @@ export async function openDataset(folder: string): Promise<Dataset> {
     mapped("mag") as Float32Array,
     mapped("err") as Float32Array,
   ];
+  const large = header.fileLength > checkedBytes, advice = new MappedFile(file);
+  if (large) advice.readAtRandom();
   const unchanged = watched(path, header.fileLength, info.checksums?.["observations.safetensors"]);
   const whileOpen = <A>(array: A): A => {
     if (file.disposed) throw new TypeError(`the dataset ${folder} has been closed`);
     unchanged();
     return array;
+  };
+  const willNeed = (windows: readonly Window[]) => {
+    for (const { lightCurve, start, length } of windows) {
+      const from = metadata.offsets[lightCurve] + start;
+      for (const { BYTES_PER_ELEMENT: size, byteOffset } of [mjd, mag, err]) {
+        advice.willNeed(byteOffset + size * from, size * length);
+      }
+    }
   };
   return {
     folder,
@@ -116,6 +132,7 @@ export async function openDataset(folder: string): Promise<Dataset> {
     get err() {
       return whileOpen(err);
     },
+    ...large ? { willNeed } : {},
     [Symbol.dispose]: () => file.dispose(),
   };
 }

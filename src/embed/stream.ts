@@ -9,7 +9,7 @@ import { letSignalsIn } from "../run.ts";
 import { embedBatch, type Pooling } from "./pooling.ts";
 
 /** The observations that are read. */
-export type Observations = Pick<Dataset, "offsets" | "lengths" | "mjd" | "mag" | "err">;
+export type Observations = Pick<Dataset, "offsets" | "lengths" | "mjd" | "mag" | "err" | "willNeed">;
 
 /** How windows are cut and put together. */
 export interface EmbeddingOptions {
@@ -105,6 +105,7 @@ export async function* eachEmbeddedWindow(
   const held = ranks.size * (pooling === "points" ? 256 : 4096);
   let done = 0;
   for (const pool of chunksOf(windows, held)) {
+    observations.willNeed?.(pool);
     const embeddings = new Array<Float32Array>(pool.length);
     const batches = batchesByLength(pool, options, network.seesPadding);
     for (const [i, { places, paddedTo }] of batches.entries()) {

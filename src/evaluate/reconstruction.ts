@@ -56,7 +56,7 @@ export function modelPredictor(model: AstromerNetwork): Predictor {
 /** Reconstructs windows with a model and hands out each one's probed points. */
 export function reconstructWindows(
   model: AstromerNetwork,
-  dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
+  dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err" | "willNeed">,
   windows: readonly Window[],
   options: ReconstructionOptions,
   onWindow: (result: WindowResult) => void,
@@ -67,13 +67,15 @@ export function reconstructWindows(
 /** Predicts windows and hands out each one's probed points: of the same seed the same, whoever predicts. */
 export async function predictWindows(
   predictor: Predictor,
-  dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
+  dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err" | "willNeed">,
   windows: readonly Window[],
   { masking, weights, batchSize, seed, paddedTo, onBatch }: ReconstructionOptions,
   onWindow: (result: WindowResult) => void,
 ): Promise<void> {
   let done = 0;
-  for (const batch of batchesOf(windows, batchSize, [seed, 0xba7c])) {
+  const batches = batchesOf(windows, batchSize, [seed, 0xba7c]);
+  for (const [i, batch] of batches.entries()) {
+    if (i + 1 < batches.length) dataset.willNeed?.(batches[i + 1]);
     const filled = fillBatch(dataset, batch, { masking, weights, key: [seed, 0xf1cd], paddedTo });
     eachWindow(filled, await predictor(filled), onWindow);
     done += batch.length;
@@ -108,7 +110,7 @@ export function eachWindow(
 /** Loss, RMSE and R2 over windows under fixed masks. */
 export async function reconstructionMetrics(
   model: AstromerNetwork,
-  dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
+  dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err" | "willNeed">,
   windows: readonly Window[],
   options: ReconstructionOptions,
 ): Promise<ReconstructionMetrics> {

@@ -239,6 +239,7 @@ export async function pretrain(
       const filled = windows.length
         ? fillBatch(dataset, windows, { masking, weights, key, paddedTo })
         : undefined;
+      if (batch + 1 < batches.length) dataset.willNeed?.(ranks.part(batches[batch + 1]));
       const { loss, predicted, gradientNorm } = sharedStep(model, adam, filled, size, learningRate, ranks);
       if (!Number.isFinite(loss)) throw notFinite("loss", loss, place(batch));
       if (gradientNorm !== undefined && !Number.isFinite(gradientNorm)) {

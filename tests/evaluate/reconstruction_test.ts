@@ -121,3 +121,23 @@ Deno.test("a caller can stop early, and no tensor is left", async () => {
   assertEquals([done, metrics.windows], [[5], 5]);
   assertEquals(liveTensors(), before);
 });
+
+Deno.test("windows are asked for while the batch before them is computed, and the first by its own reading", async () => {
+  using model = scramble(new AstromerNetwork(tiny()));
+  const asked: string[] = [], done: string[] = [];
+  const name = ({ lightCurve, start }: WindowResult["window"]) => `${lightCurve} ${start}`;
+  const willNeed = (windows: readonly WindowResult["window"][]) => {
+    assertTrue(windows.every((window) => !done.includes(name(window))));
+    asked.push(...windows.map(name));
+  };
+  const dataset = { ...sinusoidDataset(lengths), willNeed };
+  await reconstructWindows(
+    model,
+    dataset,
+    windowsOf(),
+    options,
+    ({ window }) => void done.push(name(window)),
+  );
+  assertEquals(asked.length, windowsOf().length - options.batchSize);
+  assertEquals(done.slice(options.batchSize), asked);
+});
