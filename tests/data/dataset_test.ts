@@ -185,6 +185,7 @@ testIn(
     ];
     for (const [what, change, sentence] of rows) {
       await Deno.writeFile(path, original);
+      await Deno.utime(path, new Date(0), new Date(5000)); // the clock of files ticks in milliseconds
       using dataset = await openDataset(data);
       assertEquals(dataset.mag[0], 10);
       await change();
