@@ -149,7 +149,7 @@ export class PeriodSearch implements Disposable {
       fittedParameters: scalar(3), // of a sinusoid and a mean
       twoPi: exactScalar(2 * Math.PI),
       smallestVariance: scalar(1e-12), // (1 micromag)²
-      leastBend: scalar(-1e-7),
+      leastBend: scalar(-1e-12), // beyond the rounding of float64
       // Four points are always fitted exactly, but for rounding, and are no evidence of a period.
       leastRest: scalar(1e-5),
       determinant: scalar(smallestDeterminant),
@@ -226,7 +226,7 @@ export class PeriodSearch implements Disposable {
   /** Where the grid's plain periodogram is highest: (B, candidates) float64, 1/day. */
   #candidates(t: Tensor, wy: Tensor): Tensor {
     const batch = t.shape[0], count = this.#coarse.shape[0], size = this.#groups.elements / count; // groups of a
-    // For this much the digits of bfloat16 suffice: what is chosen here is measured in float32.
+    // For this much the digits of bfloat16 suffice: what is chosen here is measured again.
     const sums = (f: Tensor) => to(reshape(f, [batch, 2 * f.shape[2], t.shape[2]]), this.#dtype);
     const [a, b] = [this.#coarse, this.#fine].map((f) => this.#cosAndSin(mul(f, t))); // (B, 2, A or eachSide, L)
     const products = matmul(sums(mul(a, reshape(wy, [batch, 1, 1, t.shape[2]]))), transpose(sums(b), 1, 2)); // (B, 2A, 2 eachSide)
