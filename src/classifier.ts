@@ -9,7 +9,7 @@ import {
   FittedClassifier,
 } from "./classify/fitted_classifier.ts";
 import { type Balance, mostLikely } from "./classify/train_head.ts";
-import { plannedWindows, shapeOf } from "./classify/vectors.ts";
+import { plannedWindows, shapeOf, windowsToTrainOn } from "./classify/vectors.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { datasetOf, type LightCurve } from "./data/light_curves.ts";
 import type { Window } from "./data/windows.ts";
@@ -23,7 +23,7 @@ export interface ClassifierOptions {
   head?: ClassifierKind;
   /** Share of every class that is set apart to stop the training and to scale probabilities. Default: 0.2. */
   validationFraction?: number;
-  /** Random windows of a light curve to train on. Default: 4. */
+  /** Random windows of a light curve to train on. Default: as many as make 2,000 in all, 4 to 16. */
   windows?: number;
   /** Default: 1e-3. */
   learningRate?: number;
@@ -106,7 +106,7 @@ export class Classifier implements Disposable {
     {
       head = "gamma",
       validationFraction = 0.2,
-      windows: count = 4,
+      windows: asked,
       learningRate = 1e-3,
       batchSize = 512,
       epochs = 500,
@@ -118,7 +118,7 @@ export class Classifier implements Disposable {
     if (!classifierKinds.includes(head)) {
       throw new TypeError(`head must be one of ${classifierKinds.join(", ")}, not ${head}`);
     }
-    for (const [name, value] of Object.entries({ windows: count, batchSize, epochs, patience })) {
+    for (const [name, value] of Object.entries({ windows: asked ?? 1, batchSize, epochs, patience })) {
       if (!Number.isInteger(value) || value < 1) {
         throw new RangeError(`${name} must be a whole number from 1, not ${value}`);
       }
@@ -134,10 +134,10 @@ export class Classifier implements Disposable {
     const held = heldOut(dataset.ids, labels, classes.length, validationFraction, seed);
     const [train, judged] = [false, true].map((of) => [...labels.keys()].filter((i) => held.has(i) === of));
     const { windowSize } = windowsFor(model);
+    const count = asked ?? windowsToTrainOn(train.length);
     const { windows, trainRows, rows } = plannedWindows(dataset, {
-      train,
+      train: new Map(train.map((i) => [i, count])),
       judged,
-      windows: count,
       windowSize,
       seed,
     });
@@ -145,8 +145,8 @@ export class Classifier implements Disposable {
     const { classifier } = await fitClassifier(
       vectors,
       {
-        train: train.map((i) => ({ rows: trainRows.get(i)!, label: labels[i] })),
-        validation: judged.map((i) => ({ rows: rows.get(i)!, label: labels[i] })),
+        train: train.map((i) => ({ rows: trainRows(i, count), label: labels[i] })),
+        validation: judged.map((i) => ({ rows: rows(i), label: labels[i] })),
       },
       classes,
       head,
@@ -225,16 +225,15 @@ export class Classifier implements Disposable {
     const all = [...lightCurves.keys()];
     const { windowSize } = windowsFor(this.#model);
     const { windows, rows } = plannedWindows(dataset, {
-      train: [],
+      train: new Map(),
       judged: all,
-      windows: 1,
       windowSize,
       seed: 0,
     });
     using vectors = await embedded(this.#model, dataset, windows);
     const { probabilities, novelty } = await this.#fitted.predict(
       vectors,
-      all.map((i) => ({ rows: rows.get(i)! })),
+      all.map((i) => ({ rows: rows(i) })),
     );
     const { classes } = this, best = mostLikely(probabilities, classes.length);
     return all.map((i) => ({

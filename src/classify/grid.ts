@@ -19,7 +19,7 @@ import { type ClassifierKind, classifierKinds, type Fit, fitClassifier } from ".
 import type { Result } from "./results.ts";
 import type { OpenedScenarios, ScenarioSample } from "./scenarios.ts";
 import { type HeadTraining, type Sample, scored } from "./train_head.ts";
-import { openVectors, plannedWindows, type VectorTable } from "./vectors.ts";
+import { openVectors, plannedWindows, type VectorTable, windowsToTrainOn } from "./vectors.ts";
 
 const numbers = z.array(z.coerce.number().int().min(0)).min(1);
 
@@ -42,7 +42,10 @@ export const gridSchema = z.object({
   samples_per_class: setting(numbers.optional(), "which scenarios (all, if not given)"),
   folds: setting(numbers.optional(), "which folds (all, if not given)"),
   config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
-  windows: setting(z.int().min(1).default(4), "random windows of a light curve to train on"),
+  windows: setting(
+    z.int().min(1).optional(),
+    "random windows of a light curve to train on (if not given, as many as make 2,000 in all: 4 to 16)",
+  ),
   learning_rate: setting(z.number().gt(0).default(1e-3), "learning rate of the head"),
   batch_size: setting(z.int().min(1).default(512), "light curves of a step"),
   epochs: setting(z.int().min(1).default(500), "epochs at most", "epochs"),
@@ -217,7 +220,11 @@ export class Grid {
 
   async #vectors(encoder: Encoder, runs: readonly Run[]): Promise<VectorTable> {
     const indices = (samples: readonly ScenarioSample[]) => samples.map(({ lightCurve }) => lightCurve);
-    const train = runs.flatMap((run) => indices(run.train));
+    const train = new Map<number, number>();
+    for (const run of runs) {
+      const windows = this.#windowsOf(run);
+      for (const i of indices(run.train)) train.set(i, Math.max(windows, train.get(i) ?? 0));
+    }
     const judged = [...indices(this.scenarios.test), ...runs.flatMap((run) => indices(run.validation))];
     const line = new ProgressLine(), started = performance.now();
     const progress = (done: number, of: number, what: string) => {
@@ -232,18 +239,17 @@ export class Grid {
       if (encoder.kind === "classical") {
         return await classicalTable(
           this.dataset,
-          [...new Set([...train, ...judged])],
+          [...new Set([...train.keys(), ...judged])],
           (done, of) => progress(done, of, "light curves"),
         );
       }
       const folder = await modelFolderOf(encoder, runs[0]);
       const { model, config } = await loadModel(folder, this.runtime);
       using _ = model;
-      const { windows, encoder_batch_size: batchSize, seed } = this.settings;
+      const { encoder_batch_size: batchSize, seed } = this.settings;
       return await openVectors(model, this.dataset, {
         train,
         judged,
-        windows,
         windowSize: config.window_size,
         batchSize,
         seed,
@@ -255,6 +261,11 @@ export class Grid {
     }
   }
 
+  /** Random windows of each light curve that a run trains on. */
+  #windowsOf({ train }: Run): number {
+    return this.settings.windows ?? windowsToTrainOn(train.length);
+  }
+
   get #training(): HeadTraining {
     const { learning_rate: learningRate, batch_size: batchSize, epochs, patience, balance, seed } =
       this.settings;
@@ -263,7 +274,10 @@ export class Grid {
 
   async #fit(encoder: Encoder, kind: ClassifierKind, run: Run, table: VectorTable): Promise<void> {
     const started = performance.now(), { classes, test } = this.scenarios;
-    const samples = { train: trainSamples(run, table), validation: judgedSamples(run.validation, table) };
+    const samples = {
+      train: trainSamples(run, table, this.#windowsOf(run)),
+      validation: judgedSamples(run.validation, table),
+    };
     const fit = await fitClassifier(table.vectors, samples, classes, kind, this.#training);
     using classifier = fit.classifier;
     const tested = judgedSamples(test, table);
@@ -274,20 +288,22 @@ export class Grid {
 
   async #fitEndToEnd(encoder: Encoder, kind: Exclude<ClassifierKind, "knn">, run: Run): Promise<void> {
     const started = performance.now(), { classes, test } = this.scenarios;
-    const { windows: count, seed, encoder_batch_size: encoderBatchSize } = this.settings;
+    const { seed, encoder_batch_size: encoderBatchSize } = this.settings, count = this.#windowsOf(run);
     const { model, config } = await loadModel(await modelFolderOf(encoder, run), this.runtime);
     using _ = model;
     const windowSize = config.window_size,
       indices = (all: readonly ScenarioSample[]) => all.map((s) => s.lightCurve);
-    const { windows, trainRows, rows } = plannedWindows(this.dataset, {
-      train: indices(run.train),
+    const table = plannedWindows(this.dataset, {
+      train: new Map(indices(run.train).map((i) => [i, count])),
       judged: indices([...test, ...run.validation]),
-      windows: count,
       windowSize,
       seed,
     });
-    const table = { trainRows: (i: number) => trainRows.get(i)!, rows: (i: number) => rows.get(i)! };
-    const samples = { train: trainSamples(run, table), validation: judgedSamples(run.validation, table) };
+    const { windows } = table;
+    const samples = {
+      train: trainSamples(run, table, count),
+      validation: judgedSamples(run.validation, table),
+    };
     const training = {
       ...this.#training,
       batchSize: encoderBatchSize,
@@ -367,9 +383,9 @@ export class Grid {
 
 type Rows = Pick<VectorTable, "rows" | "trainRows">;
 
-function trainSamples({ train }: Run, table: Rows): Sample[] {
+function trainSamples({ train }: Run, table: Rows, windows: number): Sample[] {
   return train.flatMap(({ lightCurve, label, count }) =>
-    Array.from({ length: count }, () => ({ rows: table.trainRows(lightCurve), label }))
+    Array.from({ length: count }, () => ({ rows: table.trainRows(lightCurve, windows), label }))
   );
 }
 

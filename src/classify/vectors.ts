@@ -18,20 +18,18 @@ import { seeded } from "../random.ts";
 export interface VectorTable extends Disposable {
   /** (rows, V, d) float32. */
   vectors: Tensor;
-  /** Rows of a light curve's windows to train on. */
-  trainRows(lightCurve: number): number[];
+  /** Rows of a light curve's windows to train on: of its first random ones, each once. */
+  trainRows(lightCurve: number, windows: number): number[];
   /** Rows of its windows to judge by: all of them, one after the other. */
   rows(lightCurve: number): number[];
 }
 
 /** What of which windows. */
 export interface VectorOptions {
-  /** Light curves that are trained on. */
-  train: readonly number[];
+  /** Light curves that are trained on, with how many random windows are drawn of each; shorter ones have one. */
+  train: ReadonlyMap<number, number>;
   /** Light curves that are judged. */
   judged: readonly number[];
-  /** Random windows of each light curve to train on; shorter light curves have one. */
-  windows: number;
   windowSize: number;
   batchSize: number;
   seed: number;
@@ -46,14 +44,24 @@ export function shapeOf(network: AstromerNetwork): [vectors: number, width: numb
   return [vectorsOf(network, "features"), widthOf(network.architecture)];
 }
 
-/** Which windows a table holds, each once. */
+/**
+ * How many random windows of each light curve a head is trained on, where nothing else is asked: as many as make 2,000 in
+ * all, 4 to 16. The fewer light curves there are, the more other windows of them are worth.
+ */
+export function windowsToTrainOn(lightCurves: number): number {
+  return Math.min(16, Math.max(4, Math.ceil(2000 / lightCurves)));
+}
+
+/** Windows, each once, and where those of a light curve stand. */
+export interface PlannedWindows extends Pick<VectorTable, "trainRows" | "rows"> {
+  windows: Window[];
+}
+
+/** Which windows a table holds. */
 export function plannedWindows(
   { lengths }: Pick<Dataset, "lengths">,
-  { train, judged, windows: count, windowSize, seed }: Omit<
-    VectorOptions,
-    "cache" | "fingerprint" | "batchSize"
-  >,
-): { windows: Window[]; trainRows: Map<number, number[]>; rows: Map<number, number[]> } {
+  { train, judged, windowSize, seed }: Pick<VectorOptions, "train" | "judged" | "windowSize" | "seed">,
+): PlannedWindows {
   const windows: Window[] = [], places = new Map<string, number>();
   const place = (window: Window) => {
     const key = `${window.lightCurve}:${window.start}`;
@@ -65,19 +73,28 @@ export function plannedWindows(
     return row;
   };
   const distinct = (lightCurves: readonly number[]) => [...new Set(lightCurves)].sort((a, b) => a - b);
-  const trainRows = new Map(
-    distinct(train).map((i) => {
-      const drawn = Array.from(
-        { length: lengths[i] <= windowSize ? 1 : count },
-        (_, k) => randomWindow(i, lengths[i], seeded(seed, 0x7ab1, i, k), windowSize),
-      );
-      return [i, [...new Set(drawn.map(place))]];
-    }),
+  const drawn = new Map(
+    distinct([...train.keys()]).map((i) => [
+      i,
+      Array.from(
+        { length: lengths[i] <= windowSize ? 1 : train.get(i)! },
+        (_, k) => place(randomWindow(i, lengths[i], seeded(seed, 0x7ab1, i, k), windowSize)),
+      ),
+    ]),
   );
-  const rows = new Map(
+  const all = new Map(
     distinct(judged).map((i) => [i, sequentialWindows(i, lengths[i], windowSize).map(place)]),
   );
-  return { windows, trainRows, rows };
+  const of = (by: ReadonlyMap<number, number[]>, lightCurve: number) => {
+    const found = by.get(lightCurve);
+    if (!found) throw new RangeError(`light curve ${lightCurve} is not in this table`);
+    return found;
+  };
+  return {
+    windows,
+    trainRows: (lightCurve, count) => [...new Set(of(drawn, lightCurve).slice(0, count))],
+    rows: (lightCurve) => of(all, lightCurve),
+  };
 }
 
 /**
@@ -116,12 +133,7 @@ export async function openVectors(
     });
   }
   const vectors = await mapped(path, shape, network.device);
-  const of = (by: ReadonlyMap<number, number[]>) => (lightCurve: number) => {
-    const found = by.get(lightCurve);
-    if (!found) throw new RangeError(`light curve ${lightCurve} is not in this table`);
-    return found;
-  };
-  return { vectors, trainRows: of(trainRows), rows: of(rows), [Symbol.dispose]: () => vectors.dispose() };
+  return { vectors, trainRows, rows, [Symbol.dispose]: () => vectors.dispose() };
 }
 
 /** The file's one tensor, mapped; on a GPU a copy. */
