@@ -115,9 +115,10 @@ export function scoreFigure(results: readonly Result[]): Figure {
       ...panels
         ? {
           facet: { field: "head", type: "nominal", title: null, sort: heads },
-          columns: 3,
+          columns: heads.length === 4 ? 2 : 3,
           spacing: 12,
-          spec: { width: 190, height: 170, layer },
+          // Dashes have no legend; merged with that of shapes, which stands for the same, it would be a contradiction.
+          spec: { width: 190, height: 170, layer, resolve: { legend: { strokeDash: "independent" } } },
         }
         : { ...sized("page", 310), layer },
     },
