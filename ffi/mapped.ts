@@ -5,8 +5,8 @@ import type { Tensor } from "./tensor.ts";
 const random = 1, soon = 3; // MADV_RANDOM and MADV_WILLNEED of sys/mman.h, on Linux and on macOS
 
 /**
- * Advice on how a mapped file is read. It is advice alone: all is as well where it is not taken. Every method returns whether it
- * is.
+ * Advice on how a mapped file is read. It is advice alone: all is as well where it is not taken. Every method returns
+ * whether it is.
  */
 export class MappedFile {
   readonly #address: bigint;

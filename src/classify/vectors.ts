@@ -72,9 +72,9 @@ export function plannedWindows(
     }
     return row;
   };
-  const distinct = (lightCurves: readonly number[]) => [...new Set(lightCurves)].sort((a, b) => a - b);
+  const distinct = (lightCurves: Iterable<number>) => [...new Set(lightCurves)].sort((a, b) => a - b);
   const drawn = new Map(
-    distinct([...train.keys()]).map((i) => [
+    distinct(train.keys()).map((i) => [
       i,
       Array.from(
         { length: lengths[i] <= windowSize ? 1 : train.get(i)! },

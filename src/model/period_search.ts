@@ -5,9 +5,10 @@
  *
  * Frequencies of the grid are some coarse ones a, plus and minus small steps b, so that one matrix product of cosines and
  * sines serves all: cos(a ± b) = cos a cos b ∓ sin a sin b. Where the plain periodogram of the grid is highest, the
- * generalised one is measured at halves of the grid's step, and about its maximum a parabola is laid, three times: so the period
- * is a smooth function of the magnitudes, but where two peaks are equally high. Measured frequencies and the parabolas are
- * float64: a window is tens of thousands of short periods long, and rounding to float32 would shift the last by a hundredth.
+ * generalised one is measured at halves of the grid's step, and about its maximum a parabola is laid, three times: so the
+ * period is a smooth function of the magnitudes, but where two peaks are equally high. Measured frequencies and the
+ * parabolas are float64: a window is tens of thousands of short periods long, and rounding to float32 would shift the last
+ * by a hundredth.
  *
  * The grid is made for windows of some months to eleven years. Of longer ones narrow peaks fall between its frequencies; of
  * ones of days a peak takes all places of the second look, so that the plain periodogram alone chooses it.
