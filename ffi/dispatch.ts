@@ -18,7 +18,10 @@ interface Packer {
   pack(value: never): bigint;
 }
 
+// Buffers are kept, here and for each operator: a typed array that native code has seen is a block of the C library's heap
+// until it is collected, and thousands of them between a training step's blocks leave holes that fit nothing.
 const float = new Float64Array(1), floatBits = new BigUint64Array(float.buffer);
+const boxed = new BigUint64Array(1);
 const encoder = new TextEncoder();
 
 const integer: Packer = {
@@ -112,7 +115,8 @@ function optional(inner: Packer): Packer {
       if (value === null) return 0n;
       const packed = inner.pack(value);
       const box = newBox();
-      new BigUint64Array(Deno.UnsafePointerView.getArrayBuffer(box, 8))[0] = packed;
+      boxed[0] = packed;
+      libtorch().torch.memcpy(box, boxed, 8n);
       return Deno.UnsafePointer.value(box) as bigint;
     },
   };
@@ -207,7 +211,7 @@ export function op<const S extends string>(schema: Declarable<S>): Operator<S> {
     // An in-place or out result is the argument that it aliases.
     aliases: type.alias === undefined ? -1 : args.findIndex((argument) => argument.type.alias === type.alias),
   }));
-  const slots = Math.max(args.length, results.length, 1);
+  const stack = new BigUint64Array(Math.max(args.length, results.length, 1));
   const name = encoder.encode(parsed.name + "\0"), overload = encoder.encode(parsed.overload + "\0");
   // Taken at the first call: a module that declares operators is imported without any permission.
   let namePointer: Deno.PointerValue = null, overloadPointer: Deno.PointerValue = null;
@@ -225,7 +229,6 @@ export function op<const S extends string>(schema: Declarable<S>): Operator<S> {
     const { torch, versionCode } = libtorch();
     namePointer ??= Deno.UnsafePointer.of(name);
     overloadPointer ??= Deno.UnsafePointer.of(overload);
-    const stack = new BigUint64Array(slots);
     for (let i = 0; i < args.length; i++) stack[i] = args[i].packer.pack(values[i]);
     calls++;
     check(torch.torch_call_dispatcher(namePointer, overloadPointer, stack, versionCode), label);
