@@ -285,11 +285,8 @@ export class Tensor implements Disposable {
     const dimensions = Number(outWord[0]);
     if (dimensions === 0) return [];
     check(torch[getter](this.handle, outWord), "shape");
-    const memory = Deno.UnsafePointerView.getArrayBuffer(
-      Deno.UnsafePointer.create(outWord[0])!,
-      8 * dimensions,
-    );
-    return Array.from(new BigInt64Array(memory), Number);
+    const longs = new Deno.UnsafePointerView(Deno.UnsafePointer.create(outWord[0])!);
+    return Array.from({ length: dimensions }, (_, i) => Number(longs.getBigInt64(8 * i)));
   }
 
   /**
@@ -344,6 +341,26 @@ export class Tensor implements Disposable {
     using copy = Tensor.empty(this.shape, { dtype });
     copy.copyFrom(this);
     return copy.memory().slice() as Exclude<TypedArray, Uint16Array | Float16Array>;
+  }
+
+  /**
+   * The elements as {@link toArray} gives them, for whoever reads them before the tensor changes: where it is possible
+   * {@link memory}, which leaves no copy behind for a garbage collector to find some day.
+   *
+   * @example
+   * ```ts
+   * import { Tensor } from "../mod.ts";
+   *
+   * using magnitudes = Tensor.from([15.5, 15.25]);
+   * if (Math.min(...magnitudes.toRead() as Float32Array) !== 15.25) throw new Error("the brightest is 15.25");
+   * ```
+   * @throws {TypeError} as {@link toArray}
+   */
+  toRead(): Exclude<TypedArray, Uint16Array | Float16Array> {
+    const rounded = this.dtype === "bfloat16" || this.dtype === "float16";
+    return rounded || this.device !== "cpu" || !this.contiguous
+      ? this.toArray()
+      : this.memory() as Exclude<TypedArray, Uint16Array | Float16Array>;
   }
 
   /**
@@ -541,9 +558,17 @@ function product(sizes: readonly number[]): number {
   return sizes.reduce((a, b) => a * b, 1);
 }
 
-/** @throws {RangeError} when a size is not a whole number from 0 */
+/** As many dimensions as libtorch allows. */
+const sizes = new BigInt64Array(64), strides = new BigInt64Array(64);
+
+/**
+ * Sizes and strides of a contiguous tensor, until the next call.
+ * @throws {RangeError} when a size is not a whole number from 0, or there are more than 64
+ */
 function sizesAndStrides(shape: readonly number[]): [BigInt64Array<ArrayBuffer>, BigInt64Array<ArrayBuffer>] {
-  const sizes = new BigInt64Array(shape.length), strides = new BigInt64Array(shape.length);
+  if (shape.length > sizes.length) {
+    throw new RangeError(`[${shape}] is not a shape: it has more than ${sizes.length} dimensions`);
+  }
   let stride = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
     if (!Number.isInteger(shape[i]) || shape[i] < 0) throw new RangeError(`[${shape}] is not a shape`);

@@ -112,7 +112,7 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
       training: saved,
       metrics: found,
       energy: energyOf(used(), settings),
-    });
+    }, { copied: false });
   let best = from?.best && { parameters: from.best, metrics: from.record.best ?? {} };
   if (from) {
     // What is there may be newer than the checkpoint, or half replaced.
@@ -136,7 +136,8 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
   using metrics = await Deno.open(`${folder}/metrics.jsonl`, { create: true, write: true });
   let metricsBytes = await cutBack(metrics, from?.record.metricsBytes ?? 0);
 
-  const valuesOf = (tensor: Tensor) => tensor.toArray() as Float32Array<ArrayBuffer>;
+  // Nothing changes them while they are written.
+  const valuesOf = (tensor: Tensor) => tensor.toRead() as Float32Array<ArrayBuffer>;
   let checkpointed = from ? performance.now() : -Infinity; // the first at once: should it fail, it fails early
   const line = new ProgressLine();
   const state = startTogether(ranks, network.parameters, adam, from?.record.state);
@@ -182,7 +183,9 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
     },
     onEpoch: (found) => save("last", found),
     async onBest(found) {
-      best = { parameters: valuesOf(network.parameters.master), metrics: found };
+      const parameters = best?.parameters ?? new Float32Array(network.parameters.size);
+      parameters.set(valuesOf(network.parameters.master));
+      best = { parameters, metrics: found };
       await save("best", found);
     },
   };

@@ -4,7 +4,7 @@
  */
 import { crc32 } from "node:zlib";
 import { InputError, messageOf, shown } from "../errors.ts";
-import { writeAtomically } from "./atomic.ts";
+import { writeAll, writeAtomically } from "./atomic.ts";
 
 /** Bytes of one element of each dtype that is read and written here. */
 const elementSize = {
@@ -375,27 +375,29 @@ export function layOut(
   return { head, tensors: offsets, fileLength: head.length + offset };
 }
 
-/** Writes tensors as one file, atomically, with a checksum of each in the metadata. */
+/**
+ * Writes tensors as one file, atomically, with a checksum of each in the metadata.
+ * @throws {RangeError} when a tensor has not the bytes that its shape says
+ */
 export function writeSafetensors(
   path: string,
   tensors: Readonly<Record<string, TensorData>>,
   metadata: Record<string, string> = {},
 ): Promise<void> {
   const checksums = Object.entries(tensors).map(([name, tensor]) => [name, checksumOf(tensor)]);
-  const { head, tensors: entries, fileLength } = layOut(tensors, {
+  const { head, tensors: entries } = layOut(tensors, {
     ...metadata,
     [checksumsKey]: JSON.stringify(Object.fromEntries(checksums)),
   });
-  const bytes = new Uint8Array(fileLength);
-  bytes.set(head);
-  for (const [name, entry] of entries) {
+  const parts = [...entries].map(([name, { byteLength }]) => {
     const { data } = tensors[name];
-    if (data.byteLength !== entry.byteLength) {
-      throw new RangeError(
-        `tensor "${name}" has ${data.byteLength} bytes, its shape says ${entry.byteLength}`,
-      );
+    if (data.byteLength !== byteLength) {
+      throw new RangeError(`tensor "${name}" has ${data.byteLength} bytes, its shape says ${byteLength}`);
     }
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), entry.start);
-  }
-  return writeAtomically(path, (temporary) => Deno.writeFile(temporary, bytes));
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  });
+  return writeAtomically(path, async (temporary) => {
+    using file = await Deno.open(temporary, { create: true, write: true, truncate: true });
+    for (const part of [head, ...parts]) await writeAll(file, part);
+  });
 }

@@ -212,13 +212,18 @@ export class Parameters implements Disposable {
     return { weight, bias, weightGradient, biasGradient };
   }
 
-  /** Every parameter's name, shape and values (copied), in the order of the buffer. */
-  stateDict(): Map<string, { shape: readonly number[]; data: Float32Array<ArrayBuffer> }> {
-    const values = this.master.toArray() as Float32Array<ArrayBuffer>;
-    return new Map(this.layout.map(({ name, shape, offset }) => [
-      name,
-      { shape, data: values.slice(offset, offset + count(shape)) },
-    ]));
+  /**
+   * Every parameter's name, shape and values, in the order of the buffer.
+   * @param copied false for whoever reads them before they change: see {@link Tensor.toRead}
+   */
+  stateDict(
+    { copied = true } = {},
+  ): Map<string, { shape: readonly number[]; data: Float32Array<ArrayBuffer> }> {
+    const values = this.master.toRead() as Float32Array<ArrayBuffer>;
+    return new Map(this.layout.map(({ name, shape, offset }) => {
+      const end = offset + count(shape);
+      return [name, { shape, data: copied ? values.slice(offset, end) : values.subarray(offset, end) }];
+    }));
   }
 
   /**

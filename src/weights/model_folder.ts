@@ -80,29 +80,34 @@ export function datasetDetails(dataset: Dataset): Pick<ModelDetails, "dataset" |
   return { dataset: { folder, fingerprint, light_curves: size, observations }, preprocessing };
 }
 
+/** How parameters are written. */
+export interface SaveOptions {
+  /** Of the parameters on disk: F16 halves the file, and keeps three digits of each. Default: F32. */
+  dtype?: "F32" | "F16";
+  /** False where nothing changes the parameters until they are written. Default: true, they are written as they are now. */
+  copied?: boolean;
+}
+
 /** A model's parameters as safetensors hold them. */
 export function toSafetensors(
   parameters: Parameters,
-  dtype: "F32" | "F16" = "F32",
+  { dtype = "F32", copied = true }: SaveOptions = {},
 ): Record<string, TensorData> {
   const stored = (data: Float32Array) =>
     (dtype === "F32" ? data : Float16Array.from(data)) as ArrayBufferView<ArrayBuffer>;
   return Object.fromEntries(
-    [...parameters.stateDict()].map((
+    [...parameters.stateDict({ copied: copied && dtype === "F32" })].map((
       [name, { shape, data }],
     ) => [name, { dtype, shape, data: stored(data) }]),
   );
 }
 
-/**
- * Writes a model folder, atomically.
- * @param dtype of the parameters on disk: F16 halves the file, and keeps three digits of each
- */
+/** Writes a model folder, atomically. */
 export function saveModel(
   folder: string,
   network: AstromerNetwork,
   details: ModelDetails,
-  dtype: "F32" | "F16" = "F32",
+  options: SaveOptions = {},
 ): Promise<void> {
   const config: ModelConfig = {
     model_type: "astromer",
@@ -111,10 +116,9 @@ export function saveModel(
     architecture: network.architecture,
     ...details,
   };
+  const tensors = toSafetensors(network.parameters, options);
   return writeFolderAtomically(folder, async (temporary) => {
-    await writeSafetensors(`${temporary}/model.safetensors`, toSafetensors(network.parameters, dtype), {
-      format: "pt",
-    });
+    await writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" });
     await writeJson(`${temporary}/config.json`, config);
     await writeText(`${temporary}/README.md`, modelCard(config));
   });

@@ -32,7 +32,9 @@ for (const [name, sample] of Object.entries(samples)) {
     assertEquals(tensor.memory(), sample);
     assertEquals(tensor.bytes().length, 4 * elementSize(dtype));
     const half = dtype === "bfloat16" ? [1, -2, 0, 3.140625] : dtype === "float16" ? sample : undefined;
-    assertEquals(tensor.toArray(), half ? Float32Array.from(half as ArrayLike<number>) : sample);
+    const copied = tensor.toArray();
+    assertEquals(copied, half ? Float32Array.from(half as ArrayLike<number>) : sample);
+    assertEquals(tensor.toRead(), copied);
     assertEquals(numbers(Tensor.zeros([3], { dtype })), [0, 0, 0]);
   });
 }
@@ -83,6 +85,14 @@ scopedTest("tensor: data is copied in and out, memory() is shared", () => {
   tensor.memory()[0] = 5;
   tensor.bytes().fill(0, 4);
   assertEquals(numbers(tensor), [5, 0]);
+});
+
+scopedTest("tensor: toRead() copies only what does not lie there as it is wanted", () => {
+  const rows = Tensor.from([1, 2, 3, 4], [2, 2]), columns = transpose(rows, 0, 1);
+  const [inPlace, turned] = [rows.toRead(), columns.toRead()];
+  rows.memory()[1] = 9;
+  assertEquals([...inPlace], [1, 9, 3, 4]);
+  assertEquals([...turned], [1, 3, 2, 4]);
 });
 
 scopedTest("tensor: viewAt shares the memory, and keeps it alive", () => {

@@ -100,6 +100,9 @@ Deno.test("stateDict and loadStateDict are inverse, and the working copy follows
     // A copy, not a view: what is read does not change the model.
     to.stateDict().get("key.bias")!.data.fill(9);
     assertEquals(to.stateDict(), from.stateDict());
+    const { data } = to.stateDict({ copied: false }).get("key.bias")!;
+    data.fill(9);
+    assertEquals(to.stateDict().get("key.bias")!.data, data, "on the CPU the parameters' own memory");
   }
 });
 

@@ -59,7 +59,7 @@ testIn("a model trained in bfloat16 is saved in float32, and runs in either", as
 
 testIn("parameters in half the bytes keep eleven bits each", async (folder) => {
   using model = scramble(new AstromerNetwork(tiny()));
-  await saveModel(`${folder}/model`, model, details, "F16");
+  await saveModel(`${folder}/model`, model, details, { dtype: "F16" });
   using again = (await loadModel(`${folder}/model`)).model;
   const [before, after] = [model, again].map(({ parameters }) => parameters.master.toArray() as Float32Array);
   assertTrue(before.every((value, i) => Math.abs(value - after[i]) <= 2 ** -11 * Math.abs(value) + 2 ** -25));
