@@ -110,7 +110,7 @@ export default command({
         if (settings.without.length && !settings.without.includes(of ?? "")) {
           sets.get(`without ${settings.without.join(", ")}`).add(predicted, targets, weights);
         }
-        const masked = (values: Float32Array) => values.filter((_, i) => roles[i] === role.masked);
+        const masked = (values: readonly number[]) => values.filter((_, i) => roles[i] === role.masked);
         if (roles.includes(role.masked)) {
           sets.get("masked points").add(masked(predicted), masked(targets), masked(weights));
         }

@@ -64,16 +64,16 @@ export interface BatchOptions {
  * reference's 0.001 would switch such windows off). An error of 0, which stands for an unknown one, counts as the smallest
  * that is known.
  */
-export function lossWeights(errors: ArrayLike<number>): Float32Array {
+export function lossWeights(errors: ArrayLike<number>): number[] {
   let smallest = Infinity, lowest = Infinity, highest = -Infinity;
   for (let i = 0; i < errors.length; i++) if (errors[i] > 0) smallest = Math.min(smallest, errors[i]);
-  const inverse = Float32Array.from(errors, (e) => 1 / Math.max(e, smallest));
+  const inverse = Array.from(errors, (e) => Math.fround(1 / Math.max(e, smallest)));
   for (const value of inverse) {
     lowest = Math.min(lowest, value);
     highest = Math.max(highest, value);
   }
   const range = highest - lowest;
-  return inverse.map((value) => range > 0 ? (value - lowest) / range + 1e-3 : 1);
+  return inverse.map((value) => range > 0 ? Math.fround((value - lowest) / range + 1e-3) : 1);
 }
 
 /** Fills a batch from the mapped observations. */

@@ -36,12 +36,12 @@ export interface ReconstructionOptions {
 export interface WindowResult {
   window: Window;
   /** Predicted and true magnitudes of the probed points, the loss weights, and what each point is (see `role`). */
-  predicted: Float32Array;
-  targets: Float32Array;
-  weights: Float32Array;
-  roles: Uint8Array;
+  predicted: readonly number[];
+  targets: readonly number[];
+  weights: readonly number[];
+  roles: readonly number[];
   /** The probed points' places in the window. */
-  points: Int32Array;
+  points: readonly number[];
 }
 
 /** Magnitudes (B, P) of the points of a batch that the loss reads, from what it shows: hidden ones are not to be read. */
@@ -84,7 +84,10 @@ export async function predictWindows(
   }
 }
 
-/** Cuts a batch's predictions (B, P) into windows of probed points. */
+/**
+ * Cuts a batch's predictions (B, P) into windows of probed points. Plain arrays: typed ones are blocks of the C library's
+ * heap until they are collected, and a training step's blocks must find their places between them.
+ */
 export function eachWindow(
   { windows, length, queriesFrom, targets, coefficients, roles, positions }: Batch,
   predicted: Float32Array,
@@ -92,17 +95,17 @@ export function eachWindow(
 ): void {
   const read = length - queriesFrom;
   for (const [b, window] of windows.entries()) {
-    const points: number[] = [];
-    for (let i = b * read; i < (b + 1) * read; i++) if (roles[i] !== role.none) points.push(i);
+    const probed: number[] = [];
+    for (let i = b * read; i < (b + 1) * read; i++) if (roles[i] !== role.none) probed.push(i);
     // A coefficient is w / (B n); the weight w is wanted back.
-    const scale = windows.length * points.length;
+    const scale = windows.length * probed.length;
     onWindow({
       window,
-      predicted: Float32Array.from(points, (i) => predicted[i]),
-      targets: Float32Array.from(points, (i) => targets[i]),
-      weights: Float32Array.from(points, (i) => coefficients[i] * scale),
-      roles: Uint8Array.from(points, (i) => roles[i]),
-      points: Int32Array.from(points, (i) => positions[b * length + queriesFrom + i - b * read]),
+      predicted: probed.map((i) => predicted[i]),
+      targets: probed.map((i) => targets[i]),
+      weights: probed.map((i) => Math.fround(coefficients[i] * scale)),
+      roles: probed.map((i) => roles[i]),
+      points: probed.map((i) => positions[b * length + queriesFrom + i - b * read]),
     });
   }
 }
