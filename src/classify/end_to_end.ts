@@ -102,7 +102,7 @@ export async function fitEndToEnd(
     }
     using vectors = await vectorsOfRows(network, dataset, windows, judged, training);
     const probabilities = probabilitiesOf(head, vectors, validation);
-    const validated = crossEntropy(probabilities, validation, classes.length);
+    const validated = crossEntropy(probabilities, validation, classes.length, balance);
     onEpoch(epoch, sum / drawn.length, validated);
     if (validated < bestLoss) {
       [bestLoss, bestEpoch] = [validated, epoch];

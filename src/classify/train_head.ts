@@ -38,7 +38,7 @@ export interface HeadTraining {
 export interface HeadResult {
   epochs: number;
   bestEpoch: number;
-  /** Cross-entropy of the light curves' mean probabilities, nat. */
+  /** Cross-entropy of the light curves' mean probabilities, nat; balanced as the training is. */
   validationLoss: number;
 }
 
@@ -79,7 +79,7 @@ export async function trainHead(
         return value;
       });
     }
-    const validated = crossEntropy(probabilitiesOf(head, vectors, validation), validation, classes);
+    const validated = crossEntropy(probabilitiesOf(head, vectors, validation), validation, classes, balance);
     onEpoch(epoch, sum / drawn.length, validated);
     if (validated < bestLoss) {
       bestLoss = validated;
@@ -173,17 +173,23 @@ export function mostLikely(probabilities: Float32Array, classes: number): Int32A
   });
 }
 
-/** Mean negative logarithm of the true class's probability, nat. */
+/**
+ * Mean negative logarithm of the true class's probability, nat.
+ * @param balance other than "none": the mean over classes of each one's mean, as such a training sees them
+ */
 export function crossEntropy(
   probabilities: Float32Array,
   samples: readonly Sample[],
   classes: number,
+  balance: Balance = "none",
 ): number {
-  const sum = samples.reduce(
-    (sum, { label }, i) => sum - Math.log(Math.max(probabilities[i * classes + label], 1e-12)),
-    0,
-  );
-  return sum / samples.length;
+  const counts = new Float64Array(classes);
+  for (const { label } of samples) counts[label]++;
+  const found = counts.reduce((sum, count) => sum + (count ? 1 : 0), 0);
+  return samples.reduce((sum, { label }, i) => {
+    const loss = -Math.log(Math.max(probabilities[i * classes + label], 1e-12));
+    return sum + loss / (balance === "none" ? samples.length : found * counts[label]);
+  }, 0);
 }
 
 /** Scores of predictions. */

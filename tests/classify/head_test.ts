@@ -185,6 +185,16 @@ Deno.test("balance: a class with a tenth of the samples is found as often as the
   );
 });
 
+Deno.test("cross-entropy: of all light curves alike, or of all classes alike", () => {
+  const samples = [0, 0, 0, 1].map((label) => ({ rows: [0], label })); // and none of the third class
+  const probabilities = Float32Array.from(samples.flatMap(() => [0.5, 0.25, 0.25]));
+  assertAlmostEquals(crossEntropy(probabilities, samples, 3), (3 * Math.log(2) + Math.log(4)) / 4, 1e-6);
+  for (const balance of ["batches", "loss"] as const) {
+    const expected = (Math.log(2) + Math.log(4)) / 2;
+    assertAlmostEquals(crossEntropy(probabilities, samples, 3, balance), expected, 1e-6);
+  }
+});
+
 Deno.test("temperature: over-confident probabilities are brought back, and order stays", () => {
   const random = seeded(4), classes = 3;
   const samples: Sample[] = Array.from(
