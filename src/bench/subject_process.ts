@@ -1,4 +1,5 @@
 /** A subject in a process of its own, as a peer is: it trains, infers, and prints one JSON line. */
+import { returnFreedMemory } from "../../ffi/device.ts";
 import { messageOf } from "../errors.ts";
 import { architecture, type presets } from "../model/architecture.ts";
 import { prepareRun } from "../run.ts";
@@ -35,8 +36,11 @@ async function measure(workload: OwnWorkload): Promise<Measurement> {
     architecture: architecture(workload.preset),
     lengths: await lengthsOf(workload.lengths),
   });
-  for (const warmUp of [subject.training, subject.inference]) warmUp.call(subject);
-  const training = subject.training(), inference = subject.inference();
+  subject.training(); // each warms up
+  const training = subject.training();
+  returnFreedMemory(); // elsewhere they are processes of their own
+  subject.inference();
+  const inference = subject.inference();
   return {
     variant: nameOf(workload),
     windows_per_second: training.windows,
