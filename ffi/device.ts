@@ -136,6 +136,15 @@ export function returnFreedMemory(): void {
 }
 
 /**
+ * Memory of this process that holds no file's pages, which come and go as the system likes.
+ * @returns bytes; undefined where the kernel does not tell (Linux does)
+ */
+export function ownMemory(): number | undefined {
+  const kibibytes = /^RssAnon:\s*(\d+) kB$/m.exec(kernelFile("/proc/self/status") ?? "")?.[1];
+  return kibibytes === undefined ? undefined : 1024 * Number(kibibytes);
+}
+
+/**
  * The text of a file that the kernel makes up, such as /proc/cpuinfo. Deno itself reads those only with all permissions;
  * the C library needs no more than that of native code.
  * @returns undefined where there is no such file

@@ -1,5 +1,5 @@
 /** The training loop: set the learning rate, forward, backward, update, log, validate, keep the best. */
-import { returnFreedMemory } from "../../ffi/device.ts";
+import { ownMemory, returnFreedMemory } from "../../ffi/device.ts";
 import { manualSeed } from "../../ffi/random.ts";
 import { batchesOf, fillBatch, type LossWeights } from "../data/batch.ts";
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
@@ -63,7 +63,10 @@ export interface PretrainState {
   last: Record<string, number>;
 }
 
-/** A line of `metrics.jsonl`. */
+/** How long memory that is freed is kept within an epoch: taking it anew costs a thousandth of a minute. */
+const secondsOfFreedMemory = 60;
+
+/** A line of `metrics.jsonl`. `memory_gb` is {@link ownMemory}, in an epoch's line once freed memory is given back. */
 export type MetricsLine = {
   kind: "step" | "epoch";
   epoch: number;
@@ -168,6 +171,11 @@ export async function pretrain(
   let { epoch, batch, validationSeconds, best, last } = from ??
     { epoch: 1, batch: 0, validationSeconds: 0, last: {} };
   let running = new ReconstructionMetrics(from?.running);
+  const memory = (): Record<string, number> => {
+    const bytes = ownMemory();
+    return bytes === undefined ? {} : { memory_gb: bytes / 1e9 };
+  };
+  let returned = seconds();
   const newInterval = () => ({ metrics: new ReconstructionMetrics(), start: seconds(), loss: 0, steps: 0 });
   let interval = from
     ? { ...from.interval, metrics: new ReconstructionMetrics(from.interval.metrics) }
@@ -279,9 +287,14 @@ export async function pretrain(
           learning_rate: learningRate,
           ...gradientNorm === undefined ? {} : { gradient_norm: gradientNorm },
           windows_per_second: rate,
+          ...memory(),
           seconds: seconds(),
         });
         interval = newInterval();
+      }
+      if (seconds() - returned > secondsOfFreedMemory) {
+        returnFreedMemory();
+        returned = seconds();
       }
     }
 
@@ -313,7 +326,16 @@ export async function pretrain(
       validation_rmse: validated.rmse,
       validation_r2: validated.r2,
     };
-    const line = { kind: "epoch" as const, epoch, step: adam.steps, seconds: seconds(), ...last };
+    returnFreedMemory();
+    returned = seconds();
+    const line = {
+      kind: "epoch" as const,
+      epoch,
+      step: adam.steps,
+      seconds: seconds(),
+      ...last,
+      ...memory(),
+    };
     const better = validated.loss < (best?.loss ?? Infinity);
     await events.onMetrics({ ...line, best: better ? 1 : 0 });
     await events.onEpoch?.({ epoch, step: adam.steps, ...last });
@@ -322,7 +344,6 @@ export async function pretrain(
       await events.onBest({ epoch, step: adam.steps, ...last });
     }
     if (cutShort) return ended("time is up");
-    returnFreedMemory();
     epoch++;
     batch = 0;
   }

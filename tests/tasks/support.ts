@@ -69,10 +69,13 @@ export class Running {
   }
 }
 
-/** The lines of a run's metrics, without what a clock says. */
+/** The lines of a run's metrics, without what the clock and the machine's memory say. */
 export async function timelessMetrics(runFolder: string) {
   const lines = (await Deno.readTextFile(`${runFolder}/metrics.jsonl`)).trim().split("\n");
-  return lines.map((line) => JSON.parse(line)).map(({ seconds: _, windows_per_second: __, ...rest }) => rest);
+  return lines.map((line) => {
+    const { seconds: _, windows_per_second: __, memory_gb: ___, ...rest } = JSON.parse(line);
+    return rest;
+  });
 }
 
 /** Runs a command that must succeed. */

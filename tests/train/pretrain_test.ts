@@ -64,9 +64,9 @@ async function train(
   return { result, lines, best, initial, final: values() };
 }
 
-/** What does not depend on the clock. */
+/** What does not depend on the clock and on the machine's memory. */
 const timeless = (lines: MetricsLine[]) =>
-  lines.map(({ seconds: _, windows_per_second: __, ...rest }) => rest);
+  lines.map(({ seconds: _, windows_per_second: __, memory_gb: ___, ...rest }) => rest);
 
 /** The result of a run that ends well. */
 function ended({ result }: Awaited<ReturnType<typeof train>>) {
@@ -90,6 +90,10 @@ Deno.test("a run: steps, lines of metrics, the best saved", async () => {
   const epochLines = run.lines.filter((line) => line.kind === "epoch");
   assertEquals(epochLines.map(({ step, epoch }) => [step, epoch]), [[3, 1], [6, 2], [9, 3]]);
   assertEquals(epochLines.at(-1)!.validation_loss, last.validation_loss);
+  if (Deno.build.os === "linux") {
+    const gigabytes = run.lines.map(({ memory_gb }) => memory_gb as number);
+    assertTrue(gigabytes.every((each) => each > 0.01 && each < 100), gigabytes.join(" "));
+  }
   // Saved whenever, and only when, the validation loss is the lowest so far.
   let lowest = Infinity;
   const expected = epochLines.filter(({ validation_loss: loss }) => {
