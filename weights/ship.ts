@@ -25,7 +25,7 @@ using _ = network;
 const { data: _data, output: _output, ...training } = config.training ?? {}; // folders of the machine it was trained on
 const dataset = config.dataset && { ...config.dataset, folder: basename(config.dataset.folder) };
 const details = { ...config, training, dataset, ...origin ? { origin } : {}, ...license ? { license } : {} };
-await saveModel(folder, network, details, "F16");
+await saveModel(folder, network, details, { dtype: "F16" });
 if (written !== undefined) await writeText(card, written);
 
 const hashes = await Promise.all(["config.json", "model.safetensors"].map(async (file) => {

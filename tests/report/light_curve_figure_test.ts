@@ -20,11 +20,11 @@ const windows = [0, 1].map((start) => ({
   observations: reconstructedObservations(dataset, {
     window: { lightCurve: 1, start, length: 3 },
     // Placed by their role, as a batch has them.
-    points: Int32Array.of(2, 0, 1),
-    roles: Uint8Array.of(role.left, role.left, role.masked),
-    predicted: Float32Array.of(1, -1, 0.5),
-    targets: new Float32Array(3),
-    weights: new Float32Array(3),
+    points: [2, 0, 1],
+    roles: [role.left, role.left, role.masked],
+    predicted: [1, -1, 0.5],
+    targets: [0, 0, 0],
+    weights: [0, 0, 0],
   }),
 }));
 
