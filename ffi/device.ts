@@ -136,12 +136,24 @@ export function returnFreedMemory(): void {
 }
 
 /**
- * Memory of this process that holds no file's pages, which come and go as the system likes.
+ * Resident memory of this process that holds no file's pages, which come and go as the system likes.
  * @returns bytes; undefined where the kernel does not tell (Linux does)
  */
 export function ownMemory(): number | undefined {
   const kibibytes = /^RssAnon:\s*(\d+) kB$/m.exec(kernelFile("/proc/self/status") ?? "")?.[1];
   return kibibytes === undefined ? undefined : 1024 * Number(kibibytes);
+}
+
+/** The C library's reader, and what it reads into: for good, since Deno keeps a library's calls even where it is closed. */
+let reader: ReturnType<typeof openReader> | undefined;
+
+function openReader() {
+  const { symbols } = Deno.dlopen("libc.so.6", {
+    open: { parameters: ["buffer", "i32"], result: "i32" },
+    read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+    close: { parameters: ["i32"], result: "i32" },
+  });
+  return { ...symbols, bytes: new Uint8Array(1 << 16) };
 }
 
 /**
@@ -151,22 +163,17 @@ export function ownMemory(): number | undefined {
  */
 export function kernelFile(path: string): string | undefined {
   if (Deno.build.os !== "linux") return undefined;
-  const c = Deno.dlopen("libc.so.6", {
-    open: { parameters: ["buffer", "i32"], result: "i32" },
-    read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-    close: { parameters: ["i32"], result: "i32" },
-  });
+  const { open, read, close, bytes } = reader ??= openReader();
+  const file = open(new TextEncoder().encode(`${path}\0`), 0);
+  if (file < 0) return undefined;
   try {
-    const file = c.symbols.open(new TextEncoder().encode(`${path}\0`), 0);
-    if (file < 0) return undefined;
-    const bytes = new Uint8Array(1 << 16), decoder = new TextDecoder();
+    const decoder = new TextDecoder();
     let text = "";
-    for (let n; (n = Number(c.symbols.read(file, bytes, BigInt(bytes.length)))) > 0;) {
+    for (let n; (n = Number(read(file, bytes, BigInt(bytes.length)))) > 0;) {
       text += decoder.decode(bytes.subarray(0, n), { stream: true });
     }
-    c.symbols.close(file);
     return text;
   } finally {
-    c.close();
+    close(file);
   }
 }
