@@ -38,7 +38,7 @@ async function measure(workload: OwnWorkload): Promise<Measurement> {
   });
   subject.training(); // each warms up
   const training = subject.training();
-  returnFreedMemory(); // elsewhere they are processes of their own
+  returnFreedMemory(); // as pretrain does before it validates
   subject.inference();
   const inference = subject.inference();
   return {

@@ -302,6 +302,7 @@ export async function pretrain(
     // With more minutes, the run goes on from before this validation, as if it had not stood here.
     const cutShort = batch < batches.length;
     if (cutShort) await keep();
+    returnFreedMemory(); // inference takes blocks of other sizes
     const validationStart = seconds();
     const part = await reconstructionMetrics(model, dataset, ranks.part(validation), {
       masking,
