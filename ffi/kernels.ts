@@ -22,9 +22,13 @@ function made<Entry>(name: string, entry: Entry | null, call: (entry: Entry) => 
   });
 }
 
-/** The place of an optional tensor's handle, or null. */
+const place = new BigUint64Array(1);
+
+/** The place of an optional tensor's handle, until the next call; or null. */
 function placeOf(tensor: Tensor | null): BigUint64Array<ArrayBuffer> | null {
-  return tensor && BigUint64Array.of(BigInt(Deno.UnsafePointer.value(tensor.handle)));
+  if (!tensor) return null;
+  place[0] = BigInt(Deno.UnsafePointer.value(tensor.handle));
+  return place;
 }
 
 /**

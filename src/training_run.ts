@@ -5,7 +5,7 @@ import { Tensor } from "../ffi/tensor.ts";
 import { type LoopSettings, pretrainOptions } from "./config.ts";
 import { type Dataset, lightCurvesOf } from "./data/dataset.ts";
 import { InputError, messageOf } from "./errors.ts";
-import { exists, removeLeftovers, writeJson } from "./files/atomic.ts";
+import { exists, removeLeftovers, writeAll, writeJson } from "./files/atomic.ts";
 import { widthOf } from "./model/architecture.ts";
 import type { AstromerNetwork } from "./model/network.ts";
 import type { Parameters } from "./model/parameters.ts";
@@ -169,7 +169,9 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
         `${duration(seconds)}, ${duration(seconds * (1 - done) / done)} left`
       ),
     async onMetrics(found) {
-      metricsBytes += await metrics.write(new TextEncoder().encode(JSON.stringify(found) + "\n"));
+      const bytes = new TextEncoder().encode(JSON.stringify(found) + "\n");
+      await writeAll(metrics, bytes);
+      metricsBytes += bytes.length;
       if (found.kind !== "epoch") return;
       line.clear();
       const number = (name: string) => Number(found[name]).toFixed(4);
