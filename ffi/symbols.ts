@@ -107,7 +107,7 @@ export const torchSymbols = {
   _ZN2at14removeCallbackEm: { parameters: ["u64"], result: "void", optional: true },
   _ZNK2at14RecordFunction4nameEv: { parameters: [Data], result: Data, optional: true }, // borrowed
 
-  // The C library's copy, into memory that JavaScript cannot write to otherwise: to, from, bytes
+  // The C library's copy, into memory of which JavaScript would have to make an ArrayBuffer first: to, from, bytes
   memcpy: { parameters: [Data, "buffer", "usize"], result: Data },
 
   // The C library's allocator (glibc): how much freed memory it keeps, and gives back now but for some bytes at its end

@@ -344,8 +344,9 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * The elements as {@link toArray} gives them, for whoever reads them before the tensor changes: where it is possible
-   * {@link memory}, which leaves no copy behind for a garbage collector to find some day.
+   * The elements as {@link toArray} gives them, for whoever reads them before the tensor changes or is disposed of: where it
+   * is possible {@link memory}, which leaves no copy behind for a garbage collector to find some day. What a scope returns
+   * has to be a copy.
    *
    * @example
    * ```ts
@@ -558,7 +559,7 @@ function product(sizes: readonly number[]): number {
   return sizes.reduce((a, b) => a * b, 1);
 }
 
-/** As many dimensions as libtorch allows. */
+/** As many dimensions as libtorch's kernels go through. */
 const sizes = new BigInt64Array(64), strides = new BigInt64Array(64);
 
 /**

@@ -33,7 +33,7 @@ export interface ClassifierOptions {
   epochs?: number;
   /** Epochs without a better validation loss before training ends. Default: 40. */
   patience?: number;
-  /** Classes of unequal size. Default: none, as they are. */
+  /** Classes of unequal size, in training and in the validation loss that ends it. Default: none, as they are. */
   balance?: Balance;
   /** Default: 0. */
   seed?: number;

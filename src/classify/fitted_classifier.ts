@@ -232,7 +232,7 @@ export class FittedClassifier implements Disposable {
 export interface Fit {
   classifier: FittedClassifier;
   epochs: number;
-  /** Cross-entropy of the validation, nat. */
+  /** Cross-entropy of the validation by scaled probabilities, nat: light curves alike, whatever the balance. */
   validationLoss: number;
 }
 

@@ -57,7 +57,7 @@ export const gridSchema = z.object({
   balance: setting(
     z.enum(["none", "batches", "loss"]).default("none"),
     "classes of unequal size: as they are, each as often in the batches of an epoch, or each with the same weight in the loss; " +
-      "with either, the validation loss counts classes alike, too",
+      "with either, so does the validation loss that ends the training (the reported one counts light curves alike)",
   ),
   train_encoder: setting(
     z.boolean().default(false),

@@ -376,7 +376,8 @@ export function layOut(
 }
 
 /**
- * Writes tensors as one file, atomically, with a checksum of each in the metadata.
+ * Writes tensors as one file, atomically, with a checksum of each in the metadata. They must stay as they are until it is
+ * written: none is copied.
  * @throws {RangeError} when a tensor has not the bytes that its shape says
  */
 export function writeSafetensors(

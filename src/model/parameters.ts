@@ -214,7 +214,7 @@ export class Parameters implements Disposable {
 
   /**
    * Every parameter's name, shape and values, in the order of the buffer.
-   * @param copied false for whoever reads them before they change: see {@link Tensor.toRead}
+   * @param copied false for whoever reads them before they change or are disposed of: see {@link Tensor.toRead}
    */
   stateDict(
     { copied = true } = {},
