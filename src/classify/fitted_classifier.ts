@@ -21,7 +21,7 @@ import {
 } from "./train_head.ts";
 
 /** Heads of a classifier: see `HeadKind`; `knn`: the nearest training light curves vote, weighted by nearness. */
-export type ClassifierKind = "gamma" | "mean" | "max" | "all" | "linear" | "knn";
+export type ClassifierKind = "gamma" | "mean" | "max" | "mean-max" | "all" | "linear" | "knn";
 export const classifierKinds = [...headKinds, "knn"] as const satisfies readonly ClassifierKind[];
 
 /** Light curves that were trained on, as points: the mean of their windows' last means, standardized. */

@@ -36,8 +36,8 @@ export const gridSchema = z.object({
     z.array(z.enum(classifierKinds)).min(1).default(["gamma"]),
     `any of ${
       classifierKinds.join(", ")
-    }: layers weighted by trainable gammas; the last block's mean or maximum; all layers end to ` +
-      "end; no hidden layer; nearest neighbors",
+    }: layers weighted by trainable gammas; the last block's mean, its maximum, or both; all ` +
+      "layers end to end; no hidden layer; nearest neighbors",
   ),
   samples_per_class: setting(numbers.optional(), "which scenarios (all, if not given)"),
   folds: setting(numbers.optional(), "which folds (all, if not given)"),

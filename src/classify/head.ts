@@ -17,11 +17,11 @@ import {
  * What a head reads of a window's vectors.
  *
  * - `gamma`: the means of input embedding and every block, weighted by trainable gammas (section 5.4 of the paper).
- * - `mean`: the last block's mean (Astromer 1). `max`: the last block's maximum.
+ * - `mean`: the last block's mean (Astromer 1). `max`: the last block's maximum. `mean-max`: both, end to end.
  * - `all`: the means of input embedding and every block, end to end.
  * - `linear`: the last block's mean, and no hidden layer: a linear probe.
  */
-export const headKinds = ["gamma", "mean", "max", "all", "linear"] as const;
+export const headKinds = ["gamma", "mean", "max", "mean-max", "all", "linear"] as const;
 export type HeadKind = typeof headKinds[number];
 
 /** Sizes of a head. */
@@ -44,7 +44,7 @@ function specsOf({ kind, vectors, width, classes }: HeadShape): ParameterSpec[] 
   const layer = (name: string, input: number, output: number) =>
     linearGroup({ name, input, output, weight: glorot(input, output), bias: zeros });
   const layers = vectors - 1;
-  const input = kind === "all" ? layers * width : width;
+  const input = (kind === "all" ? layers : kind === "mean-max" ? 2 : 1) * width;
   if (kind === "linear") return layer("output", input, classes);
   const sizes = [input, ...hiddenSizes];
   return [
@@ -118,6 +118,7 @@ export class Head implements Disposable {
       const weights = mul(softmax(this.#gamma!, 0), this.#share);
       y = view(matmul(view(weights, [1, layers]), narrow(x, 1, 0, layers)), [size, width]);
     } else if (kind === "all") y = reshape(narrow(x, 1, 0, layers), [size, layers * width]);
+    else if (kind === "mean-max") y = reshape(narrow(x, 1, layers - 1, 2), [size, 2 * width]);
     else y = reshape(narrow(x, 1, kind === "max" ? layers : layers - 1, 1), [size, width]);
     for (const { weight, bias } of this.#hidden) y = relu(linear(y, weight, bias));
     if (this.#norm) y = layerNorm(y, [hiddenSizes[2]], this.#norm.weight, this.#norm.bias, normEpsilon);

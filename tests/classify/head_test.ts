@@ -129,6 +129,24 @@ function clouds(count: number, classes: number, seed: number) {
   return { table: Float32Array.from(rows.flat()), shape: [rows.length, vectors, width], samples };
 }
 
+Deno.test("each head reads the vectors that its name says, and no others", () => {
+  const read = { gamma: [0, 1, 2], mean: [2], max: [3], "mean-max": [2, 3], all: [0, 1, 2], linear: [2] };
+  const size = [1, 4, 6], values = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i));
+  for (const kind of headKinds) {
+    using head = new Head({ kind, vectors: 4, width: 6, classes: 2 });
+    const logits = (changed?: number) =>
+      noGrad(() =>
+        scope(() => {
+          const given = values.map((value, i) => Math.floor(i / 6) === changed ? value + i : value);
+          return head.forward(Tensor.from(given, size)).toArray() as Float32Array;
+        })
+      );
+    const plain = logits();
+    const moving = [0, 1, 2, 3].filter((vector) => largestDifference(logits(vector), plain) > 1e-3);
+    assertEquals(moving, read[kind], kind);
+  }
+});
+
 for (const kind of headKinds) {
   Deno.test(`head ${kind} learns clouds of points, the same from the same seed, and frees what it took`, async () => {
     const before = liveTensors();
