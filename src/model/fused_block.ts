@@ -173,64 +173,86 @@ export class FusedBlock {
     const kept = this.#kept;
     if (!kept) throw new TypeError("backward() needs a forward pass in training");
     this.#kept = undefined;
-    const { shape: [batch, length], context, queryInput, keyInput, attended, up, norms } = kept;
-    const { keys, queriesFrom, scale } = context, width = this.#width, queries = length - queriesFrom;
-    const result = scope(() => {
-      // Feed-forward
-      const sum2 = this.#normGradient(1, norms[1], view(gradient, [-1, width]));
-      writeGradients(this.#down, up, sum2);
-      const x1 = norms[0][1];
-      mmOut(transpose(sum2, 0, 1), x1, { out: this.#feedForwardSkip.weightGradient });
-      copy_(this.#feedForwardSkip.biasGradient, this.#down.biasGradient); // the two biases stand in one sum
-      const beforeTanh = tanhBackward(inputGradient(sum2, this.#down), up);
-      writeGradients(this.#up, x1, beforeTanh);
-      const upInput = transpose(this.#up.weight, 0, 1);
-      const x1Gradient = linearPointwiseBinary(
-        beforeTanh,
-        inputGradient(sum2, this.#feedForwardSkip),
-        upInput,
-        null,
-      );
-
-      // Attention
-      const sum1 = this.#normGradient(0, norms[0], x1Gradient);
-      writeGradients(this.#output, attended, sum1);
-      const output = this.#byHead(inputGradient(sum1, this.#output), batch); // (B H, Lq, d / H)
-      const value = bmm(transpose(kept.weights, 1, 2), output); // (B H, K, d / H)
-      const weights = bmm(output, transpose(kept.value, 1, 2)); // (B H, Lq, K)
-      const logits = softmaxBackward(weights, kept.weights, -1, weights.dtype);
-      const query = bmm(logits, kept.key), key = bmm(transpose(logits, 1, 2), kept.query);
-
-      // The linear maps before it
-      const columns = (rows: Tensor, part: number) =>
-        view(narrow(rows, 1, part * width, width), [batch, -1, this.#heads, width / this.#heads]);
-      const together = keys === length && queriesFrom === 0;
-      const ofQueries = Tensor.empty([batch * queries, (together ? 4 : 2) * width], sum1);
-      const ofKeys = together ? ofQueries : Tensor.empty([batch * keys, 2 * width], sum1);
-      copy_(narrow(ofQueries, 1, 0, width), sum1); // the skip's
-      mulOut(this.#heads4(query, batch), scale, { out: columns(ofQueries, 1) });
-      copy_(columns(ofKeys, together ? 2 : 0), this.#heads4(key, batch));
-      copy_(columns(ofKeys, together ? 3 : 1), this.#heads4(value, batch));
-      if (together) {
-        writeGradients(this.#all, queryInput, ofQueries);
-        return view(inputGradient(ofQueries, this.#all), [batch, length, width]);
-      }
-      writeGradients(this.#queries, queryInput, ofQueries);
-      writeGradients(this.#keys, keyInput, ofKeys);
-      const whole = this.#placed(inputGradient(ofQueries, this.#queries), batch, length, queriesFrom);
-      const part = narrow(whole, 1, 0, keys);
-      const byKeys = linearPointwiseBinary(
-        ofKeys,
-        reshape(part, [-1, width]),
-        transpose(this.#keys.weight, 0, 1),
-        null,
-      );
-      copy_(part, view(byKeys, [batch, keys, width]));
-      return whole;
-    });
-    for (const tensor of [queryInput, keyInput, attended, up, ...norms.flat()]) tensor.dispose();
-    for (const tensor of [kept.query, kept.key, kept.value, kept.weights]) tensor.dispose();
+    const { query, key, value, weights, attended, up, norms, queryInput, keyInput } = kept;
+    // Each part frees what it made, and what was kept for it, before the next: the most memory is held here.
+    const sum1 = scope(() => this.#feedForwardGradient(kept, view(gradient, [-1, this.#width])));
+    for (const tensor of [up, ...norms.flat()]) tensor.dispose();
+    const byHead = scope(() => this.#attentionGradients(kept, sum1));
+    for (const tensor of [query, key, value, weights, attended]) tensor.dispose();
+    const result = scope(() => this.#inputGradient(kept, sum1, byHead));
+    for (const tensor of [queryInput, keyInput, sum1, ...byHead]) tensor.dispose();
     return result;
+  }
+
+  /**
+   * Of both normalisations and what stands between them.
+   * @param gradient (B Lq, d) of the block's output
+   * @returns (B Lq, d) of the sum before the first normalisation
+   */
+  #feedForwardGradient({ up, norms }: Kept, gradient: Tensor): Tensor {
+    const sum2 = this.#normGradient(1, norms[1], gradient);
+    writeGradients(this.#down, up, sum2);
+    const x1 = norms[0][1];
+    mmOut(transpose(sum2, 0, 1), x1, { out: this.#feedForwardSkip.weightGradient });
+    copy_(this.#feedForwardSkip.biasGradient, this.#down.biasGradient); // the two biases stand in one sum
+    const beforeTanh = tanhBackward(inputGradient(sum2, this.#down), up);
+    writeGradients(this.#up, x1, beforeTanh);
+    const x1Gradient = linearPointwiseBinary(
+      beforeTanh,
+      inputGradient(sum2, this.#feedForwardSkip),
+      transpose(this.#up.weight, 0, 1),
+      null,
+    );
+    return this.#normGradient(0, norms[0], x1Gradient);
+  }
+
+  /**
+   * Of the attention, from that of its output's sum with the skip (B Lq, d).
+   * @returns those of query (scaled), key and value, (B H, Lq or K, d / H)
+   */
+  #attentionGradients(
+    { shape: [batch], query, key, value, weights, attended }: Kept,
+    sum1: Tensor,
+  ): [query: Tensor, key: Tensor, value: Tensor] {
+    writeGradients(this.#output, attended, sum1);
+    const output = this.#byHead(inputGradient(sum1, this.#output), batch); // (B H, Lq, d / H)
+    const ofWeights = bmm(output, transpose(value, 1, 2)); // (B H, Lq, K)
+    const logits = softmaxBackward(ofWeights, weights, -1, ofWeights.dtype);
+    return [bmm(logits, key), bmm(transpose(logits, 1, 2), query), bmm(transpose(weights, 1, 2), output)];
+  }
+
+  /** Of the block's input (B, L, d): of the linear maps before the attention, and of the skip. */
+  #inputGradient(
+    { shape: [batch, length], context, queryInput, keyInput }: Kept,
+    sum1: Tensor,
+    [query, key, value]: readonly Tensor[],
+  ): Tensor {
+    const { keys, queriesFrom, scale } = context, width = this.#width, queries = length - queriesFrom;
+    const columns = (rows: Tensor, part: number) =>
+      view(narrow(rows, 1, part * width, width), [batch, -1, this.#heads, width / this.#heads]);
+    const together = keys === length && queriesFrom === 0;
+    const ofQueries = Tensor.empty([batch * queries, (together ? 4 : 2) * width], sum1);
+    const ofKeys = together ? ofQueries : Tensor.empty([batch * keys, 2 * width], sum1);
+    copy_(narrow(ofQueries, 1, 0, width), sum1); // the skip's
+    mulOut(this.#heads4(query, batch), scale, { out: columns(ofQueries, 1) });
+    copy_(columns(ofKeys, together ? 2 : 0), this.#heads4(key, batch));
+    copy_(columns(ofKeys, together ? 3 : 1), this.#heads4(value, batch));
+    if (together) {
+      writeGradients(this.#all, queryInput, ofQueries);
+      return view(inputGradient(ofQueries, this.#all), [batch, length, width]);
+    }
+    writeGradients(this.#queries, queryInput, ofQueries);
+    writeGradients(this.#keys, keyInput, ofKeys);
+    const whole = this.#placed(inputGradient(ofQueries, this.#queries), batch, length, queriesFrom);
+    const part = narrow(whole, 1, 0, keys);
+    const byKeys = linearPointwiseBinary(
+      ofKeys,
+      reshape(part, [-1, width]),
+      transpose(this.#keys.weight, 0, 1),
+      null,
+    );
+    copy_(part, view(byKeys, [batch, keys, width]));
+    return whole;
   }
 
   /** Rows of gradients of the positions from `queriesFrom` on, as (B, L, d) with zeros before them. */
