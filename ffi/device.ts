@@ -127,6 +127,28 @@ export function keepFreedMemory(): boolean {
     torch.mallopt(mmapThreshold, largest) === 1;
 }
 
+let stocked = false;
+
+/**
+ * Lays in small blocks that lie apart from each other, for what is small about a tensor: its handle, sizes, counts. Where
+ * there are none, glibc puts such things into the few bytes that the alignment of each large block leaves beside it. When
+ * that one is freed, its place is too small for the next of the same size, which needs those bytes, too. A training step
+ * then takes a fifth more memory than with this stock, which has 5 MB. Does nothing the second time, or without glibc.
+ */
+export function stockSmallBlocks(): void {
+  const { torch } = libtorch();
+  if (stocked || !torch.mallopt) return;
+  stocked = true;
+  const count = 4000, largest = 120, step = 16, blocks: bigint[] = []; // some 1,000 things of a step live at once
+  for (let bytes = 24; bytes <= largest; bytes += step) {
+    for (let i = 0; i < count; i++) {
+      blocks.push(torch.malloc(BigInt(bytes)));
+      torch.malloc(1n); // stays, or free blocks would join
+    }
+  }
+  for (const block of blocks) torch.free(block);
+}
+
 /**
  * Gives memory that is kept but free back to the system. Once in a while that is worth the new pages which it costs:
  * between blocks of many sizes lie ever more that are too small for the next one.

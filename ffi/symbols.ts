@@ -110,7 +110,9 @@ export const torchSymbols = {
   // The C library's copy, into memory of which JavaScript would have to make an ArrayBuffer first: to, from, bytes
   memcpy: { parameters: [Data, "buffer", "usize"], result: Data },
 
-  // The C library's allocator (glibc): how much freed memory it keeps, and gives back now but for some bytes at its end
+  // The C library's allocator, and of glibc's how much freed memory it keeps, and gives back now but for some bytes at its end
+  malloc: { parameters: ["usize"], result: "usize" },
+  free: { parameters: ["usize"], result: "void" },
   mallopt: { parameters: ["i32", "i32"], result: "i32", optional: true },
   malloc_trim: { parameters: ["usize"], result: "i32", optional: true },
 

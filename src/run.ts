@@ -6,6 +6,7 @@ import {
   keepFreedMemory,
   kernelFile,
   setThreads,
+  stockSmallBlocks,
   threads,
 } from "../ffi/device.ts";
 import { InputError, Interrupted, messageOf } from "./errors.ts";
@@ -19,7 +20,7 @@ export interface Runtime {
 }
 
 /**
- * Chooses device and arithmetic, sets the threads if told to, and tells the allocator to keep its memory. Of several ranks
+ * Chooses device and arithmetic, sets the threads if told to, and tells the allocator how to keep its memory. Of several ranks
  * each takes the GPU of its place on the node, or the only one that it sees.
  * @throws {InputError} when the device is not there
  */
@@ -42,6 +43,7 @@ export function prepareRun(
   }
   if (settings.threads !== undefined) setThreads(settings.threads);
   keepFreedMemory();
+  stockSmallBlocks();
   ranks.connect(device);
   const fast = device === "cpu" ? bfloat16Instructions().length > 0 : true;
   const dtype = settings.precision === "auto" ? (fast ? "bfloat16" : "float32") : settings.precision;

@@ -8,6 +8,7 @@ import {
   ownMemory,
   returnFreedMemory,
   setThreads,
+  stockSmallBlocks,
   synchronize,
   threads,
 } from "../../ffi/device.ts";
@@ -81,6 +82,21 @@ Deno.test({
     returnFreedMemory();
     assertTrue(kept - megabytes() > 32, `${kept} MB, then ${megabytes()} MB`);
     last.dispose();
+  },
+});
+
+Deno.test({
+  name: "device: a stock of small blocks takes a few megabytes, once",
+  ignore: Deno.build.os !== "linux",
+  fn() {
+    const taken = () => {
+      const before = ownMemory()!;
+      stockSmallBlocks();
+      return (ownMemory()! - before) / 1e6;
+    };
+    const [first, second] = [taken(), taken()];
+    assertTrue(first < 12, `${first} MB`); // less than the stock where the heap has holes
+    assertTrue(second < 1, `${second} MB more`);
   },
 });
 
