@@ -6,6 +6,7 @@ import { z } from "../command.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
+import { checkedVersion, type FormatVersions, versionIn } from "../files/format_version.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
 import { version } from "../version.ts";
 import { Head, headKinds, type Standardization } from "./head.ts";
@@ -50,8 +51,12 @@ export interface Predictions {
   novelty: Float32Array;
 }
 
+/** Version 1 says its version; it reads as version 0, which does not. */
+export const classifierVersions: FormatVersions = { what: "classifier", oldest: 0, newest: 1 };
+
 const configSchema = z.object({
   classifier_type: z.literal("astromer-classifier"),
+  format_version: z.int().default(0),
   classes: z.array(z.string()).min(2),
   kind: z.enum(classifierKinds),
   /** Vectors of a window, as `HeadShape` counts them, and their length. */
@@ -133,6 +138,7 @@ export class FittedClassifier implements Disposable {
       neighbors: this.neighbors,
       spacing,
       ...details,
+      format_version: classifierVersions.newest,
       astromer_version: version,
     };
     const floats = (data: Float32Array<ArrayBuffer>, shape: readonly number[]): TensorData => ({
@@ -171,6 +177,7 @@ export class FittedClassifier implements Disposable {
         `${folder} is not a classifier folder (make one with classify): ${messageOf(error)}`,
       );
     }
+    checkedVersion(`${folder}/config.json`, versionIn(json, "format_version"), classifierVersions);
     const parsed = configSchema.safeParse(json);
     if (!parsed.success) {
       const [{ path, message }] = parsed.error.issues;

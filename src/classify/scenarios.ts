@@ -2,6 +2,7 @@
 import type { Dataset, Subset } from "../data/dataset.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
+import { checkedVersion, type FormatVersions } from "../files/format_version.ts";
 import { openParquet, type Row } from "../files/parquet.ts";
 import { subsets } from "../survey/split.ts";
 import { version } from "../version.ts";
@@ -14,10 +15,13 @@ export interface PartCount {
   samples: number;
 }
 
+/** Every folder of scenarios says its version. */
+const scenariosVersions: FormatVersions = { what: "folder of scenarios", oldest: 1, newest: 1 };
+
 /** What `scenarios.json` holds. */
 export interface ScenariosInfo {
   format: "astromer-scenarios";
-  version: 1;
+  version: number;
   created_by: string;
   dataset: { folder: string; fingerprint: string };
   settings: Record<string, unknown>;
@@ -82,7 +86,7 @@ export async function writeScenarios(
   const tested = countsOf(test);
   const info: ScenariosInfo = {
     format: "astromer-scenarios",
-    version: 1,
+    version: scenariosVersions.newest,
     created_by: version,
     dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint },
     settings,
@@ -221,9 +225,10 @@ async function readInfo(folder: string): Promise<ScenariosInfo> {
       `${folder} is not a folder of scenarios (make one with scenarios): ${messageOf(error)}`,
     );
   }
-  if (info?.format !== "astromer-scenarios" || info.version !== 1) {
-    throw new InputError(`${folder}/scenarios.json is not of scenarios of version 1: run scenarios again`);
+  if (info?.format !== "astromer-scenarios") {
+    throw new InputError(`${folder}/scenarios.json is not of scenarios: run scenarios again`);
   }
+  checkedVersion(`${folder}/scenarios.json`, info.version, scenariosVersions);
   return info;
 }
 

@@ -4,6 +4,7 @@ import { MappedFile } from "../../ffi/mapped.ts";
 import { fromFile } from "../../ffi/ops.ts";
 import { unscoped } from "../../ffi/tensor.ts";
 import { Failure, InputError, messageOf } from "../errors.ts";
+import { checkedVersion, type FormatVersions } from "../files/format_version.ts";
 import { readSafetensorsHeader, typedArray } from "../files/safetensors.ts";
 import { shortestLightCurve, type Window } from "./windows.ts";
 
@@ -22,6 +23,9 @@ export interface DatasetInfo {
   /** Settings of the preprocessing. */
   settings?: Record<string, unknown>;
 }
+
+/** Every dataset folder says its version. */
+export const datasetVersions: FormatVersions = { what: "dataset", oldest: 1, newest: 1 };
 
 /** An opened dataset folder. */
 export interface Dataset extends Disposable {
@@ -212,11 +216,10 @@ async function readInfo(folder: string): Promise<DatasetInfo> {
     }
     throw new InputError(`${folder}/dataset.json is not valid JSON: ${messageOf(error)}`);
   }
-  if (info?.format !== "astromer-dataset" || info.version !== 1) {
-    throw new InputError(
-      `${folder}/dataset.json is not of an Astromer dataset of version 1: run preprocess again`,
-    );
+  if (info?.format !== "astromer-dataset") {
+    throw new InputError(`${folder}/dataset.json is not of an Astromer dataset: run preprocess again`);
   }
+  checkedVersion(`${folder}/dataset.json`, info.version, datasetVersions);
   return info;
 }
 

@@ -1,6 +1,7 @@
 /** From survey files to a dataset folder, the whole way. */
 import { createHash } from "node:crypto";
 import { Failure, InputError } from "../errors.ts";
+import { datasetVersions } from "../data/dataset.ts";
 import {
   exists,
   makeFolder,
@@ -60,7 +61,7 @@ export interface PreprocessSettings
 /** What `dataset.json` holds. */
 export interface DatasetDescription {
   format: "astromer-dataset";
-  version: 1;
+  version: number;
   inputs: { files: number; bytes: number; first: readonly { path: string; bytes: number }[] };
   settings: PreprocessSettings;
   columns: Reading["columns"];
@@ -429,7 +430,7 @@ async function describe(db: Database, facts: Facts): Promise<DatasetDescription>
   const end = stages.at(-1)!;
   return {
     format: "astromer-dataset",
-    version: 1,
+    version: datasetVersions.newest,
     inputs: {
       files: files.length,
       bytes: files.reduce((sum, file) => sum + file.bytes, 0),

@@ -5,6 +5,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { shortestLightCurve } from "../data/windows.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { exists, writeFolderAtomically, writeJson, writeText } from "../files/atomic.ts";
+import { checkedVersion, type FormatVersions, versionIn } from "../files/format_version.ts";
 import { parseSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
 import { type Architecture, architectureSchema } from "../model/architecture.ts";
 import { AstromerNetwork } from "../model/network.ts";
@@ -18,6 +19,8 @@ import { shippedModel, shippedNames } from "./shipped.ts";
 export interface ModelConfig {
   /** What tells a model folder of this kind from others. */
   model_type: "astromer";
+  /** Of the folder's format: 1, or 0 where none is written. */
+  format_version?: number;
   /** Sizes and switches. */
   architecture: Architecture;
   /** Number of trainable parameters. */
@@ -44,10 +47,14 @@ export interface ModelConfig {
   astromer_version: string;
 }
 
+/** Version 1 says its version; it reads as version 0, which does not. */
+export const modelVersions: FormatVersions = { what: "model", oldest: 0, newest: 1 };
+
 const anything = z.record(z.string(), z.unknown());
 
 const configSchema: z.ZodType<ModelConfig> = z.object({
   model_type: z.literal("astromer"),
+  format_version: z.int().optional(),
   architecture: architectureSchema.strict(),
   parameters: z.int(),
   window_size: z.int().min(shortestLightCurve),
@@ -70,7 +77,7 @@ const configSchema: z.ZodType<ModelConfig> = z.object({
 /** What whoever saves a model tells of it. */
 export type ModelDetails = Omit<
   ModelConfig,
-  "model_type" | "architecture" | "parameters" | "astromer_version"
+  "model_type" | "format_version" | "architecture" | "parameters" | "astromer_version"
 >;
 
 /** What a model's folder says of the dataset it was trained on. */
@@ -115,6 +122,7 @@ export function saveModel(
     parameters: network.parameters.size,
     architecture: network.architecture,
     ...details,
+    format_version: modelVersions.newest,
   };
   const tensors = toSafetensors(network.parameters, options);
   return writeFolderAtomically(folder, async (temporary) => {
@@ -198,6 +206,8 @@ function parseConfig(path: string, bytes: Uint8Array): ModelConfig {
   } catch (error) {
     throw new InputError(`${path} is not valid JSON: ${messageOf(error)}`);
   }
+  // Before the rest, which a newer version may have changed.
+  checkedVersion(path, versionIn(json, "format_version"), modelVersions);
   const parsed = configSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const [{ path: at, message }] = parsed.error.issues;

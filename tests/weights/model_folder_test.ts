@@ -37,6 +37,7 @@ testIn("a model comes back from its folder bit for bit, with its configuration",
       astromer_version: version,
       parameters: model.parameters.size,
       architecture: of,
+      format_version: 1,
       ...details,
     });
   }
