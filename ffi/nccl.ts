@@ -2,7 +2,8 @@
  * NCCL, NVIDIA's collectives between GPUs, from the packages that a CUDA build of libtorch is installed with. Calls go to
  * the device's current stream, in order with libtorch's own. After NCCL's `nccl.h` (2.x).
  */
-import { type Device, deviceCode } from "./device.ts";
+import { currentStream, onGpu } from "./cuda.ts";
+import type { Device } from "./device.ts";
 import { libtorch } from "./library.ts";
 import { check, outWord } from "./native.ts";
 import type { Tensor } from "./tensor.ts";
@@ -22,13 +23,6 @@ const symbols = {
   ncclCommDestroy: { parameters: [Data], result: "i32" },
   ncclGetErrorString: { parameters: ["i32"], result: Data }, // borrowed
   ncclGetLastError: { parameters: [Data], result: Data, optional: true }, // borrowed; 2.13
-} as const satisfies Deno.ForeignLibraryInterface;
-
-/** Entries of a CUDA build's C ABI. */
-const cudaSymbols = {
-  aoti_torch_create_cuda_guard: { parameters: ["i32", "buffer"], result: "i32" }, // new
-  aoti_torch_delete_cuda_guard: { parameters: [Data], result: "i32" }, // consumed
-  aoti_torch_get_current_cuda_stream: { parameters: ["i32", "buffer"], result: "i32" }, // borrowed
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** A call that NCCL refused, or no NCCL. */
@@ -55,9 +49,8 @@ function openNccl() {
 /** A communicator of one rank a GPU. Its calls are collective: every rank makes them, in the same order. */
 export class Nccl implements Disposable {
   readonly #calls = openNccl();
-  readonly #cuda = Deno.dlopen(`${libtorch().folder}/libtorch_cuda.so`, cudaSymbols).symbols;
-  readonly #index: number;
-  readonly #guard: Deno.PointerValue;
+  readonly #device: Device;
+  readonly #gpu: Disposable;
   readonly #communicator: Deno.PointerValue;
 
   /**
@@ -74,9 +67,8 @@ export class Nccl implements Disposable {
       shareId: (bytes: Uint8Array<ArrayBuffer>) => void;
     },
   ) {
-    this.#index = deviceCode(device).index;
-    check(this.#cuda.aoti_torch_create_cuda_guard(this.#index, outWord), "CUDAGuard");
-    this.#guard = Deno.UnsafePointer.create(outWord[0]);
+    this.#device = device;
+    this.#gpu = onGpu(device);
     const id = new Uint8Array(idBytes);
     if (rank === 0) this.#check(this.#calls.ncclGetUniqueId(id), "ncclGetUniqueId");
     shareId(id);
@@ -93,8 +85,7 @@ export class Nccl implements Disposable {
     const float32 = 7, sum = 0; // ncclFloat32, ncclSum
     check(libtorch().torch.aoti_torch_get_data_ptr(tensor.handle, outWord), "data");
     const data = Deno.UnsafePointer.create(outWord[0]);
-    check(this.#cuda.aoti_torch_get_current_cuda_stream(this.#index, outWord), "stream");
-    const stream = Deno.UnsafePointer.create(outWord[0]); // 0, which comes as null, is the default stream
+    const stream = currentStream(this.#device);
     const count = BigInt(tensor.elements);
     this.#check(
       this.#calls.ncclAllReduce(data, data, count, float32, sum, this.#communicator, stream),
@@ -105,7 +96,7 @@ export class Nccl implements Disposable {
   /** Ends the communicator, when the stream has done all it was given. */
   [Symbol.dispose](): void {
     this.#calls.ncclCommDestroy(this.#communicator);
-    this.#cuda.aoti_torch_delete_cuda_guard(this.#guard);
+    this.#gpu[Symbol.dispose]();
   }
 
   #check(status: number, call: string): void {

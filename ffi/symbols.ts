@@ -35,6 +35,12 @@ export const torchSymbols = {
     parameters: ["i64", "buffer", "buffer", Code, Code, "i32", out("Handle")],
     result: Status,
   },
+  // The same in memory that a GPU can read while the processor goes on
+  aoti_torch_empty_strided_pinned: {
+    parameters: ["i64", "buffer", "buffer", Code, Code, "i32", out("Handle")],
+    result: Status,
+    optional: true,
+  },
   aoti_torch__reinterpret_tensor: {
     parameters: [Handle, "i64", "buffer", "buffer", "i64", out("Handle")],
     result: Status,
@@ -97,6 +103,11 @@ export const torchSymbols = {
   _ZN5torch4cuda15manual_seed_allEm: { parameters: ["u64"], result: "void" },
   _ZN5torch4cuda11synchronizeEl: { parameters: ["i64"], result: "void" }, // torch::cuda::synchronize(device)
 
+  // Whether a GPU's float32 products may round their factors to 10 bits (TF32): at::globalContext(), borrowed, and
+  // at::Context::setAllowTF32CuBLAS(bool)
+  _ZN2at13globalContextEv: { parameters: [], result: Data, optional: true },
+  _ZN2at7Context18setAllowTF32CuBLASEb: { parameters: [Data, "bool"], result: "void", optional: true },
+
   // Observers of every operator: at::addGlobalCallback(RecordFunctionCallback), removeCallback, RecordFunction::name()
   _ZN2at17addGlobalCallbackENS_22RecordFunctionCallbackE: {
     // start, end, sampling probability, ten flags of scopes and three of what is recorded
@@ -119,6 +130,52 @@ export const torchSymbols = {
   // The C library's word on mapped files: address (of a page), length, advice
   madvise: { parameters: [Data, "usize", "i32"], result: "i32", optional: true },
   getpagesize: { parameters: [], result: "i32", optional: true },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/**
+ * Symbols of a CUDA build's `libtorch_cuda`, and of the CUDA runtime that it brings (`cuda_runtime_api.h`; a status of 0 is
+ * success there, too). All are looked up when a GPU is used, and what cannot be done without a missing one is not done:
+ * `tests/ffi/cuda_symbols_test.ts` looks for them in PyTorch's CUDA wheels.
+ */
+export const cudaSymbols = {
+  // The current device and stream; a stream is the CUDA runtime's own, and null its default one
+  aoti_torch_create_cuda_guard: { parameters: ["i32", out("Handle")], result: Status, optional: true }, // new
+  aoti_torch_delete_cuda_guard: { parameters: [Handle], result: Status, optional: true }, // consumed
+  aoti_torch_get_current_cuda_stream: { parameters: ["i32", out("Data")], result: Status, optional: true },
+  torch_get_cuda_stream_from_pool: {
+    parameters: ["bool", "i32", out("Data")],
+    result: Status,
+    optional: true,
+  },
+  torch_set_current_cuda_stream: { parameters: [Data, "i32"], result: Status, optional: true },
+
+  // at::cuda::graph_pool_handle(): a number in two words, by which graphs share their memory
+  _ZN2at4cuda17graph_pool_handleEv: { parameters: [], result: { struct: ["u64", "u64"] }, optional: true },
+  // at::cuda::CUDAGraph. These throw C++ exceptions where they fail, and such a one ends the process: what is known to make
+  // them fail is asked of the CUDA runtime first
+  _ZN2at4cuda9CUDAGraphC1Eb: { parameters: [Data, "bool"], result: "void", optional: true }, // CUDAGraph(keep_graph)
+  _ZN2at4cuda9CUDAGraphD1Ev: { parameters: [Data], result: "void", optional: true }, // ~CUDAGraph()
+  // capture_begin(MempoolId_t, cudaStreamCaptureMode): a std::pair of two words is passed as two words
+  _ZN2at4cuda9CUDAGraph13capture_beginESt4pairIyyE21cudaStreamCaptureMode: {
+    parameters: [Data, "u64", "u64", "i32"],
+    result: "void",
+    optional: true,
+  },
+  _ZN2at4cuda9CUDAGraph11capture_endEv: { parameters: [Data], result: "void", optional: true },
+  _ZN2at4cuda9CUDAGraph6replayEv: { parameters: [Data], result: "void", optional: true },
+
+  // The CUDA runtime: events, captures, memory
+  cudaEventCreateWithFlags: { parameters: [out("Data"), "u32"], result: "i32", optional: true }, // new
+  cudaEventRecord: { parameters: [Data, Data], result: "i32", optional: true }, // event, stream
+  cudaEventQuery: { parameters: [Data], result: "i32", optional: true },
+  cudaEventSynchronize: { parameters: [Data], result: "i32", optional: true },
+  cudaEventDestroy: { parameters: [Data], result: "i32", optional: true }, // consumed
+  cudaStreamWaitEvent: { parameters: [Data, Data, "u32"], result: "i32", optional: true }, // stream, event, 0
+  cudaStreamIsCapturing: { parameters: [Data, out("i32")], result: "i32", optional: true },
+  cudaStreamEndCapture: { parameters: [Data, out("Data")], result: "i32", optional: true },
+  cudaMemGetInfo: { parameters: [out("usize"), out("usize")], result: "i32", optional: true }, // free, total
+  cudaGetLastError: { parameters: [], result: "i32", optional: true }, // and forgets it
+  cudaGetErrorString: { parameters: ["i32"], result: Data, optional: true }, // borrowed
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** Symbols of `libc10`. */

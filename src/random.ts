@@ -29,16 +29,22 @@ export function seeded(...key: number[]): Random {
     hash = mix(hash, part >>> 0);
     hash = mix(hash, Math.floor(part / 0x1_0000_0000) >>> 0);
   }
-  let a = mix(hash, 1), b = mix(a, 2), c = mix(b, 3), d = mix(c, 4) | 1;
+  // In a typed array: a closure's own variables would make an object of every word beyond 31 bits.
+  const state = new Int32Array(4);
+  state[0] = mix(hash, 1);
+  state[1] = mix(state[0], 2);
+  state[2] = mix(state[1], 3);
+  state[3] = mix(state[2], 4) | 1;
   const word = () => {
-    const r = Math.imul(b, 5), result = Math.imul((r << 7) | (r >>> 25), 9);
-    const t = b << 9;
+    let b = state[1], c = state[2], d = state[3];
+    const a = state[0], r = Math.imul(b, 5), result = Math.imul((r << 7) | (r >>> 25), 9);
     c ^= a;
     d ^= b;
+    state[0] = a ^ d;
+    state[2] = c ^ (b << 9);
     b ^= c;
-    a ^= d;
-    c ^= t;
-    d = (d << 11) | (d >>> 21);
+    state[1] = b;
+    state[3] = (d << 11) | (d >>> 21);
     return result >>> 0;
   };
   const next = () => word() / 0x1_0000_0000;
@@ -49,7 +55,9 @@ export function seeded(...key: number[]): Random {
     shuffle(items) {
       for (let i = items.length - 1; i > 0; i--) {
         const j = Math.floor(next() * (i + 1));
-        [items[i], items[j]] = [items[j], items[i]];
+        const item = items[i];
+        items[i] = items[j];
+        items[j] = item;
       }
       return items;
     },
