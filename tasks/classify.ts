@@ -1,5 +1,6 @@
 /** Trains and scores classifiers on few-shot scenarios: every model with every head, scenario and fold. */
 import { encodersOf, modelFolderOf } from "../src/classify/encoder.ts";
+import { hasGradients } from "../src/classify/fitted_classifier.ts";
 import { Grid, gridSchema, refuseOtherSettings } from "../src/classify/grid.ts";
 import { resultsCsv, summariesOf, tableRows } from "../src/classify/results.ts";
 import { chosenRuns, openScenarios } from "../src/classify/scenarios.ts";
@@ -23,8 +24,12 @@ export default command({
     "deno task classify --models models/astromer1-macho,runs/finetuned,classical --heads gamma,mean,knn --data data/asas --scenarios data/asas-scenarios --output runs/classify",
   ],
   async run(settings) {
-    if (settings.train_encoder && settings.heads.every((head) => head === "knn")) {
-      throw new InputError("--train-encoder needs a head that has gradients, --heads names knn alone");
+    if (settings.train_encoder && !settings.heads.some(hasGradients)) {
+      throw new InputError(
+        `--train-encoder needs a head that has gradients, --heads names ${
+          settings.heads.join(" and ")
+        } alone`,
+      );
     }
     using dataset = await openDataset(settings.data);
     const scenarios = await openScenarios(settings.scenarios, dataset);

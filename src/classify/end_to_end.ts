@@ -13,14 +13,8 @@ import type { AstromerNetwork } from "../model/network.ts";
 import { seeded } from "../random.ts";
 import { letSignalsIn } from "../run.ts";
 import { Adam } from "../train/adam.ts";
-import {
-  checkSamples,
-  type ClassifierKind,
-  finishFit,
-  type Fit,
-  standardizationOf,
-} from "./fitted_classifier.ts";
-import { Head } from "./head.ts";
+import { checkSamples, finishFit, type Fit, standardizationOf } from "./fitted_classifier.ts";
+import { Head, type HeadKind } from "./head.ts";
 import {
   classWeights,
   crossEntropy,
@@ -52,7 +46,7 @@ export async function fitEndToEnd(
   windows: readonly Window[],
   samples: { train: readonly Sample[]; validation: readonly Sample[] },
   classes: readonly string[],
-  kind: Exclude<ClassifierKind, "knn">,
+  kind: HeadKind,
   training: EndToEndTraining,
   onEpoch: (epoch: number, trainLoss: number, validationLoss: number) => void = () => {},
 ): Promise<Fit> {
@@ -113,7 +107,7 @@ export async function fitEndToEnd(
   network.parameters.loadStateDict(best.encoder);
   const rows = new Set([...judged, ...train.flatMap(({ rows }) => rows)]);
   using vectors = await vectorsOfRows(network, dataset, windows, rows, training);
-  const fit = await finishFit(vectors, samples, classes, standardization, head, epoch);
+  const fit = await finishFit(vectors, samples, classes, standardization, head, epoch, training);
   owned.move(); // to the classifier
   return fit;
 }

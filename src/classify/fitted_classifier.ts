@@ -9,7 +9,8 @@ import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
 import { checkedVersion, type FormatVersions, versionIn } from "../files/format_version.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
 import { version } from "../version.ts";
-import { Head, headKinds, type Standardization } from "./head.ts";
+import { Forest, growForest } from "./forest.ts";
+import { Head, type HeadKind, headKinds, type Standardization } from "./head.ts";
 import {
   crossEntropy,
   type HeadTraining,
@@ -21,9 +22,18 @@ import {
   trainHead,
 } from "./train_head.ts";
 
-/** Heads of a classifier: see `HeadKind`; `knn`: the nearest training light curves vote, weighted by nearness. */
-export type ClassifierKind = "gamma" | "mean" | "max" | "mean-max" | "all" | "linear" | "knn";
-export const classifierKinds = [...headKinds, "knn"] as const satisfies readonly ClassifierKind[];
+/**
+ * Heads of a classifier: see `HeadKind`; `knn`: the nearest training light curves vote, weighted by nearness; `forest`: a
+ * random forest of 500 trees on the means of all layers, over a light curve's windows. It needs no light curves to stop at,
+ * so those of the validation train it, too, and the trees that have not seen a light curve say how sure it may be.
+ */
+export type ClassifierKind = "gamma" | "mean" | "max" | "mean-max" | "all" | "linear" | "knn" | "forest";
+export const classifierKinds = [...headKinds, "knn", "forest"] as const satisfies readonly ClassifierKind[];
+
+/** Whether a head is trained by gradients. */
+export function hasGradients(kind: ClassifierKind): kind is HeadKind {
+  return kind !== "knn" && kind !== "forest";
+}
 
 /** Light curves that were trained on, as points: the mean of their windows' last means, standardized. */
 interface Reference {
@@ -87,7 +97,8 @@ export class FittedClassifier implements Disposable {
     private readonly shape: { vectors: number; width: number },
     private readonly standardization: Standardization,
     private readonly reference: Reference,
-    readonly head: Head | null,
+    /** Null of knn. */
+    readonly head: Head | Forest | null,
     readonly neighbors: number,
     readonly temperature: number,
   ) {
@@ -97,6 +108,11 @@ export class FittedClassifier implements Disposable {
   /** Vectors of a window, and their length. */
   get vectorShape(): [vectors: number, width: number] {
     return [this.shape.vectors, this.shape.width];
+  }
+
+  /** Where vectors must be that its head reads. */
+  get device(): Device {
+    return this.head instanceof Head ? this.head.parameters.master.device : "cpu";
   }
 
   /** What is wrong with a model that makes so many vectors of such a length; undefined where they fit. */
@@ -114,8 +130,10 @@ export class FittedClassifier implements Disposable {
   async predict(vectors: Tensor, samples: readonly Pick<Sample, "rows">[]): Promise<Predictions> {
     const { width } = this.shape, { points, labels, spacing } = this.reference;
     const mine = pointsOf(vectors, samples, this.standardization);
-    const plain = this.head
+    const plain = this.head instanceof Head
       ? probabilitiesOf(this.head, vectors, samples.map(({ rows }) => ({ rows, label: 0 })))
+      : this.head
+      ? this.head.probabilities(pointsOf(vectors, samples, this.standardization, "all"))
       : await votes(mine, points, labels, width, this.neighbors, this.classes.length);
     const k = Math.min(noveltyNeighbors, this.#distinct.length / width);
     const { distances } = await nearestNeighbors(mine, this.#distinct, width, k);
@@ -146,12 +164,12 @@ export class FittedClassifier implements Disposable {
       shape,
       data,
     });
-    const head = [...this.head?.parameters.stateDict() ?? []].map(([name, { shape, data }]) =>
-      [`head.${name}`, floats(data, shape)] as const
-    );
+    const state = this.head instanceof Head ? this.head.parameters.stateDict() : [];
+    const head = [...state].map(([name, { shape, data }]) => [`head.${name}`, floats(data, shape)] as const);
     return writeFolderAtomically(folder, async (temporary) => {
       await writeSafetensors(`${temporary}/classifier.safetensors`, {
         ...Object.fromEntries(head),
+        ...this.head instanceof Forest ? forestTensors(this.head) : {},
         "standardization.mean": floats(this.standardization.mean, [vectors, width]),
         "standardization.scale": floats(this.standardization.scale, [vectors, width]),
         "reference.points": floats(points, [labels.length, width]),
@@ -206,10 +224,23 @@ export class FittedClassifier implements Disposable {
         { shape, data: data as Float32Array<ArrayBuffer> },
       ]),
     );
-    let head: Head | null = null;
+    let head: Head | Forest | null = null;
+    if (kind === "forest") {
+      const features = (vectors - 1) * width;
+      const nodes = {
+        roots: take("forest.roots", "I32", [null]) as Int32Array<ArrayBuffer>,
+        feature: take("forest.feature", "I32", [null]) as Int32Array<ArrayBuffer>,
+        threshold: take("forest.threshold", "F32", [null]) as Float32Array<ArrayBuffer>,
+        child: take("forest.child", "I32", [null]) as Int32Array<ArrayBuffer>,
+        leaves: take("forest.leaves", "F32", [null, classes.length]) as Float32Array<ArrayBuffer>,
+      };
+      head = new Forest(nodes, features, classes.length);
+      const wrong = head.flaw();
+      if (wrong !== undefined) throw new InputError(`${path}: ${wrong}`);
+    }
     try {
-      const shape = { kind: kind as Exclude<ClassifierKind, "knn">, vectors, width, classes: classes.length };
-      if (kind !== "knn") head = new Head(shape, { device, state, standardization });
+      const shape = { vectors, width, classes: classes.length };
+      if (hasGradients(kind)) head = new Head({ kind, ...shape }, { device, state, standardization });
     } catch (error) {
       throw new InputError(`${path} does not fit ${folder}/config.json: ${messageOf(error)}`);
     }
@@ -231,8 +262,24 @@ export class FittedClassifier implements Disposable {
 
   /** Gives the native memory back. */
   [Symbol.dispose](): void {
-    this.head?.[Symbol.dispose]();
+    if (this.head instanceof Head) this.head[Symbol.dispose]();
   }
+}
+
+function forestTensors({ nodes, classes }: Forest): Record<string, TensorData> {
+  const { roots, feature, threshold, child, leaves } = nodes;
+  const integers = (data: Int32Array<ArrayBuffer>): TensorData => ({
+    dtype: "I32",
+    shape: [data.length],
+    data,
+  });
+  return {
+    "forest.roots": integers(roots),
+    "forest.feature": integers(feature),
+    "forest.threshold": { dtype: "F32", shape: [threshold.length], data: threshold },
+    "forest.child": integers(child),
+    "forest.leaves": { dtype: "F32", shape: [leaves.length / classes, classes], data: leaves },
+  };
 }
 
 /** How a fit went. */
@@ -281,7 +328,9 @@ export async function fitClassifier(
 ): Promise<Fit> {
   checkSamples(classes, samples);
   const standardization = standardizationOf(vectors, samples.train);
-  if (kind === "knn") return await finishFit(vectors, samples, classes, standardization, null, 0);
+  if (!hasGradients(kind)) {
+    return await finishFit(vectors, samples, classes, standardization, kind, 0, training);
+  }
   const [, count, width] = vectors.shape;
   using owned = new DisposableStack();
   const shape = { kind, vectors: count, width, classes: classes.length };
@@ -289,27 +338,43 @@ export async function fitClassifier(
     new Head(shape, { device: vectors.device, seed: training.seed, standardization }),
   );
   const { epochs } = await trainHead(head, vectors, samples, training, onEpoch);
-  const fit = await finishFit(vectors, samples, classes, standardization, head, epochs);
+  const fit = await finishFit(vectors, samples, classes, standardization, head, epochs, training);
   owned.move(); // to the classifier
   return fit;
 }
 
-/** What a classifier has beside its head, if it has one: training light curves, neighbors, temperature. */
+/**
+ * What a classifier has beside its head, if it has one: training light curves, neighbors, temperature.
+ * @param head that was trained, or what needs no training by gradients and is fitted here
+ */
 export async function finishFit(
   vectors: Tensor,
   { train, validation }: Samples,
   classes: readonly string[],
   standardization: Standardization,
-  head: Head | null,
+  head: Head | "knn" | "forest",
   epochs: number,
+  { seed }: Pick<HeadTraining, "seed">,
 ): Promise<Fit> {
   const [, count, width] = vectors.shape, shape = { vectors: count, width };
-  const points = pointsOf(vectors, train, standardization);
-  const labels = Int32Array.from(train, ({ label }) => label);
+  const seen = head === "forest" ? [...train, ...validation] : train;
+  const points = pointsOf(vectors, seen, standardization);
+  const labels = Int32Array.from(seen, ({ label }) => label);
   const reference = { points, labels, spacing: await spacingOf(points, width) };
-  let neighbors = 0, plain: Float32Array = new Float32Array();
-  if (head) plain = probabilitiesOf(head, vectors, validation);
-  else {
+  let neighbors = 0,
+    plain: Float32Array = new Float32Array(),
+    judged = validation,
+    forest: Forest | null = null;
+  if (head === "forest") {
+    const { members, counts } = distinctSamples(seen);
+    const grown = await growForest({
+      points: pointsOf(vectors, members, standardization, "all"),
+      labels: Int32Array.from(members, ({ label }) => label),
+      counts,
+      classes: classes.length,
+    }, { seed });
+    [forest, plain, judged] = [grown.forest, grown.outOfBag, members];
+  } else if (head === "knn") {
     const queries = pointsOf(vectors, validation, standardization);
     let best = -1;
     for (const k of neighborChoices.filter((k) => k <= train.length)) {
@@ -317,21 +382,30 @@ export async function finishFit(
       const { f1 } = scored(found, validation, classes).scores;
       if (f1 > best) [best, neighbors, plain] = [f1, k, found];
     }
-  }
-  const temperature = temperatureOf(plain, validation, classes.length);
+  } else plain = probabilitiesOf(head, vectors, validation);
+  const temperature = temperatureOf(plain, judged, classes.length);
   return {
     classifier: new FittedClassifier(
       classes,
-      head?.shape.kind ?? "knn",
+      head instanceof Head ? head.shape.kind : head,
       shape,
       standardization,
       reference,
-      head,
+      head instanceof Head ? head : forest,
       neighbors,
       temperature,
     ),
     epochs,
-    validationLoss: crossEntropy(scaled(plain, classes.length, temperature), validation, classes.length),
+    validationLoss: crossEntropy(scaled(plain, classes.length, temperature), judged, classes.length),
+  };
+}
+
+/** Light curves that small classes repeat, each once, and how often each stands there. */
+function distinctSamples(samples: readonly Sample[]): { members: Sample[]; counts: Int32Array } {
+  const groups = [...Map.groupBy(samples, ({ rows, label }) => `${label}:${rows.join()}`).values()];
+  return {
+    members: groups.map(([first]) => first),
+    counts: Int32Array.from(groups, (group) => group.length),
   };
 }
 
@@ -368,20 +442,25 @@ export function standardizationOf(vectors: Tensor, train: readonly Sample[]): St
   return { mean, scale };
 }
 
-/** Each light curve's point: the mean over its windows of the last block's mean, standardized. (N, d) */
+/**
+ * Each light curve's point: the mean over its windows of the last block's mean, standardized, (N, d); or of the means of all
+ * layers end to end, (N, (V - 1) d).
+ */
 function pointsOf(
   vectors: Tensor,
   samples: readonly Pick<Sample, "rows">[],
   { mean, scale }: Standardization,
+  layers: "last" | "all" = "last",
 ): Float32Array<ArrayBuffer> {
-  const [, count, width] = vectors.shape, last = (count - 2) * width;
+  const [, count, each] = vectors.shape, last = layers === "last" ? (count - 2) * each : 0;
+  const width = layers === "last" ? each : (count - 1) * each;
   const owners = samples.flatMap(({ rows }, i) => rows.map((row) => ({ row, i, share: 1 / rows.length })));
   const points = new Float32Array(samples.length * width);
   for (const { from, values } of blocksOf(vectors, owners.map(({ row }) => row))) {
-    for (let k = 0; k < values.length / (count * width); k++) {
+    for (let k = 0; k < values.length / (count * each); k++) {
       const { i, share } = owners[from + k];
       for (let j = 0; j < width; j++) {
-        const value = values[k * count * width + last + j];
+        const value = values[k * count * each + last + j];
         points[i * width + j] += share * (value - mean[last + j]) * scale[last + j];
       }
     }

@@ -15,7 +15,14 @@ import { datasetDetails, loadModel, saveModel } from "../weights/model_folder.ts
 import { classicalFeatures } from "./classical_features.ts";
 import { type Encoder, fingerprintOf, modelFolderOf } from "./encoder.ts";
 import { fitEndToEnd, vectorsOfRows } from "./end_to_end.ts";
-import { type ClassifierKind, classifierKinds, type Fit, fitClassifier } from "./fitted_classifier.ts";
+import {
+  type ClassifierKind,
+  classifierKinds,
+  type Fit,
+  fitClassifier,
+  hasGradients,
+} from "./fitted_classifier.ts";
+import { Head, type HeadKind } from "./head.ts";
 import type { Result } from "./results.ts";
 import type { OpenedScenarios, ScenarioSample } from "./scenarios.ts";
 import { type HeadTraining, type Sample, scored } from "./train_head.ts";
@@ -37,7 +44,7 @@ export const gridSchema = z.object({
     `any of ${
       classifierKinds.join(", ")
     }: layers weighted by trainable gammas; the last block's mean, its maximum, or both; all ` +
-      "layers end to end; no hidden layer; nearest neighbors",
+      "layers end to end; no hidden layer; nearest neighbors; a random forest of 500 trees, which validation light curves train, too",
   ),
   samples_per_class: setting(numbers.optional(), "which scenarios (all, if not given)"),
   folds: setting(numbers.optional(), "which folds (all, if not given)"),
@@ -133,8 +140,8 @@ export class Grid {
   /** Heads that differ: classical features have one vector, which makes all with hidden layers the same. */
   #headsOf({ kind }: Encoder): ClassifierKind[] {
     const { heads, train_encoder } = this.settings;
-    if (kind !== "classical") return train_encoder ? heads.filter((head) => head !== "knn") : heads;
-    return [...new Set(heads.map((head) => head === "linear" || head === "knn" ? head : "mean"))];
+    if (kind !== "classical") return train_encoder ? heads.filter(hasGradients) : heads;
+    return [...new Set(heads.map((head) => hasGradients(head) && head !== "linear" ? "mean" : head))];
   }
 
   #pathOf({ name }: Encoder, head: ClassifierKind, { samplesPerClass, fold }: Run, folder: string): string {
@@ -193,7 +200,7 @@ export class Grid {
         for (const head of this.#headsOf(encoder)) {
           this.#check();
           if (!await exists(`${this.#pathOf(encoder, head, run, "results")}.json`)) {
-            await this.#fitEndToEnd(encoder, head as Exclude<ClassifierKind, "knn">, run);
+            await this.#fitEndToEnd(encoder, head as HeadKind, run);
           }
         }
       }
@@ -287,7 +294,7 @@ export class Grid {
     await this.#report(encoder, kind, run, fit, scored(probabilities, tested, classes), started, folder);
   }
 
-  async #fitEndToEnd(encoder: Encoder, kind: Exclude<ClassifierKind, "knn">, run: Run): Promise<void> {
+  async #fitEndToEnd(encoder: Encoder, kind: HeadKind, run: Run): Promise<void> {
     const started = performance.now(), { classes, test } = this.scenarios;
     const { seed, encoder_batch_size: encoderBatchSize } = this.settings, count = this.#windowsOf(run);
     const { model, config } = await loadModel(await modelFolderOf(encoder, run), this.runtime);
@@ -357,7 +364,9 @@ export class Grid {
       scores: metrics.scores,
       f1: classes.map((_, of) => metrics.f1(of)),
       confusion: [...metrics.confusion],
-      ...classifier.head?.gammas ? { gammas: [...classifier.head.gammas] } : {},
+      ...classifier.head instanceof Head && classifier.head.gammas
+        ? { gammas: [...classifier.head.gammas] }
+        : {},
       validation_loss: fit.validationLoss,
       epochs: fit.epochs,
       seconds: (performance.now() - started) / 1000,

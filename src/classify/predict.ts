@@ -93,7 +93,7 @@ export async function* predictObjects(
       table.set(vector, row * size);
     }
     using vectors = Tensor.from(table, [rows, ...shape], {
-      device: classifier.head?.parameters.master.device,
+      device: classifier.device,
     });
     const { probabilities, novelty } = await classifier.predict(vectors, samples);
     const count = classifier.classes.length, best = mostLikely(probabilities, count);

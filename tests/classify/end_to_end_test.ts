@@ -3,6 +3,7 @@ import { liveTensors, scope, Tensor } from "../../ffi/tensor.ts";
 import { type EndToEndTraining, fitEndToEnd, vectorsOfRows } from "../../src/classify/end_to_end.ts";
 import { lossOf, probabilitiesOf, type Sample } from "../../src/classify/train_head.ts";
 import { fitClassifier } from "../../src/classify/fitted_classifier.ts";
+import type { Head } from "../../src/classify/head.ts";
 import { Failure, InputError } from "../../src/errors.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { assertAlmostEquals, assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
@@ -41,7 +42,7 @@ async function fitted(changes: Partial<EndToEndTraining> = {}) {
   using _ = classifier;
   const vectors = await vectorsOfRows(network, dataset, windows, new Set(windows.keys()), settings);
   using _vectors = vectors;
-  const probabilities = probabilitiesOf(classifier.head!, vectors, samples);
+  const probabilities = probabilitiesOf(classifier.head as Head, vectors, samples);
   const after = network.parameters.stateDict().get("encoder.input.weight")!.data;
   return { probabilities, losses, epochs, moved: after.some((value, i) => value !== before[i]) };
 }

@@ -58,21 +58,24 @@ testIn(
       "--models",
       `${model},${folder}/finetuned,classical`,
       "--heads",
-      "gamma,linear,knn",
+      "gamma,linear,knn,forest",
       "--samples-per-class",
       "10",
     ];
     const output = ["--output", `${folder}/grid`];
     const first = await succeed(...grid, ...models, ...output);
     const results: Result[] = JSON.parse(await Deno.readTextFile(`${folder}/grid/results.json`));
-    assertEquals(results.length, 3 * 3 * 2);
+    assertEquals(results.length, 3 * 4 * 2);
     assertEquals([...new Set(results.map(({ model, head }) => `${model} ${head}`))].sort(), [
+      "classical forest",
       "classical knn",
       "classical linear",
       "classical mlp",
+      "finetuned forest",
       "finetuned gamma",
       "finetuned knn",
       "finetuned linear",
+      "model forest",
       "model gamma",
       "model knn",
       "model linear",
@@ -113,7 +116,12 @@ testIn(
     assertEquals(absent.code, 2, absent.stdout);
     assertStringIncludes(absent.stderr, "has no scenario of 20 samples per class");
 
-    for (const [classifier, file] of [["model/gamma", "a.parquet"], ["classical/mean", "b.csv"]]) {
+    for (
+      const [classifier, file] of [["model/gamma", "a.parquet"], ["model/forest", "c.parquet"], [
+        "classical/mean",
+        "b.csv",
+      ]]
+    ) {
       const predicted = `${folder}/${file}`;
       const path = `${folder}/grid/classifiers/${classifier}/10-0`;
       const { stdout } = await succeed(
