@@ -1,5 +1,5 @@
 /** Classifies the objects of a dataset or of survey files. */
-import { fingerprintOf } from "../src/classify/encoder.ts";
+import { encoderFolder } from "../src/classify/encoder.ts";
 import { FittedClassifier } from "../src/classify/fitted_classifier.ts";
 import {
   classicalVectors,
@@ -12,7 +12,7 @@ import { command, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
 import { type Dataset, lightCurvesOf } from "../src/data/dataset.ts";
 import { Failure, InputError } from "../src/errors.ts";
-import { exists, writeAll, writeAtomically } from "../src/files/atomic.ts";
+import { writeAll, writeAtomically } from "../src/files/atomic.ts";
 import { type Cell, csvLine } from "../src/files/csv.ts";
 import { type ColumnType, groupsOf, openParquet, type Row } from "../src/files/parquet.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
@@ -103,26 +103,6 @@ export default command({
     console.log(`\n${output}: ${grouped(total)} objects, ${duration(seconds())}`);
   },
 });
-
-/** The encoder's folder, whose weights must be those that the classifier was fitted on, where it names them. */
-async function encoderFolder(
-  classifier: string,
-  { folder, fingerprint }: { folder?: string; fingerprint?: string },
-  given: string | undefined,
-): Promise<string> {
-  const path = given ?? folder ?? "";
-  if (!await exists(`${path}/model.safetensors`)) {
-    throw new InputError(
-      `the encoder of ${classifier} is not at ${path || "any path"}: --model says where it is`,
-    );
-  }
-  if (fingerprint !== undefined && await fingerprintOf(path) !== fingerprint) {
-    throw new InputError(
-      `${path} is not the encoder that ${classifier} was fitted on: its weights are others`,
-    );
-  }
-  return path;
-}
 
 async function* rowsOf(
   predictions: AsyncIterable<ObjectPrediction>,

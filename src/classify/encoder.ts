@@ -90,3 +90,27 @@ export async function fingerprintOf(modelFolder: string): Promise<string> {
   }
   return hash.digest("hex");
 }
+
+/**
+ * The folder of a classifier's encoder, whose weights must be those that the classifier was fitted on, where it names them.
+ * @param given in place of the folder that the classifier names
+ * @throws {InputError} when it is not there, or is another model
+ */
+export async function encoderFolder(
+  classifier: string,
+  { folder, fingerprint }: { folder?: string; fingerprint?: string },
+  given: string | undefined,
+): Promise<string> {
+  const path = given ?? folder ?? "";
+  if (!await exists(`${path}/model.safetensors`)) {
+    throw new InputError(
+      `the encoder of ${classifier} is not at ${path || "any path"}: --model says where it is`,
+    );
+  }
+  if (fingerprint !== undefined && await fingerprintOf(path) !== fingerprint) {
+    throw new InputError(
+      `${path} is not the encoder that ${classifier} was fitted on: its weights are others`,
+    );
+  }
+  return path;
+}

@@ -8,9 +8,10 @@ import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
 import { checkedVersion, type FormatVersions, versionIn } from "../files/format_version.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
+import { checkStateDict, type StateDict } from "../model/parameters.ts";
 import { version } from "../version.ts";
 import { Forest, growForest } from "./forest.ts";
-import { Head, type HeadKind, headKinds, type Standardization } from "./head.ts";
+import { Head, type HeadKind, headKinds, headSpecs, type Standardization } from "./head.ts";
 import {
   crossEntropy,
   type HeadTraining,
@@ -46,7 +47,7 @@ interface Reference {
 }
 
 /** Neighbors whose mean distance is the novelty of a light curve. */
-const noveltyNeighbors = 5;
+export const noveltyNeighbors = 5;
 /** Numbers of neighbors that a knn chooses among, by its validation. */
 const neighborChoices = [1, 3, 5, 10, 20, 40];
 
@@ -82,6 +83,19 @@ const configSchema = z.object({
   astromer_version: z.string(),
 });
 type ClassifierConfig = z.output<typeof configSchema>;
+
+/** What a classifier folder holds. */
+export interface ClassifierParts {
+  config: ClassifierConfig;
+  /** Parameters of a head that is trained by gradients; else empty. */
+  state: StateDict;
+  standardization: Standardization;
+  reference: Reference;
+  /** The reference's points, each once: an object that is taken repeatedly is no nearer for that. */
+  distinct: Float32Array<ArrayBuffer>;
+  /** Of that kind alone. */
+  forest: Forest | undefined;
+}
 
 /** What a classifier's folder says of where it comes from. */
 export type ClassifierDetails = Pick<ClassifierConfig, "encoder" | "training" | "metrics">;
@@ -187,64 +201,12 @@ export class FittedClassifier implements Disposable {
     folder: string,
     device: Device = "cpu",
   ): Promise<{ classifier: FittedClassifier; details: ClassifierDetails }> {
-    let json: unknown;
-    try {
-      json = JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
-    } catch (error) {
-      throw new InputError(
-        `${folder} is not a classifier folder (make one with classify): ${messageOf(error)}`,
-      );
-    }
-    checkedVersion(`${folder}/config.json`, versionIn(json, "format_version"), classifierVersions);
-    const parsed = configSchema.safeParse(json);
-    if (!parsed.success) {
-      const [{ path, message }] = parsed.error.issues;
-      throw new InputError(`${folder}/config.json: ${path.length ? `${path.join(".")}: ` : ""}${message}`);
-    }
-    const { classes, kind, vectors, width, temperature, neighbors, spacing, ...details } = parsed.data;
-    const path = `${folder}/classifier.safetensors`, { tensors } = await readSafetensors(path);
-    const take = (name: string, dtype: "F32" | "I32", shape: readonly (number | null)[]) => {
-      const found = tensors.get(name);
-      const fits = found && found.dtype === dtype && found.shape.length === shape.length &&
-        shape.every((size, i) => size === null || size === found.shape[i]);
-      if (!fits) throw new InputError(`${path} has no tensor "${name}" that fits ${folder}/config.json`);
-      return found.data;
-    };
-    const labels = take("reference.labels", "I32", [null]) as Int32Array<ArrayBuffer>;
-    const points = take("reference.points", "F32", [labels.length, width]) as Float32Array<ArrayBuffer>;
-    const standardization = {
-      mean: take("standardization.mean", "F32", [vectors, width]) as Float32Array<ArrayBuffer>,
-      scale: take("standardization.scale", "F32", [vectors, width]) as Float32Array<ArrayBuffer>,
-    };
-    const state = new Map(
-      [...tensors].filter(([name, { dtype }]) => name.startsWith("head.") && dtype === "F32").map((
-        [name, { shape, data }],
-      ) => [
-        name.slice(5),
-        { shape, data: data as Float32Array<ArrayBuffer> },
-      ]),
-    );
-    let head: Head | Forest | null = null;
-    if (kind === "forest") {
-      const features = (vectors - 1) * width;
-      const nodes = {
-        roots: take("forest.roots", "I32", [null]) as Int32Array<ArrayBuffer>,
-        feature: take("forest.feature", "I32", [null]) as Int32Array<ArrayBuffer>,
-        threshold: take("forest.threshold", "F32", [null]) as Float32Array<ArrayBuffer>,
-        child: take("forest.child", "I32", [null]) as Int32Array<ArrayBuffer>,
-        leaves: take("forest.leaves", "F32", [null, classes.length]) as Float32Array<ArrayBuffer>,
-      };
-      head = new Forest(nodes, features, classes.length);
-      const wrong = head.flaw();
-      if (wrong !== undefined) throw new InputError(`${path}: ${wrong}`);
-    }
-    try {
-      const shape = { vectors, width, classes: classes.length };
-      if (hasGradients(kind)) head = new Head({ kind, ...shape }, { device, state, standardization });
-    } catch (error) {
-      throw new InputError(`${path} does not fit ${folder}/config.json: ${messageOf(error)}`);
-    }
-    const reference = { points, labels, spacing };
+    const { config, state, standardization, reference, forest } = await readClassifier(folder);
+    const { classes, kind, vectors, width, temperature, neighbors, spacing: _, ...details } = config;
+    const shape = { vectors, width, classes: classes.length };
+    const head = hasGradients(kind)
+      ? new Head({ kind, ...shape }, { device, state, standardization })
+      : forest ?? null;
     return {
       classifier: new FittedClassifier(
         classes,
@@ -280,6 +242,72 @@ function forestTensors({ nodes, classes }: Forest): Record<string, TensorData> {
     "forest.child": integers(child),
     "forest.leaves": { dtype: "F32", shape: [leaves.length / classes, classes], data: leaves },
   };
+}
+
+/**
+ * Reads a classifier folder.
+ * @throws {InputError} naming the file and what is wrong with it
+ */
+export async function readClassifier(folder: string): Promise<ClassifierParts> {
+  let json: unknown;
+  try {
+    json = JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
+  } catch (error) {
+    throw new InputError(
+      `${folder} is not a classifier folder (make one with classify): ${messageOf(error)}`,
+    );
+  }
+  checkedVersion(`${folder}/config.json`, versionIn(json, "format_version"), classifierVersions);
+  const parsed = configSchema.safeParse(json);
+  if (!parsed.success) {
+    const [{ path, message }] = parsed.error.issues;
+    throw new InputError(`${folder}/config.json: ${path.length ? `${path.join(".")}: ` : ""}${message}`);
+  }
+  const { classes, kind, vectors, width, spacing } = parsed.data;
+  const path = `${folder}/classifier.safetensors`, { tensors } = await readSafetensors(path);
+  const take = (name: string, dtype: "F32" | "I32", shape: readonly (number | null)[]) => {
+    const found = tensors.get(name);
+    const fits = found && found.dtype === dtype && found.shape.length === shape.length &&
+      shape.every((size, i) => size === null || size === found.shape[i]);
+    if (!fits) throw new InputError(`${path} has no tensor "${name}" that fits ${folder}/config.json`);
+    return found.data;
+  };
+  const labels = take("reference.labels", "I32", [null]) as Int32Array<ArrayBuffer>;
+  const points = take("reference.points", "F32", [labels.length, width]) as Float32Array<ArrayBuffer>;
+  const standardization = {
+    mean: take("standardization.mean", "F32", [vectors, width]) as Float32Array<ArrayBuffer>,
+    scale: take("standardization.scale", "F32", [vectors, width]) as Float32Array<ArrayBuffer>,
+  };
+  const state = new Map(
+    [...tensors].filter(([name, { dtype }]) => name.startsWith("head.") && dtype === "F32").map((
+      [name, { shape, data }],
+    ) => [
+      name.slice(5),
+      { shape, data: data as Float32Array<ArrayBuffer> },
+    ]),
+  );
+  let forest: Forest | undefined;
+  if (kind === "forest") {
+    const nodes = {
+      roots: take("forest.roots", "I32", [null]) as Int32Array<ArrayBuffer>,
+      feature: take("forest.feature", "I32", [null]) as Int32Array<ArrayBuffer>,
+      threshold: take("forest.threshold", "F32", [null]) as Float32Array<ArrayBuffer>,
+      child: take("forest.child", "I32", [null]) as Int32Array<ArrayBuffer>,
+      leaves: take("forest.leaves", "F32", [null, classes.length]) as Float32Array<ArrayBuffer>,
+    };
+    forest = new Forest(nodes, (vectors - 1) * width, classes.length);
+    const wrong = forest.flaw();
+    if (wrong !== undefined) throw new InputError(`${path}: ${wrong}`);
+  }
+  try {
+    const shape = { vectors, width, classes: classes.length };
+    if (hasGradients(kind)) checkStateDict(headSpecs({ kind, ...shape }), state);
+  } catch (error) {
+    throw new InputError(`${path} does not fit ${folder}/config.json: ${messageOf(error)}`);
+  }
+  const reference = { points, labels, spacing };
+  const distinct = distinctRows(points, width);
+  return { config: parsed.data, state, standardization, reference, distinct, forest };
 }
 
 /** How a fit went. */

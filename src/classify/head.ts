@@ -38,9 +38,10 @@ export interface HeadShape {
 export const hiddenSizes = [1024, 512, 256] as const;
 
 /** Epsilon of the normalisation before the last layer: Keras' default, which the reference left. */
-const normEpsilon = 1e-3;
+export const normEpsilon = 1e-3;
 
-function specsOf({ kind, vectors, width, classes }: HeadShape): ParameterSpec[] {
+/** The parameters of a head. */
+export function headSpecs({ kind, vectors, width, classes }: HeadShape): ParameterSpec[] {
   const layer = (name: string, input: number, output: number) =>
     linearGroup({ name, input, output, weight: glorot(input, output), bias: zeros });
   const layers = vectors - 1;
@@ -96,7 +97,7 @@ export class Head implements Disposable {
       const { mean, scale } = standardization, size = [shape.vectors, shape.width];
       return { mean: Tensor.from(mean, size, { device }), scale: Tensor.from(scale, size, { device }) };
     });
-    this.parameters = new Parameters(specsOf(shape), { device, seed, state });
+    this.parameters = new Parameters(headSpecs(shape), { device, seed, state });
     const hidden = shape.kind === "linear" ? [] : hiddenSizes;
     this.#gamma = shape.kind === "gamma" ? this.parameters.leaf("gamma") : undefined;
     this.#hidden = hidden.map((_, i) => this.parameters.linear(`hidden.${i}`));

@@ -73,6 +73,27 @@ export type StateDict = ReadonlyMap<string, { shape: readonly number[]; data: Fl
 const count = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 /**
+ * Checks that a state dict has every parameter and nothing else.
+ * @throws {RangeError} naming what is missing, left over or of another shape
+ */
+export function checkStateDict(
+  specs: readonly Pick<ParameterSpec, "name" | "shape">[],
+  state: StateDict,
+): void {
+  const missing = specs.filter(({ name }) => !state.has(name)).map(({ name }) => name);
+  if (missing.length) throw new RangeError(`missing: ${fewOf(missing)}`);
+  const known = new Set(specs.map(({ name }) => name));
+  const extra = [...state.keys()].filter((name) => !known.has(name));
+  if (extra.length) throw new RangeError(`not a parameter of this model: ${fewOf(extra)}`);
+  for (const { name, shape } of specs) {
+    const given = state.get(name)!.shape;
+    if (given.join() !== shape.join()) {
+      throw new RangeError(`${name} has shape [${given}], this model wants [${shape}]`);
+    }
+  }
+}
+
+/**
  * The parameters of a model.
  *
  * @example
@@ -238,16 +259,7 @@ export class Parameters implements Disposable {
 
   /** A state dict as one buffer, when it has every parameter and nothing else. */
   #flat(state: StateDict): Float32Array<ArrayBuffer> {
-    const missing = this.layout.filter(({ name }) => !state.has(name)).map(({ name }) => name);
-    if (missing.length) throw new RangeError(`missing: ${fewOf(missing)}`);
-    const extra = [...state.keys()].filter((name) => !this.#byName.has(name));
-    if (extra.length) throw new RangeError(`not a parameter of this model: ${fewOf(extra)}`);
-    for (const { name, shape } of this.layout) {
-      const given = state.get(name)!.shape;
-      if (given.join() !== shape.join()) {
-        throw new RangeError(`${name} has shape [${given}], this model wants [${shape}]`);
-      }
-    }
+    checkStateDict(this.layout, state);
     const values = new Float32Array(this.layout.reduce((sum, { shape }) => sum + count(shape), 0));
     for (const { name, offset } of this.layout) values.set(state.get(name)!.data, offset);
     return values;

@@ -78,6 +78,77 @@ const smallestDeterminant = 1e-3;
 /** Of windows that are searched together all coarse frequencies, on the CPU and on a GPU: each takes about 12 kB. */
 const coarseAtOnce = { cpu: 1 << 13, cuda: 1 << 17 };
 
+/** Numbers that a search is made with; frequencies in 1/day. */
+export interface SearchGrid {
+  /** (A,) the middle of each part of the grid. */
+  coarse: number[];
+  /** (eachSide,) steps above and below a coarse frequency; neighbours stand far apart: see {@link searchGrid}. */
+  fine: number[];
+  /** (A x 2 eachSide / neighbours,) the middle of each group of neighbours: those above a coarse frequency, then those below. */
+  groups: number[];
+  /** (O,) half steps about such a middle. */
+  offsets: number[];
+  /** (3,) each: below a maximum, on it, above it. */
+  parabolas: number[][];
+  lowest: number;
+  highest: number;
+  /** Neighbours of which only the highest goes on. */
+  neighbours: number;
+  /** How many coarse frequencies, and then how many groups, go on. */
+  candidates: number;
+  smallestVariance: number;
+  smallestDeterminant: number;
+  leastBend: number;
+  leastRest: number;
+  /** See the significance of a {@link Periodicity}: of M independent peaks of noise, 2 log M. */
+  noise: number;
+}
+
+/**
+ * The grid between the shortest and the longest period.
+ * @param bounds days
+ * @throws {RangeError} when there is no period between the bounds, or the search would need too much memory
+ */
+export function searchGrid(
+  { shortest_period: shortest, longest_period: longest }: Pick<
+    Architecture,
+    "shortest_period" | "longest_period"
+  >,
+): SearchGrid {
+  if (!(shortest >= shortestFoldedPeriod && shortest < longest)) {
+    throw new RangeError(
+      `periods must be at least ${shortestFoldedPeriod} days, the shortest below the longest, not ${shortest} to ${longest}`,
+    );
+  }
+  const lowest = 1 / longest, highest = 1 / shortest;
+  const count = Math.ceil((highest - lowest) / (2 * eachSide * widestStep));
+  const width = (highest - lowest) / count, step = width / (2 * eachSide);
+  const coarse = Array.from({ length: count }, (_, a) => lowest + (a + 0.5) * width);
+  const groups = Array.from({ length: eachSide / neighbours }, (_, g) => (g + 0.5) * neighbours * step);
+  const reach = neighbours / 2 + 1;
+  // Neighbours stand far apart, so that the maximum over them is taken of whole vectors.
+  const fine = (i: number) => Math.floor(i / groups.length) + neighbours * (i % groups.length);
+  return {
+    coarse,
+    fine: Array.from({ length: eachSide }, (_, i) => (fine(i) + 0.5) * step),
+    groups: coarse.flatMap((a) => [...groups.map((b) => a + b), ...groups.map((b) => a - b)]),
+    offsets: Array.from({ length: 4 * reach + 1 }, (_, i) => (i / 2 - reach) * step),
+    parabolas: [step / 2, step / 16, step / 128].map((distance) => [-distance, 0, distance]),
+    lowest,
+    highest,
+    neighbours,
+    candidates,
+    smallestVariance: 1e-12, // (1 micromag)²
+    smallestDeterminant,
+    leastBend: -1e-12, // beyond the rounding of float64
+    // Four points are always fitted exactly, but for rounding, and are no evidence of a period.
+    leastRest: 1e-5,
+    // Of M independent peaks of noise in n points the highest has a power of about 1 - M^(-2 / (n - 3)); here M is the
+    // grid's, whatever the window's span.
+    noise: 2 * Math.log(2 * eachSide * count / neighbours),
+  };
+}
+
 /** Finds periods between the shortest and the longest of an architecture. */
 export class PeriodSearch implements Disposable {
   readonly #dtype: "float32" | "bfloat16";
@@ -106,42 +177,25 @@ export class PeriodSearch implements Disposable {
   /**
    * @param bounds the shortest and the longest period, days
    * @param options device, and what the grid is searched with
-   * @throws {RangeError} when there is no period between the bounds, or the search would need too much memory
+   * @throws {RangeError} as {@link searchGrid}
    */
   constructor(
-    { shortest_period: shortest, longest_period: longest }: Pick<
-      Architecture,
-      "shortest_period" | "longest_period"
-    >,
+    bounds: Pick<Architecture, "shortest_period" | "longest_period">,
     { device = "cpu", dtype = "float32" }: { device?: Device; dtype?: "float32" | "bfloat16" } = {},
   ) {
     this.#dtype = dtype;
-    if (!(shortest >= shortestFoldedPeriod && shortest < longest)) {
-      throw new RangeError(
-        `periods must be at least ${shortestFoldedPeriod} days, the shortest below the longest, not ${shortest} to ${longest}`,
-      );
-    }
-    const lowest = 1 / longest, highest = 1 / shortest;
-    const count = Math.ceil((highest - lowest) / (2 * eachSide * widestStep));
-    const width = (highest - lowest) / count, step = width / (2 * eachSide);
-    const coarse = Array.from({ length: count }, (_, a) => lowest + (a + 0.5) * width);
-    const groups = Array.from({ length: eachSide / neighbours }, (_, g) => (g + 0.5) * neighbours * step);
-    const reach = neighbours / 2 + 1;
+    const grid = searchGrid(bounds);
     const tensor = (values: number[], shape?: number[]) =>
       unscoped(() => Tensor.from(Float32Array.from(values), shape, { device }));
     const exact = (values: number[], shape?: number[]) =>
       unscoped(() => Tensor.from(Float64Array.from(values), shape, { device }));
     const scalar = (value: number) => tensor([value], []),
       exactScalar = (value: number) => exact([value], []);
-    this.#coarse = tensor(coarse, [count, 1]);
-    // Neighbours stand far apart, so that the maximum over them is taken of whole vectors.
-    const fine = (i: number) => Math.floor(i / groups.length) + neighbours * (i % groups.length);
-    this.#fine = tensor(Array.from({ length: eachSide }, (_, i) => (fine(i) + 0.5) * step), [eachSide, 1]);
-    this.#groups = exact(coarse.flatMap((a) => [...groups.map((b) => a + b), ...groups.map((b) => a - b)]));
-    this.#offsets = exact(Array.from({ length: 4 * reach + 1 }, (_, i) => (i / 2 - reach) * step));
-    this.#parabolaOffsets = [step / 2, step / 16, step / 128].map((distance) =>
-      exact([-distance, 0, distance])
-    );
+    this.#coarse = tensor(grid.coarse, [grid.coarse.length, 1]);
+    this.#fine = tensor(grid.fine, [eachSide, 1]);
+    this.#groups = exact(grid.groups);
+    this.#offsets = exact(grid.offsets);
+    this.#parabolaOffsets = grid.parabolas.map((offsets) => exact(offsets));
     this.#scalars = {
       zero: scalar(0),
       half: scalar(0.5),
@@ -149,16 +203,13 @@ export class PeriodSearch implements Disposable {
       minusOne: scalar(-1),
       fittedParameters: scalar(3), // of a sinusoid and a mean
       twoPi: exactScalar(2 * Math.PI),
-      smallestVariance: scalar(1e-12), // (1 micromag)²
-      leastBend: scalar(-1e-12), // beyond the rounding of float64
-      // Four points are always fitted exactly, but for rounding, and are no evidence of a period.
-      leastRest: scalar(1e-5),
-      determinant: scalar(smallestDeterminant),
-      lowest: exactScalar(lowest),
-      highest: exactScalar(highest),
-      // Of M independent peaks of noise in n points the highest has a power of about 1 - M^(-2 / (n - 3)); here M is the
-      // grid's, whatever the window's span.
-      noise: scalar(2 * Math.log(2 * eachSide * count / neighbours)),
+      smallestVariance: scalar(grid.smallestVariance),
+      leastBend: scalar(grid.leastBend),
+      leastRest: scalar(grid.leastRest),
+      determinant: scalar(grid.smallestDeterminant),
+      lowest: exactScalar(grid.lowest),
+      highest: exactScalar(grid.highest),
+      noise: scalar(grid.noise),
     };
   }
 

@@ -86,6 +86,38 @@ export class PositionalEncoding implements Disposable {
 /** Multiples of a phase, repeated over the pairs. */
 const harmonics = 8;
 
+/** Numbers of a folded encoding: see {@link FoldedEncoding}. */
+export interface FoldedConstants {
+  /** Radians a day. */
+  time: number[];
+  /** Multiples of the phase at twice the best period. */
+  phaseTwice: number[];
+  /** Radians. */
+  place: number[];
+  /** As phaseTwice, all even. */
+  phaseOnce: number[];
+  /** What is added to the logarithm of the frequency, and what the sum is multiplied by: 0 … 1 between the bounds. */
+  shift: number;
+  scale: number;
+}
+
+/** The numbers of an architecture's folded encoding. */
+export function foldedConstants(architecture: Architecture): FoldedConstants {
+  const { shortest_period: shortest, longest_period: longest } = architecture;
+  const all = widthOf(architecture) / 2, half = Math.ceil(all / 2), quarter = Math.floor(all / 4);
+  const ofPeriod = Math.floor(all / 16), twice = all - half - quarter - ofPeriod;
+  const numbers = (length: number, value: (i: number) => number) =>
+    Array.from({ length }, (_, i) => value(i));
+  return {
+    time: numbers(half, (i) => 2 * Math.PI / logSpaced(longest, shortest, i, half)),
+    phaseTwice: numbers(twice, (i) => i % harmonics + 1),
+    place: numbers(ofPeriod, (i) => Math.PI * 2 ** i),
+    phaseOnce: numbers(quarter, (i) => 2 * (i % harmonics + 1)),
+    shift: Math.log(longest),
+    scale: 1 / Math.log(longest / shortest),
+  };
+}
+
 /**
  * Times of a light curve that is folded on its own best period ({@link PeriodSearch}, of the visible points), beside the
  * times themselves. Of the d/2 pairs of sine and cosine
@@ -116,20 +148,18 @@ export class FoldedEncoding implements Disposable {
     architecture: Architecture,
     { device = "cpu", dtype = "float32" }: { device?: Device; dtype?: "float32" | "bfloat16" } = {},
   ) {
-    const { shortest_period: shortest, longest_period: longest } = architecture;
-    const all = widthOf(architecture) / 2, half = Math.ceil(all / 2), quarter = Math.floor(all / 4);
-    const ofPeriod = Math.floor(all / 16), twice = all - half - quarter - ofPeriod;
-    const tensor = (length: number, value: (i: number) => number) =>
-      unscoped(() => Tensor.from(Float32Array.from({ length }, (_, i) => value(i)), undefined, { device }));
+    const constants = foldedConstants(architecture);
+    const tensor = (values: number[]) =>
+      unscoped(() => Tensor.from(Float32Array.from(values), undefined, { device }));
     const scalar = (value: number) => unscoped(() => Tensor.scalar(value, { device }));
     this.#search = new PeriodSearch(architecture, { device, dtype });
-    this.#time = tensor(half, (i) => 2 * Math.PI / logSpaced(longest, shortest, i, half));
-    this.#phaseTwice = tensor(twice, (i) => i % harmonics + 1);
-    this.#place = tensor(ofPeriod, (i) => Math.PI * 2 ** i);
-    this.#phaseOnce = tensor(quarter, (i) => 2 * (i % harmonics + 1));
+    this.#time = tensor(constants.time);
+    this.#phaseTwice = tensor(constants.phaseTwice);
+    this.#place = tensor(constants.place);
+    this.#phaseOnce = tensor(constants.phaseOnce);
     this.#scalars = {
-      shift: scalar(Math.log(longest)),
-      scale: scalar(1 / Math.log(longest / shortest)),
+      shift: scalar(constants.shift),
+      scale: scalar(constants.scale),
       twoPi: scalar(2 * Math.PI),
       half: scalar(0.5),
     };

@@ -9,7 +9,7 @@ import { checkedVersion, type FormatVersions, versionIn } from "../files/format_
 import { parseSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
 import { type Architecture, architectureSchema } from "../model/architecture.ts";
 import { AstromerNetwork } from "../model/network.ts";
-import type { Parameters } from "../model/parameters.ts";
+import type { Parameters, StateDict } from "../model/parameters.ts";
 import { type Energy, energySchema } from "../train/energy.ts";
 import { version } from "../version.ts";
 import { modelCard } from "./model_card.ts";
@@ -157,17 +157,36 @@ export async function loadModel(
   location: string | URL,
   { device = "cpu", dtype = "float32" }: LoadOptions = {},
 ): Promise<LoadedModel & { folder: string }> {
-  const folder = await folderOf(String(location).replace(/\/+$/, ""));
-  const config = parseConfig(`${folder}/config.json`, await fileOf(folder, "config.json"));
-  const path = `${folder}/model.safetensors`;
-  const { tensors } = parseSafetensors(path, await fileOf(folder, "model.safetensors"));
-  const state = stateDictOf(path, tensors);
+  const { folder, config, state } = await readModel(location);
   try {
     return { model: new AstromerNetwork(config.architecture, { device, dtype, state }), config, folder };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new InputError(`${path} does not fit ${folder}/config.json: ${messageOf(error)}`);
+    throw new InputError(
+      `${folder}/model.safetensors does not fit ${folder}/config.json: ${messageOf(error)}`,
+    );
   }
+}
+
+/** What a model folder holds. */
+export interface ModelParts {
+  /** The folder, or the URL of one, that it was read from. */
+  folder: string;
+  config: ModelConfig;
+  state: StateDict;
+}
+
+/**
+ * Reads a model folder, without libtorch. The state dict is not compared with the architecture.
+ * @param location as {@link loadModel}
+ * @throws {InputError | Failure} as {@link loadModel}
+ */
+export async function readModel(location: string | URL): Promise<ModelParts> {
+  const folder = await folderOf(String(location).replace(/\/+$/, ""));
+  const config = parseConfig(`${folder}/config.json`, await fileOf(folder, "config.json"));
+  const path = `${folder}/model.safetensors`;
+  const { tensors } = parseSafetensors(path, await fileOf(folder, "model.safetensors"));
+  return { folder, config, state: stateDictOf(path, tensors) };
 }
 
 /** What a location names: a folder that is there comes before a model that ships under that name. */

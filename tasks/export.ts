@@ -1,0 +1,64 @@
+/** Writes a model, or a classifier with its model, as a file that other software runs. */
+import { encoderFolder } from "../src/classify/encoder.ts";
+import { readClassifier } from "../src/classify/fitted_classifier.ts";
+import { command, setting, z } from "../src/command.ts";
+import { InputError } from "../src/errors.ts";
+import { writeAtomically } from "../src/files/atomic.ts";
+import { classifierOutputs, modelOutputs, onnxFile } from "../src/onnx/export.ts";
+import { opset } from "../src/onnx/graph.ts";
+import { readModel } from "../src/weights/model_folder.ts";
+
+export default command({
+  name: "export",
+  summary:
+    "Writes a model as ONNX, for ONNX Runtime, the Python package light-curve, and whatever else reads it: the whole way from " +
+    "magnitudes and times to embeddings, whatever the encoding. Any number of windows, of any length, in one batch.",
+  settings: z.object({
+    model: setting(z.string().optional(), "model folder, or the name of a model that ships"),
+    classifier: setting(
+      z.string().optional(),
+      "classifier folder: its probabilities and novelty are outputs, too, and --model is found by it",
+    ),
+    output: setting(z.string(), "the .onnx to write"),
+    format: setting(z.enum(["onnx"]).default("onnx"), `ONNX, opset ${opset}`),
+    outputs: setting(
+      z.array(z.enum(modelOutputs)).optional(),
+      "of mean, max (of a window's points), sequence (every point), layers (means of the input embedding and of every block), " +
+        "reconstruction (magnitudes); if not given mean,max,sequence, or with --classifier none",
+    ),
+    precision: setting(
+      z.enum(["float32", "float16"]).default("float32"),
+      "of the parameters and layers: float16 halves the file; inputs, outputs and periods keep their digits",
+    ),
+  }),
+  examples: [
+    "deno task export --model astromer2-asas --format onnx --output astromer2-asas.onnx",
+    "deno task export --model runs/asas/best --outputs mean,reconstruction --precision float16 --output model.onnx",
+    "deno task export --classifier runs/classify/classifiers/asas-best/gamma/500-0 --output classifier.onnx",
+  ],
+  async run({ model: location, classifier: folder, output, outputs, precision }) {
+    if (!output.endsWith(".onnx")) throw new InputError(`--output ${output}: ONNX files are named .onnx`);
+    const classifier = folder === undefined ? undefined : await readClassifier(folder);
+    if (classifier?.config.encoder.kind === "classical") {
+      throw new InputError(`${folder} reads classical features, which are not written as ONNX`);
+    }
+    if (location === undefined && classifier === undefined) {
+      throw new InputError("--model is missing: a model folder, or the name of a model that ships");
+    }
+    const model = await readModel(
+      classifier ? await encoderFolder(folder!, classifier.config.encoder, location) : location!,
+    );
+    const names = outputs ?? (classifier ? [] : ["mean", "max", "sequence"] as const);
+    const bytes = onnxFile(model, { outputs: names, dtype: precision, classifier });
+    await writeAtomically(output, (temporary) => Deno.writeFile(temporary, bytes));
+    const all = [...classifier ? classifierOutputs : [], ...names];
+    console.log(
+      `${output}: ${
+        (bytes.length / 1e6).toFixed(1)
+      } MB, ONNX opset ${opset}, ${precision}; inputs input, times, mask_in ` +
+        `(batch, length, 1), windows of up to ${model.config.window_size} observations; outputs ${
+          all.join(", ")
+        }`,
+    );
+  },
+});
