@@ -139,6 +139,54 @@ export class Database implements Disposable {
       appender.closeSync();
     }
   }
+
+  /**
+   * Opens a table for columns of its types, piece by piece. Close it: the last rows are written then.
+   * @param types of the table's columns
+   */
+  async appender(table: string, types: readonly AppendedType[]): Promise<Appender> {
+    const duckdb = await import("npm:@duckdb/node-api@1.5.5-r.5");
+    const appender = await explained(this.connection.createAppender(table));
+    const kinds = types.map((type) => duckdb[type]);
+    return {
+      append(columns, rows) {
+        for (let start = 0; start < rows; start += chunkRows) {
+          const count = Math.min(chunkRows, rows - start);
+          const chunk = duckdb.DuckDBDataChunk.create(kinds, count);
+          for (const [i, { values, missing }] of columns.entries()) {
+            const vector = chunk.getColumnVector(i);
+            if (Array.isArray(values)) {
+              for (let k = 0; k < count; k++) vector.setItem(k, values[start + k]);
+            } else if (types[i] === "BOOLEAN") {
+              for (let k = 0; k < count; k++) vector.setItem(k, values[start + k] === 1);
+            } else itemsOf(vector).set((values as Float64Array).subarray(start, start + count));
+            for (let k = 0; missing !== undefined && k < count; k++) {
+              if (missing[start + k] === 1) vector.setItem(k, null);
+            }
+            vector.flush();
+          }
+          appender.appendDataChunk(chunk);
+        }
+      },
+      close() {
+        appender.closeSync();
+      },
+    };
+  }
+}
+
+/** The types of columns that an {@link Appender} takes. */
+export type AppendedType = "BOOLEAN" | "INTEGER" | "BIGINT" | "FLOAT" | "DOUBLE" | "VARCHAR";
+
+/** A table being filled. */
+export interface Appender {
+  /** Appends rows: columns in the table's order; a 1 in `missing` is NULL, and so is null among texts. */
+  append(
+    columns: readonly { values: ArrayLike<number | bigint | string | null>; missing?: Uint8Array }[],
+    rows: number,
+  ): void;
+  /** Writes the last rows. */
+  close(): void;
 }
 
 /** Rows of DuckDB's own vectors. */
