@@ -58,7 +58,7 @@ export async function readGivenSplit(db: Database, settings: GivenSplitSettings)
           SELECT ${source.textCell(id)} AS id, ${band === undefined ? "''" : source.textCell(band)} AS band,
             ${source.textCell(subset)} AS subset, ${source.textCell(scenario)} AS scenario,
             ${source.textCell(fold)} AS fold, sum(${count < 0 ? "1" : source.numberCell(count)}) AS count
-          FROM ${source.from(source.files)} GROUP BY ALL)
+          FROM ${await source.from(source.files)} GROUP BY ALL)
         GROUP BY ALL ORDER BY ALL`,
     ),
   );

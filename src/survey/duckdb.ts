@@ -28,12 +28,27 @@ export function texts(values: readonly string[]): string {
   return `[${values.map(text).join(", ")}]`;
 }
 
+/** Paths of files as an SQL literal. DuckDB takes paths for patterns: * ? and [ in a name must stand for themselves. */
+export function pathTexts(paths: readonly string[]): string {
+  return texts(paths.map((path) => path.replace(/[*?[]/g, "[$&]")));
+}
+
 /** One database with one connection. Close it with `using`. */
 export class Database implements Disposable {
+  #temporary: string | undefined;
+  #files = 0;
+
   private constructor(
     private readonly instance: DuckDBInstance,
     private readonly connection: DuckDBConnection,
+    private readonly folder: string | undefined,
   ) {}
+
+  /** A path for a file that is gone when the database is closed. */
+  temporaryFile(): string {
+    const folder = this.folder ?? (this.#temporary ??= Deno.makeTempDirSync({ prefix: "astromer-" }));
+    return `${folder}/copy-${this.#files++}`;
+  }
 
   /**
    * Opens a database in a folder of its own, so that tables larger than memory live on disk.
@@ -48,7 +63,7 @@ export class Database implements Disposable {
         threads: String(threads ?? navigator.hardwareConcurrency),
         ...(folder ? { temp_directory: `${folder}/spill` } : {}),
       });
-      return new Database(instance, await instance.connect());
+      return new Database(instance, await instance.connect(), folder);
     } catch (error) {
       throw failureOf(error);
     }
@@ -57,6 +72,7 @@ export class Database implements Disposable {
   [Symbol.dispose]() {
     this.connection.closeSync();
     this.instance.closeSync();
+    if (this.#temporary) Deno.removeSync(this.#temporary, { recursive: true });
   }
 
   /** Runs a statement whose answer does not matter. */

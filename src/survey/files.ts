@@ -1,24 +1,38 @@
 /** Which files a survey consists of. */
 import { InputError } from "../errors.ts";
 import { type Database, text } from "./duckdb.ts";
+import { firstBytes } from "./text_file.ts";
 
 /** A file of photometry, labels or splits. */
 export interface SurveyFile {
   path: string;
   bytes: number;
   kind: "parquet" | "text";
+  /** Whether it was named itself, and not found in a folder or by a pattern. */
+  named: boolean;
 }
 
-const endings = {
-  parquet: ["parquet", "parq", "pq"],
-  text: ["csv", "tsv", "dat", "txt", "mjd", "lc", "asc", "ascii", "tbl"],
-} as const;
-const known = [...endings.parquet, ...endings.text].map((ending) => `.${ending}`).join(" ");
-const ending = new RegExp(`\\.(${[...endings.parquet, ...endings.text].join("|")})(\\.gz)?$`, "i");
+/** The files found, and what was passed over. */
+export interface FoundFiles {
+  files: SurveyFile[];
+  /** Why files were passed over, and how many. */
+  passedOver: { reason: string; files: number; example: string }[];
+}
+
+/** Endings that a file's name loses when it names a light curve. */
+const endings =
+  "parquet parq pq csv tsv dat txt mjd lc asc ascii tbl time fits fit xml vot votable ecsv rdb json avro pysis data phot"
+    .split(" ");
+const ending = new RegExp(`\\.(${endings.join("|")})$`, "i");
+const compression = /\.(gz|bz2|zst|xz)$/i;
+
+/** Endings of files that hold no table, whatever is in them. */
+const noTables =
+  /\.(md|rst|html?|pdf|png|jpe?g|gif|svg|py|r|ipynb|sh|ts|js|toml|ya?ml|log|ini|cfg|tex|bib|c|h|f|for|f90|properties|crc|md5|sha256)$/i;
 
 /**
  * The files that paths, folders and patterns name, each once, in order of their names.
- * @param inputs a file; a folder, meaning all files in it whose kind is known; or a pattern with * ? [] or **
+ * @param inputs a file; a folder, meaning all files in it and its folders; or a pattern with * ? [] or **
  * @param setting the flag that gave them, for messages
  * @throws {InputError} when one of them names no file
  */
@@ -26,12 +40,40 @@ export async function findFiles(
   db: Database,
   inputs: readonly string[],
   setting: string,
-): Promise<SurveyFile[]> {
-  const paths = new Set<string>();
+): Promise<FoundFiles> {
+  const named = new Set<string>(), found = new Set<string>();
+  const passed = new Map<string, { reason: string; files: number; example: string }>();
+  const passOver = (reason: string, example: string) => {
+    const entry = passed.get(reason) ?? { reason, files: 0, example };
+    entry.files++;
+    passed.set(reason, entry);
+  };
   for (const input of inputs) {
-    for (const path of await expand(db, input, setting)) paths.add(path);
+    const info = await Deno.stat(input).catch(() => undefined);
+    if (info && !info.isDirectory) {
+      named.add(input);
+      continue;
+    }
+    const base = info ? input.replace(/\/+$/, "") : "";
+    const paths = info ? filesUnder(base) : await matching(db, input, setting);
+    let any = false;
+    for (const path of paths) {
+      const reason = passedOverBecause(path, info ? base : input);
+      if (reason) passOver(reason, path);
+      else {
+        found.add(path);
+        any = true;
+      }
+    }
+    if (!any) {
+      throw new InputError(
+        `--${setting} ${input}: ` +
+          (info ? "the folder has no file of light curves" : "the pattern matches no file of light curves"),
+      );
+    }
   }
-  const files = [...paths].sort().map((path) => fileAt(path, setting));
+  const files = [...new Set([...named, ...found])].sort()
+    .map((path) => ({ ...fileAt(path, setting), named: named.has(path) }));
   if (files.every((file) => file.bytes === 0)) {
     throw new InputError(
       files.length === 1
@@ -39,30 +81,57 @@ export async function findFiles(
         : `all ${files.length} files of --${setting} are empty`,
     );
   }
-  return files.filter((file) => file.bytes > 0);
+  for (const file of files) if (file.bytes === 0) passOver("empty", file.path);
+  return { files: files.filter((file) => file.bytes > 0), passedOver: [...passed.values()] };
 }
 
-async function expand(db: Database, input: string, setting: string): Promise<string[]> {
-  const info = await Deno.stat(input).catch(() => undefined);
-  if (info?.isDirectory) {
-    const folder = input.replace(/\/+$/, "");
-    const paths = (await Array.fromAsync(Deno.readDir(input)))
-      .filter((entry) => !entry.isDirectory && ending.test(entry.name)).map((entry) =>
-        `${folder}/${entry.name}`
-      );
-    if (paths.length === 0) {
-      throw new InputError(`--${setting} ${input}: the folder has no file ending in ${known}`);
+/** All files under a folder, links followed; hidden folders are not entered. */
+function* filesUnder(folder: string, depth = 0): Generator<string> {
+  for (const entry of Deno.readDirSync(folder)) {
+    const path = `${folder}/${entry.name}`;
+    let isFolder = entry.isDirectory;
+    if (entry.isSymlink) {
+      try {
+        isFolder = Deno.statSync(path).isDirectory;
+      } catch {
+        continue; // a link to nothing
+      }
     }
-    return paths;
+    if (!isFolder) yield path;
+    else if (!entry.name.startsWith(".") && depth < 20) yield* filesUnder(path, depth + 1);
   }
-  if (info) return [input];
-  if (!/[*?[]/.test(input)) throw new InputError(`--${setting} ${input}: there is no such file or folder`);
-  const found = await db.rows<{ file: string }>(`SELECT file FROM glob(${text(input)})`);
-  if (found.length === 0) throw new InputError(`--${setting} ${input}: the pattern matches no file`);
+}
+
+async function matching(db: Database, pattern: string, setting: string): Promise<string[]> {
+  if (!/[*?[]/.test(pattern)) {
+    throw new InputError(`--${setting} ${pattern}: there is no such file or folder`);
+  }
+  const found = await db.rows<{ file: string }>(`SELECT file FROM glob(${text(pattern)})`);
+  if (found.length === 0) throw new InputError(`--${setting} ${pattern}: the pattern matches no file`);
   return found.map(({ file }) => file);
 }
 
-/** One file, by its path. */
+/** Why a file that a folder or a pattern found is no table of light curves, if that can be told by its name. */
+function passedOverBecause(path: string, input: string): string | undefined {
+  // The shell's * leaves out hidden files, too, unless the pattern itself begins with a dot.
+  const parts = path.split("/"), asked = new Set(input.split("/").filter((part) => part.startsWith(".")));
+  const hidden = parts.some((part, i) =>
+    part.startsWith(".") && part !== "." && part !== ".." &&
+    !(asked.has(part) || i === parts.length - 1 && [...asked].some((ask) => /[*?[]/.test(ask)))
+  );
+  if (hidden) return "hidden files (names that begin with a dot)";
+  const name = parts.at(-1)!;
+  if (/^_(metadata|common_metadata|SUCCESS|started|committed)/.test(name)) {
+    return "a writer's own files (_metadata)";
+  }
+  if (/^(\d*read_?me|license|copying|citation|changelog|makefile)(\.|$)/i.test(name)) {
+    return "documents (README)";
+  }
+  if (noTables.test(name.replace(compression, ""))) return "files that hold no table";
+  return undefined;
+}
+
+/** One file, by its path; Parquet is known by its content. */
 export function fileAt(path: string, setting: string): SurveyFile {
   let info: Deno.FileInfo;
   try {
@@ -70,13 +139,12 @@ export function fileAt(path: string, setting: string): SurveyFile {
   } catch {
     throw new InputError(`--${setting} ${path}: there is no such file`);
   }
-  if (!info.isFile) throw new InputError(`--${setting} ${path}: that is a folder, not a file`);
-  const word = ending.exec(path)?.[1].toLowerCase() ?? "txt";
-  const kind = (endings.parquet as readonly string[]).includes(word) ? "parquet" : "text";
-  return { path, bytes: info.size, kind };
+  if (info.isDirectory) throw new InputError(`--${setting} ${path}: that is a folder, not a file`);
+  const parquet = info.size > 0 && String.fromCharCode(...firstBytes(path, 4)) === "PAR1";
+  return { path, bytes: info.size, kind: parquet ? "parquet" : "text", named: true };
 }
 
 /** A file's name without folder and without known endings. */
 export function stemOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1).replace(/\.gz$/i, "").replace(ending, "");
+  return path.slice(path.lastIndexOf("/") + 1).replace(compression, "").replace(ending, "").trim();
 }

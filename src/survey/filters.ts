@@ -29,6 +29,8 @@ export interface FilterSettings {
 export interface Filtered extends Observations {
   /** Observations left after each filter: impossible errors and values, exact repeats, trimming, noise, length. */
   left: readonly [range: number, unique: number, trim: number, noise: number, final: number];
+  /** Whether it looks like a signal by the noise filter's criteria, whether or not that filter works. */
+  signal: boolean;
   /** Moments of what is left after trimming, not a number where there is none. */
   moments: Moments;
 }
@@ -66,9 +68,12 @@ export interface FilteredBucket extends Observations {
   summary: readonly (Int32Array | Float64Array)[];
 }
 
-/** Makes the table `summary`: how many observations of a light curve each filter leaves, and the moments after trimming. */
+/**
+ * Makes the table `summary`: how many observations of a light curve each filter leaves, whether it looks like noise (0 or 1), two
+ * hashes of what is left, by which copies are found, and the moments after trimming.
+ */
 export async function createSummary(db: Database): Promise<void> {
-  const counts = ["lc", "n_range", "n_unique", "n_trim", "n_noise", "n_final"];
+  const counts = ["lc", "n_range", "n_unique", "n_trim", "n_noise", "n_final", "noise", "hash", "other_hash"];
   const numbers = [
     "mean_magnitude",
     "std_magnitude",
@@ -86,15 +91,17 @@ export async function createSummary(db: Database): Promise<void> {
 export function filterBucket(bucket: Bucket, settings: FilterSettings): FilteredBucket {
   const { first, starts } = bucket, size = starts.length - 1;
   const lightCurves = Int32Array.from({ length: size }, (_, i) => first + i);
-  const counts = Array.from({ length: 5 }, () => new Int32Array(size));
+  const counts = Array.from({ length: 8 }, () => new Int32Array(size));
   const numbers = Array.from({ length: 7 }, () => new Float64Array(size));
   let end = 0;
   for (let i = 0; i < size; i++) {
-    const { left, moments, time, mag, err } = filterLightCurve(
+    const { left, signal, moments, time, mag, err } = filterLightCurve(
       part(bucket, starts[i], starts[i + 1]),
       settings,
     );
     left.forEach((n, k) => counts[k][i] = n);
+    counts[5][i] = signal ? 0 : 1;
+    [counts[6][i], counts[7][i]] = hashesOf(time, mag);
     const { mean, std, skewness, kurtosis, meanError } = moments;
     const row = [mean, std, skewness, kurtosis, meanError, time[0] ?? NaN, time.at(-1) ?? NaN];
     row.forEach((value, k) => numbers[k][i] = value);
@@ -115,10 +122,28 @@ export function filterLightCurve(curve: Observations, settings: FilterSettings):
   const inOrder = sortedDistinct(curve);
   const trimmed = settings.trim ? trim(inOrder, settings.trim_percentiles) : inOrder;
   const n = trimmed.time.length, moments = momentsOf(trimmed);
-  const noise = settings.noise_filter && !isSignal(moments, settings) ? 0 : n;
+  const signal = isSignal(moments, settings), noise = settings.noise_filter && !signal ? 0 : n;
   const final = noise >= settings.min_observations ? noise : 0;
   const left = [curve.time.length, inOrder.time.length, n, noise, final] as const;
-  return { ...part(trimmed, 0, final), left, moments };
+  return { ...part(trimmed, 0, final), left, signal, moments };
+}
+
+/** Two hashes of the bits of times and magnitudes (the multiplicative step of FNV-1a, from two starts): light curves with both alike are copies. */
+function hashesOf(time: Float64Array, mag: Float32Array): [number, number] {
+  let one = 0x811c9dc5 | 0, other = 0x01000193 | 0;
+  const words = [
+    new Uint32Array(time.buffer, time.byteOffset, 2 * time.length),
+    new Uint32Array(mag.buffer, mag.byteOffset, mag.length),
+  ];
+  for (const bits of words) {
+    for (let i = 0; i < bits.length; i++) {
+      one = Math.imul(one ^ bits[i], 0x01000193);
+      one ^= one >>> 15;
+      other = Math.imul(other ^ bits[i], 0x85ebca6b);
+      other ^= other >>> 13;
+    }
+  }
+  return [one, other];
 }
 
 function part({ time, mag, err }: Observations, start: number, end: number): Observations {

@@ -2,9 +2,11 @@
 import { InputError } from "../errors.ts";
 import { parseToml } from "../std.ts";
 import { findColumn, needColumn } from "./columns.ts";
-import type { Database } from "./duckdb.ts";
+import { folderRole } from "./mapping.ts";
+import { type Database, text } from "./duckdb.ts";
 import { fileAt } from "./files.ts";
-import { readable, sourceOf } from "./source.ts";
+import type { Unusable } from "./read.ts";
+import { readable, refuseFloatIds, roundedIds, type Source, sourceOf } from "./source.ts";
 import { type Subset, subsetOf } from "./split.ts";
 
 /** A table of classes. */
@@ -14,36 +16,114 @@ export interface LabelSettings {
   labels_class?: string;
 }
 
-/**
- * Fills the table `labels` (id, class, band VARCHAR; one row an id; band null unless the file gives just one).
- * @throws {InputError} when a column is missing or an object has two classes
- */
-export async function readLabels(db: Database, settings: LabelSettings): Promise<void> {
-  await db.run(`CREATE TABLE labels (id VARCHAR, class VARCHAR, other VARCHAR, band VARCHAR)`);
-  if (settings.labels === undefined) return;
-  const source = await sourceOf(db, fileAt(settings.labels, "labels"));
-  const id = needColumn(source, "id", settings.labels_id, "labels-id");
-  const label = needColumn(source, "class", settings.labels_class, "labels-class");
-  const band = findColumn(source, "band", undefined, "labels-band");
-  await readable(
+/** A small table in memory, and its rows that cannot be used. */
+interface SideTable {
+  rows: Record<string, string | null>[];
+  unusable: Unusable[];
+}
+
+/** The rows of a table beside the photometry, as texts by role; rows with too few or too many fields are set aside. */
+async function sideTable(
+  db: Database,
+  source: Source,
+  cells: Record<string, string | undefined>,
+  setting: string,
+): Promise<SideTable> {
+  const broken = source.broken.map(({ condition, reason }) => `WHEN ${condition} THEN ${text(reason)}`).join(
+    " ",
+  );
+  const from = await source.from(source.files);
+  const all = await readable(
     source.files,
-    db.run(
-      `INSERT INTO labels
-        SELECT id, min(class), max(class), CASE WHEN min(band) = max(band) THEN min(band) END
-        FROM (SELECT ${source.textCell(id)} AS id, ${source.textCell(label)} AS class,
-            ${band === undefined ? "NULL::VARCHAR" : source.textCell(band)} AS band
-          FROM ${source.from(source.files)})
-        WHERE id IS NOT NULL GROUP BY id`,
+    db.rows<Record<string, string | null> & { reason: string | null; place: number | null }>(
+      `SELECT ${
+        Object.entries(cells).map(([role, cell]) => `${cell ?? "NULL::VARCHAR"} AS "${role}"`).join(", ")
+      },
+        ${broken ? `CASE ${broken} END` : "NULL"} AS reason, ${source.place} AS place FROM ${from}`,
     ),
   );
-  const [two] = await db.rows<{ id: string; class: string; other: string }>(
-    `SELECT id, class, other FROM labels WHERE class <> other ORDER BY id LIMIT 1`,
-  );
-  if (two) {
-    throw new InputError(
-      `${settings.labels}: object "${two.id}" has two classes, "${two.class}" and "${two.other}"`,
+  const unusable = new Map<string, Unusable>();
+  const rows = all.filter(({ reason, place, id }) => {
+    if (reason === null) return true;
+    const entry = unusable.get(reason) ??
+      {
+        reason: `--${setting}: ${reason}`,
+        rows: 0,
+        example: `${source.path}: line ${place} (id ${JSON.stringify(id)})`,
+      };
+    entry.rows++;
+    unusable.set(reason, entry);
+    return false;
+  });
+  return { rows, unusable: [...unusable.values()] };
+}
+
+/**
+ * Whole numbers that a detour through floating point gave a decimal point (20010.0): without it, where all are such.
+ * @throws {InputError} when digits of an id are lost
+ */
+function wholeAgain(rows: Record<string, string | null>[], role: string, path: string): void {
+  const cells = rows.map((row) => row[role]).filter((cell) => cell !== null);
+  const whole = cells.length > 0 && cells.every((cell) => /^[+-]?\d+\.0+$/.test(cell));
+  if (role !== "class") {
+    const rounded = cells.find((cell) =>
+      /^[+-]?\d(\.\d+)?e\+?(1[5-9]|[2-9]\d)$/i.test(cell) || whole && Math.abs(Number(cell)) >= 2 ** 53
     );
+    if (rounded !== undefined) throw roundedIds(path, rounded);
   }
+  if (whole) { for (const row of rows) row[role] = row[role]?.replace(/\.0+$/, "") ?? null; }
+}
+
+/**
+ * Fills the table `labels` (id, class, band VARCHAR; one row an id; band null unless the file gives just one).
+ * @returns rows that cannot be used
+ * @throws {InputError} when a column is missing or an object has two classes
+ */
+export async function readLabels(db: Database, settings: LabelSettings): Promise<Unusable[]> {
+  await db.run(`CREATE TABLE labels (id VARCHAR, class VARCHAR, band VARCHAR)`);
+  if (settings.labels === undefined) return [];
+  const path = settings.labels, source = await sourceOf(db, fileAt(path, "labels"));
+  const id = needColumn(source, "id", settings.labels_id, "labels-id");
+  const folder = settings.labels_class === undefined ? folderRole(source, "class") : undefined;
+  const label = findColumn(source, "class", settings.labels_class, "labels-class") ??
+    (folder
+      ? undefined
+      : findColumn(source, "class", source.columns.find((c) => /^target$/i.test(c)), "labels-class") ??
+        needColumn(source, "class", settings.labels_class, "labels-class"));
+  const band = findColumn(source, "band", undefined, "labels-band");
+  await refuseFloatIds(db, source, id);
+  const cells = {
+    id: source.textCell(id),
+    class: label === undefined ? folder!.text : source.textCell(label),
+    band: band === undefined ? undefined : source.textCell(band),
+  };
+  const { rows, unusable } = await sideTable(db, source, cells, "labels");
+  for (const role of ["id", "class"]) wholeAgain(rows, role, path);
+  const labels = new Map<string, { class: string | null; bands: Set<string | null> }>();
+  let nameless = 0;
+  for (const row of rows) {
+    if (row.id === null) {
+      nameless++;
+      continue;
+    }
+    const entry = labels.get(row.id);
+    if (entry && row.class !== null && entry.class !== null && entry.class !== row.class) {
+      const [a, b] = [entry.class, row.class].sort();
+      throw new InputError(`${path}: object "${row.id}" has two classes, "${a}" and "${b}"`);
+    }
+    labels.set(row.id, {
+      class: entry?.class ?? row.class,
+      bands: (entry?.bands ?? new Set()).add(row.band),
+    });
+  }
+  const entries = [...labels];
+  await db.append("labels", [
+    entries.map(([id]) => id),
+    entries.map(([, label]) => label.class),
+    entries.map(([, { bands }]) => bands.size === 1 ? [...bands][0] : null),
+  ]);
+  if (nameless > 0) unusable.push({ reason: "--labels: no id", rows: nameless, example: path });
+  return unusable;
 }
 
 /** A table that says which object belongs to which subset. */
@@ -59,7 +139,10 @@ export interface SplitFileSettings {
  * What a split file says of each object.
  * @throws {InputError} when a column is missing, a word is not a subset, or an object is listed on two sides
  */
-export async function readSplitFile(db: Database, settings: SplitFileSettings): Promise<Map<string, Subset>> {
+export async function readSplitFile(
+  db: Database,
+  settings: SplitFileSettings,
+): Promise<{ listed: Map<string, Subset>; unusable: Unusable[] }> {
   const path = settings.split_file;
   const source = await sourceOf(db, fileAt(path, "split-file"));
   const id = needColumn(source, "id", settings.split_id, "split-id");
@@ -68,14 +151,14 @@ export async function readSplitFile(db: Database, settings: SplitFileSettings): 
   const holdout = settings.split_holdout_column === undefined
     ? undefined
     : needColumn(source, "subset", settings.split_holdout_column, "split-holdout-column");
-  const rows = await readable(
-    source.files,
-    db.rows<{ id: string | null; subset: string | null; holdout: string | null }>(
-      `SELECT ${source.textCell(id)} AS id, ${source.textCell(subset)} AS subset,
-        ${holdout === undefined ? "NULL::VARCHAR" : source.textCell(holdout)} AS holdout
-        FROM ${source.from(source.files)}`,
-    ),
-  );
+  await refuseFloatIds(db, source, id);
+  const cells = {
+    id: source.textCell(id),
+    subset: source.textCell(subset),
+    holdout: holdout === undefined ? undefined : source.textCell(holdout),
+  };
+  const { rows, unusable } = await sideTable(db, source, cells, "split-file");
+  wholeAgain(rows, "id", path);
   const listed = new Map<string, Subset>();
   for (const [i, row] of rows.entries()) {
     const where = `${path}, row ${i + 1}`;
@@ -94,7 +177,7 @@ export async function readSplitFile(db: Database, settings: SplitFileSettings): 
     }
     listed.set(row.id, subset);
   }
-  return listed;
+  return { listed, unusable };
 }
 
 function truth(word: string | null, where: string): boolean {
@@ -108,10 +191,20 @@ function truth(word: string | null, where: string): boolean {
  * @throws {InputError} when the file holds no such thing
  */
 export async function readDuplicates(db: Database, path: string): Promise<[string, string][]> {
+  return (await readPairs(db, path)).pairs;
+}
+
+/** As {@link readDuplicates}, with the rows that cannot be used. */
+export async function readPairs(
+  db: Database,
+  path: string,
+): Promise<{ pairs: [string, string][]; unusable: Unusable[] }> {
   if (path.toLowerCase().endsWith(".toml")) {
     let content: { duplicates?: { pairs?: unknown } };
     try {
-      content = parseToml(await Deno.readTextFile(fileAt(path, "duplicates").path));
+      const text = (await Deno.readTextFile(fileAt(path, "duplicates").path)).replace(/^\ufeff/, "");
+      // Numbers of 16 digits and more would be rounded: they are read as text.
+      content = parseToml(text.replace(/(?<=[\[,]\s*)[+-]?\d{16,}(?=\s*[,\]])/g, '"$&"'));
     } catch (error) {
       if (error instanceof InputError) throw error;
       throw new InputError(`${path} is not valid TOML: ${(error as Error).message}`);
@@ -120,18 +213,21 @@ export async function readDuplicates(db: Database, path: string): Promise<[strin
     if (!Array.isArray(pairs) || !pairs.every((pair) => Array.isArray(pair) && pair.length === 2)) {
       throw new InputError(`${path} has no [duplicates] pairs = [[a, b], …]`);
     }
-    return pairs.map(([a, b]) => [String(a), String(b)]);
+    return { pairs: pairs.map(([a, b]) => [String(a), String(b)]), unusable: [] };
   }
   const source = await sourceOf(db, fileAt(path, "duplicates"));
   if (source.columns.length < 2) throw new InputError(`${path} has one column; pairs of ids need two`);
-  const rows = await readable(
-    source.files,
-    db.rows<{ a: string | null; b: string | null }>(
-      `SELECT ${source.textCell(0)} AS a, ${source.textCell(1)} AS b FROM ${source.from(source.files)}`,
-    ),
+  for (const column of [0, 1]) await refuseFloatIds(db, source, column);
+  const { rows, unusable } = await sideTable(
+    db,
+    source,
+    { id: source.textCell(0), other: source.textCell(1) },
+    "duplicates",
   );
-  return rows.map(({ a, b }, i) => {
-    if (a === null || b === null) throw new InputError(`${path}, row ${i + 1}: an id is empty`);
-    return [a, b];
+  for (const role of ["id", "other"]) wholeAgain(rows, role, path);
+  const pairs = rows.map(({ id, other }, i): [string, string] => {
+    if (id === null || other === null) throw new InputError(`${path}, row ${i + 1}: an id is empty`);
+    return [id, other];
   });
+  return { pairs, unusable };
 }

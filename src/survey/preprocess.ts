@@ -25,8 +25,8 @@ import {
 import type { Span } from "./histogram.ts";
 import {
   type LabelSettings,
-  readDuplicates,
   readLabels,
+  readPairs,
   readSplitFile,
   type SplitFileSettings,
 } from "./labels.ts";
@@ -47,7 +47,8 @@ export interface PreprocessSettings
   input: readonly string[];
   output: string;
   preset?: "reference" | "macho";
-  /** Undefined: on where no light curve has a class. */
+  /** Filters that are not asked for one by one. */
+  recipe?: "paper";
   trim?: boolean;
   noise_filter?: boolean;
   strict: boolean;
@@ -118,32 +119,39 @@ export async function preprocess(
   return await withWorkFolder(settings.output, async (folder) => {
     const memory = sharesOf(settings.memory_limit);
     using db = await Database.open(folder, { ...settings, memory_limit: `${memory.database}B` });
-    const files = await findFiles(db, settings.input, "input");
-    const listed = settings.split_file === undefined
+    const { files, passedOver } = await findFiles(db, settings.input, "input");
+    const split = settings.split_file === undefined
       ? undefined
       : await readSplitFile(db, settings as SplitFileSettings);
-    const pairs = settings.duplicates === undefined ? [] : await readDuplicates(db, settings.duplicates);
-    await readLabels(db, settings);
+    const listed = split?.listed;
+    const { pairs, unusable: oddPairs } = settings.duplicates === undefined
+      ? { pairs: [], unusable: [] }
+      : await readPairs(db, settings.duplicates);
+    const oddLabels = await readLabels(db, settings);
 
     const reading = await progress.stage(
       `reading ${files.length} files`,
       () => readObservations(db, files, settings, inRange(settings as FilterSettings)),
     );
+    reading.unusable.push(...oddLabels, ...split?.unusable ?? [], ...oddPairs);
     if (settings.strict) refuse(reading.unusable);
     const dropsUnlisted = settings.unlisted === "drop";
     const warnings = await progress.stage("counting light curves", async () => {
       await gatherLightCurves(db, files, reading);
       if (dropsUnlisted) await keepListed(db, [...listed!.keys()]);
-      return [...await checkLabels(db, settings), ...await checkMagnitudes(db, settings)];
+      return [
+        ...reading.notes,
+        ...passedOver.map(({ reason, files, example }) => `passed over: ${files} ${reason}, e.g. ${example}`),
+        ...await checkLabels(db, settings),
+        ...await checkPairs(db, settings, pairs),
+        ...await checkMagnitudes(db, settings),
+      ];
     });
     if (reading.idFromFile) warnings.push("every file is one light curve, its id taken from the file's name");
 
-    const { labelled } = await db.row<{ labelled: number }>(
-      `SELECT count(class) AS labelled FROM light_curves`,
-    );
-    // Trimming would cut eclipses, and the noise filter would choose what a classifier is tested on.
-    settings.trim ??= labelled === 0;
-    settings.noise_filter ??= labelled === 0;
+    // Filters that nobody asked for do not work: trimming would cut eclipses, and the noise filter chooses what a model sees.
+    settings.trim ??= settings.recipe === "paper";
+    settings.noise_filter ??= settings.recipe === "paper";
     const filters = settings as PreprocessSettings & FilterSettings;
     using observations = new ObservationFiles(folder);
     await progress.stage(
@@ -152,6 +160,7 @@ export async function preprocess(
     );
     const stages = await countStages(db, filters, dropsUnlisted);
     refuseNothing(stages);
+    warnings.push(...await noiseKept(db, filters));
 
     await progress.stage("splitting", async () => {
       const rows = await db.rows<{ id: string }>(
@@ -167,6 +176,7 @@ export async function preprocess(
       });
       await db.run(`CREATE TABLE subsets (id VARCHAR, subset VARCHAR)`);
       await db.append("subsets", [[...subset.keys()], [...subset.values()]]);
+      warnings.push(...await copiesAcross(db));
     });
 
     let description: DatasetDescription;
@@ -273,8 +283,9 @@ async function gatherLightCurves(
   files: readonly SurveyFile[],
   { unusable }: Reading,
 ): Promise<void> {
-  const { n, numbers } = await db.row<{ n: number; numbers: boolean }>(
-    `SELECT count(*) AS n, bool_and(regexp_full_match(key::VARCHAR, '-?[0-9]{1,18}')) AS numbers FROM found WHERE reason IS NULL`,
+  const { n, numbers, decimal } = await db.row<{ n: number; numbers: boolean; decimal: boolean }>(
+    `SELECT count(*) AS n, bool_and(regexp_full_match(key::VARCHAR, '-?[0-9]{1,18}([.]0+)?')) AS numbers,
+      bool_and(regexp_full_match(key::VARCHAR, '-?[0-9]+[.]0+')) AS decimal FROM found WHERE reason IS NULL`,
   );
   if (n === 0) {
     const why = unusable.map(({ reason, rows, example }) => `; ${reason}: ${rows} rows, e.g. ${example}`)
@@ -291,12 +302,19 @@ async function gatherLightCurves(
   if (two) throw new InputError(`object "${two.id}" has two classes, "${two.class}" and "${two.other}"`);
   await db.run(
     `CREATE TABLE light_curves AS
-      SELECT (row_number() OVER (ORDER BY ${numbers ? "id::BIGINT" : "id"}, found.band) - 1)::INTEGER AS lc,
+      SELECT (row_number() OVER (ORDER BY ${
+      numbers ? "id::BIGINT" : "id"
+    }, id, found.band) - 1)::INTEGER AS lc,
         id, key, found.band AS read_band, coalesce(nullif(found.band, ''), labels.band, '') AS band,
         coalesce(labels.class, found.class) AS class, n_read, n_sound, n_odd, true AS listed
-      FROM (SELECT *, key::VARCHAR AS id FROM found WHERE reason IS NULL) AS found LEFT JOIN labels USING (id) ORDER BY lc`,
+      FROM (SELECT *, ${
+      wholeKey(decimal)
+    } AS id FROM found WHERE reason IS NULL) AS found LEFT JOIN labels USING (id) ORDER BY lc`,
   );
 }
+
+/** Whole numbers that floating point gave a decimal point (20010.0) lose it, where all ids are such: labels may have them as 20010. */
+const wholeKey = (all: boolean) => all ? `regexp_replace(key::VARCHAR, '[.]0+$', '')` : "key::VARCHAR";
 
 async function keepListed(db: Database, ids: string[]): Promise<void> {
   await db.run(`CREATE TEMP TABLE listed_ids (id VARCHAR)`);
@@ -319,6 +337,69 @@ async function checkLabels(db: Database, { labels }: PreprocessSettings): Promis
   return matched === all
     ? []
     : [`${all - matched} of ${all} light curves are not in ${labels}: they have no class`];
+}
+
+/** Pairs of --duplicates that name no object that was read. */
+async function checkPairs(
+  db: Database,
+  { duplicates }: PreprocessSettings,
+  pairs: readonly [string, string][],
+): Promise<string[]> {
+  if (pairs.length === 0) return [];
+  await db.run(`CREATE TEMP TABLE pairs (a VARCHAR, b VARCHAR)`);
+  await db.append("pairs", [pairs.map(([a]) => a), pairs.map(([, b]) => b)]);
+  const { matched, example } = await db.row<{ matched: number; example: string }>(
+    `SELECT count(*) FILTER (a IN (SELECT id FROM light_curves) AND b IN (SELECT id FROM light_curves)) AS matched,
+      (SELECT min(id) FROM light_curves) AS example FROM pairs`,
+  );
+  if (matched === pairs.length) return [];
+  const [a, b] = pairs[0];
+  return [
+    `${
+      pairs.length - matched
+    } of ${pairs.length} pairs of ${duplicates} (e.g. "${a}", "${b}") name an object that is not here ` +
+    `(objects are named like "${example}")`,
+  ];
+}
+
+/** How many light curves look like noise by the paper's criteria, where they are kept. */
+async function noiseKept(db: Database, settings: FilterSettings): Promise<string[]> {
+  if (settings.noise_filter) return [];
+  const { noise, all } = await db.row<{ noise: number; all: number }>(
+    `SELECT count(*) FILTER (noise = 1) AS noise, count(*) AS "all" FROM summary WHERE n_final > 0`,
+  );
+  if (noise === 0) return [];
+  return [
+    `${noise} of ${all} light curves look like noise by the paper's criteria; they are kept: --noise-filter drops them ` +
+    `(--recipe paper trims magnitudes first, as the paper did)`,
+  ];
+}
+
+/** Light curves that are copies of another, above all on another side of the split. */
+async function copiesAcross(db: Database): Promise<string[]> {
+  await db.run(
+    `CREATE TEMP TABLE copies AS
+      SELECT count(*) AS n, count(DISTINCT subset) AS sides, min(id) AS one,
+        max_by(id, (subset <> first, id)) AS other, min_by(subset, id) AS one_side, max_by(subset, (subset <> first, id)) AS other_side
+      FROM (SELECT *, min_by(subset, id) OVER (PARTITION BY hash, other_hash, n_final) AS first
+        FROM summary JOIN light_curves USING (lc) JOIN subsets USING (id) WHERE n_final > 0)
+      GROUP BY hash, other_hash, n_final HAVING count(*) > 1`,
+  );
+  const { n, across, most } = await db.row<{ n: number | null; across: number | null; most: number | null }>(
+    `SELECT sum(n) AS n, sum(n) FILTER (sides > 1) AS across, max(n) AS most FROM copies`,
+  );
+  if (n === null) return [];
+  type Copies = { one: string; other: string; one_side: string; other_side: string };
+  const [{ one, other, one_side, other_side }] = await db.rows<Copies>(
+    `SELECT one, other, one_side, other_side FROM copies ORDER BY sides > 1 DESC, one LIMIT 1`,
+  );
+  return [
+    `${n} light curves are copies of another (up to ${most} of one), e.g. "${one}" and "${other}"` +
+    (across === null
+      ? ""
+      : `; ${across} of them stand on more than one side of the split, e.g. "${one}" in ${one_side} and "${other}" in ${other_side}: ` +
+        `what is tested was seen in training. --duplicates keeps them on one side`),
+  ];
 }
 
 /**

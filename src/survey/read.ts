@@ -1,23 +1,23 @@
 /** Reading: survey files into one table of observations, and every row that is unusable, with its place. */
 import { InputError } from "../errors.ts";
-import { findColumn, listed, needColumn, type Role } from "./columns.ts";
+import type { Role } from "./columns.ts";
 import { type Database, text } from "./duckdb.ts";
-import { stemOf, type SurveyFile } from "./files.ts";
-import { readable, type Source, sourcesOf } from "./source.ts";
-import { fieldsOf, textOf } from "./text_layout.ts";
+import { nameFiles, refuseSameNames } from "./file_names.ts";
+import type { SurveyFile } from "./files.ts";
+import { type Channel, type ColumnSettings, describeMapping, mapColumns, type Mapping } from "./mapping.ts";
+import {
+  keepsRejects,
+  readable,
+  reading,
+  refuseFloatIds,
+  roundedIds,
+  type Source,
+  sourcesOf,
+} from "./source.ts";
+import { linesOf } from "./text_file.ts";
+import { fieldsOf, isPassedOver, rowName } from "./text_layout.ts";
 
-/** Which columns hold what; an absent one is guessed. */
-export interface ColumnSettings {
-  /** A column, or "filename": every file is one light curve, named after the file. */
-  id?: string;
-  time?: string;
-  magnitude?: string;
-  error?: string;
-  band?: string;
-  class?: string;
-  /** A regular expression with the groups `id` and `band` that takes a file's name apart. */
-  file_name?: string;
-}
+export type { ColumnSettings };
 
 /** Rows of one kind that cannot be used. */
 export interface Unusable {
@@ -34,6 +34,8 @@ export interface Reading {
   columns: { files: number; first: string; columns: Partial<Record<Role, string>> }[];
   /** Whether files are light curves, named after the file. */
   idFromFile: boolean;
+  /** What is worth a word. */
+  notes: string[];
 }
 
 /** What no value is beyond: 27,000 years, and what surveys write for "no value" (1e30, 9.97e36). */
@@ -57,6 +59,7 @@ export async function readObservations(
 ): Promise<Reading> {
   const sources = await sourcesOf(db, files);
   const mapped = sources.map((source) => mapColumns(source, settings, files.length));
+  const notes = refuseSameNames(sources, mapped, settings.file_name);
   const viewed = sources.length === 1 && sources[0].layout === undefined && files.length <= filesAtOnce;
   if (!viewed) {
     await db.run(
@@ -67,10 +70,11 @@ export async function readObservations(
   for (const [k, source] of sources.entries()) {
     for (let start = 0; start < source.files.length; start += filesAtOnce) {
       const some = source.files.slice(start, start + filesAtOnce);
-      if (mapped[k].id === undefined || settings.file_name) await nameFiles(db, some, settings.file_name);
-      const id = mapped[k].id !== undefined && viewed ? source.idCell(mapped[k].id) : undefined;
-      const rows = selection(source, mapped[k], some, settings, id);
-      await readable(some, db.run(`${viewed ? "CREATE VIEW raw AS" : "INSERT INTO raw"} ${rows}`));
+      if (mapped[k].byName) await nameFiles(db, some, settings.file_name);
+      await reading(db, source, some, async (from) => {
+        const rows = mapped[k].channels.map((channel) => selection(source, mapped[k], channel, from, viewed));
+        await db.run(`${viewed ? "CREATE VIEW raw AS" : "INSERT INTO raw"} ${rows.join(" UNION ALL ")}`);
+      });
     }
   }
   await readable(
@@ -78,117 +82,131 @@ export async function readObservations(
     db.run(
       `CREATE TEMP TABLE found AS
         SELECT reason, id AS key, band, count(*) AS n_read, min(class) AS class, max(class) AS other, min(file) AS file,
-          count(*) FILTER (${inRange}) AS n_sound, count(*) FILTER (isfinite(mag) AND mag NOT BETWEEN -5 AND 40) AS n_odd
+          count(*) FILTER (${inRange}) AS n_sound, count(*) FILTER (isfinite(mag) AND mag NOT BETWEEN -5 AND 40) AS n_odd,
+          max(err) FILTER (isfinite(err)) AS largest_error
         FROM raw GROUP BY reason, id, band`,
     ),
   );
+  await refuseImpossible(db, sources, mapped, settings);
+  notes.push(...preciseTimes(sources, mapped), ...folderNotes(mapped), ...rowNameNotes(sources));
   return {
     unusable: [...await unusableRows(db, sources, mapped), ...await rejectedRows(db)],
     columns: sources.map((source, k) => ({
       files: source.files.length,
       first: source.files[0].path,
-      columns: Object.fromEntries(
-        Object.entries(mapped[k]).filter(([, i]) => i !== undefined).map((
-          [role, i],
-        ) => [role, source.columns[i!]]),
-      ),
+      columns: describeMapping(mapped[k]),
     })),
     idFromFile: mapped.some((roles) => roles.id === undefined),
+    notes,
   };
 }
 
-type Mapping = Partial<Record<Role, number>>;
-
-function mapColumns(source: Source, settings: ColumnSettings, files: number): Mapping {
-  const byFile = settings.id === "filename" || settings.file_name !== undefined && settings.id === undefined;
-  const roles: Mapping = {
-    id: byFile ? undefined : findColumn(source, "id", settings.id, "id"),
-    time: needColumn(source, "time", settings.time, "time"),
-    magnitude: needColumn(source, "magnitude", settings.magnitude, "magnitude"),
-    error: needColumn(source, "error", settings.error, "error"),
-    band: findColumn(source, "band", settings.band, "band"),
-    class: findColumn(source, "class", settings.class, "class"),
-  };
-  // One file without an id is one light curve, unless a column that means nothing to us could be the id.
-  const meant = new Set(Object.values(roles));
-  if (roles.id === undefined && !byFile && files === 1 && source.columns.some((_, i) => !meant.has(i))) {
+/**
+ * What no survey can hold: ids that lost their digits, errors that are all 0.
+ * @throws {InputError} that names the column
+ */
+async function refuseImpossible(
+  db: Database,
+  sources: Source[],
+  mapped: Mapping[],
+  settings: ColumnSettings,
+): Promise<void> {
+  for (const [k, { id }] of mapped.entries()) {
+    if (id?.column !== undefined) await refuseFloatIds(db, sources[k], id.column);
+  }
+  const [rounded] = await db.rows<{ id: string }>(
+    `SELECT key::VARCHAR AS id FROM found WHERE reason IS NULL
+      AND regexp_full_match(key::VARCHAR, '[+-]?[0-9]([.][0-9]+)?[eE][+]?(1[5-9]|[2-9][0-9])') LIMIT 1`,
+  );
+  if (rounded) throw roundedIds(sources[0].path, rounded.id);
+  const { largestError } = await db.row<{ largestError: number | null }>(
+    `SELECT max(largest_error) AS "largestError" FROM found WHERE reason IS NULL`,
+  );
+  if (largestError === 0 && settings.error === undefined) {
+    const k = mapped.findIndex(({ channels }) => channels[0].error);
     throw new InputError(
-      `${source.path}: which column is the object's id? Give --id, or --id filename if the file is one light curve; ` +
-        listed(source),
+      `${sources[k].path}: all errors in column ${
+        mapped[k].channels[0].error!.label
+      } are 0: it may be a flag. ` +
+        `--error names the right column, --error none says that there is none, and --error ${
+          mapped[k].channels[0].error!.label
+        } takes it as it is; its columns are ${sources[k].columns.join(", ")}`,
     );
   }
-  return roles;
 }
 
-/** Fills `file_names` with the id and band that each file's name gives. */
-async function nameFiles(db: Database, files: readonly SurveyFile[], pattern: string | undefined) {
-  let expression: RegExp | undefined;
-  try {
-    expression = pattern === undefined ? undefined : new RegExp(pattern);
-  } catch {
-    throw new InputError(`--file-name ${pattern} is not a regular expression`);
-  }
-  const names = files.map(({ path }) => {
-    if (!expression) return { id: stemOf(path), band: "" };
-    const groups = expression.exec(path.slice(path.lastIndexOf("/") + 1))?.groups;
-    if (!groups?.id) throw new InputError(`${path}: its name gives no id under --file-name ${pattern}`);
-    return { id: groups.id, band: groups.band ?? "" };
+/** Times of 32 bits: days since 1858 then come in steps of minutes. */
+function preciseTimes(sources: Source[], mapped: Mapping[]): string[] {
+  return sources.flatMap((source, k) => {
+    const { column, label } = mapped[k].time;
+    if (column === undefined || source.types[column] !== "FLOAT") return [];
+    const typical = Math.abs(Number(source.sample[0]?.[column] ?? 0));
+    const step = 2 ** (Math.floor(Math.log2(Math.max(typical, 1))) - 23);
+    return step < 1e-4 ? [] : [
+      `${source.path}: the times in column ${label} are 32-bit numbers, in steps of ${
+        Number((step * 1440).toPrecision(2))
+      } minutes: short periods are lost`,
+    ];
   });
-  await db.run(
-    `CREATE OR REPLACE TABLE file_names (__path VARCHAR, __file_id VARCHAR, __file_band VARCHAR)`,
+}
+
+function rowNameNotes(sources: Source[]): string[] {
+  return sources.filter(({ columns }) => columns[0] === rowName).map(({ path }) =>
+    `${path}: the header has one name fewer than there are columns; the first column is taken for row names, as R writes them`
   );
-  await db.append("file_names", [files.map((f) => f.path), names.map((n) => n.id), names.map((n) => n.band)]);
+}
+
+function folderNotes(mapped: Mapping[]): string[] {
+  const used = mapped.flatMap(({ id, band, class: label }) =>
+    Object.entries({ id, band, class: label }).filter(([, cell]) => cell?.label.startsWith("the folder "))
+      .map(([role, cell]) =>
+        `the ${role} is taken from ${cell!.label} of the files' paths, as no column has it`
+      )
+  );
+  return [...new Set(used)];
 }
 
 /** The rows of `raw` that some files hold. */
-function selection(
-  source: Source,
-  roles: Mapping,
-  files: readonly SurveyFile[],
-  settings: ColumnSettings,
-  id = roles.id === undefined ? "__file_id" : source.textCell(roles.id),
-): string {
-  const { layout, textCell, numberCell, isEmpty } = source;
-  const byFile = roles.id === undefined || settings.file_name !== undefined;
-  const optional = (i: number | undefined, otherwise: string) => i === undefined ? otherwise : textCell(i);
-  const { time, magnitude, error } = roles as Record<Role, number>;
+function selection(source: Source, roles: Mapping, channel: Channel, from: string, viewed: boolean): string {
+  const { magnitude, error } = channel, time = channel.time ?? roles.time;
+  const id = roles.id === undefined ? "__file_id" : viewed ? roles.id.id : roles.id.text;
+  const needed = { time, magnitude, ...(error ? { error } : {}) };
   const beyond = (role: string) => largest[role as keyof typeof largest];
-  const tooLong = layout?.delimiter === null ? `len(fields) > ${source.columns.length}` : "false";
+  const broken = source.broken.map(({ condition }) => condition).join(" OR ") || "false";
   const usable = [
     "__id IS NOT NULL",
-    ...Object.keys(largest).map((role) => `abs(__${role}) <= ${beyond(role)}`),
+    ...Object.keys(needed).map((role) => `abs(__${role}) <= ${beyond(role)}`),
   ];
   const checks = [
     // Most rows are usable, and then nothing else is looked at.
-    `WHEN NOT (${tooLong}) AND ${usable.join(" AND ")} THEN NULL`,
-    `WHEN ${tooLong} THEN 'more fields than columns'`,
+    `WHEN NOT (${broken}) AND ${usable.join(" AND ")} THEN NULL`,
+    ...source.broken.map(({ condition, reason }) => `WHEN ${condition} THEN ${text(reason)}`),
     `WHEN __id IS NULL THEN 'no id'`,
-    ...Object.entries({ time, magnitude, error }).flatMap(([role, i]) => [
-      `WHEN ${isEmpty(i)} THEN 'no ${role}'`,
-      `WHEN abs(${numberCell(i)}) > ${beyond(role)} AND isfinite(${
-        numberCell(i)
-      }) THEN 'the ${role} is beyond ${beyond(role)}'`,
+    ...Object.entries(needed).flatMap(([role, cell]) => [
+      `WHEN ${cell.isEmpty} THEN 'no ${role}'`,
+      `WHEN abs(${cell.number()}) > ${
+        beyond(role)
+      } AND isfinite(${cell.number()}) THEN 'the ${role} is beyond ${beyond(role)}'`,
       `WHEN __${role} IS NULL THEN 'the ${role} is not a number'`,
     ]),
   ];
-  const cells = [roles.id, time, magnitude, error].map((i) => optional(i, "NULL"));
+  const cells = [roles.id, time, magnitude, error].map((cell) => cell?.text ?? "NULL");
   const ifBad = (value: string) => `CASE WHEN __reason IS NOT NULL THEN ${value} END`;
+  const band = channel.band === undefined ? roles.band?.text ?? "NULL" : text(channel.band);
   return `
     SELECT __id AS id, coalesce(__band, '') AS band, __class::VARCHAR AS class, __time AS time, __magnitude AS mag, __error AS err,
-      __reason AS reason, ${ifBad("__file")} AS file, ${
-    ifBad(layout ? "NULL" : "file_row_number + 1")
-  } AS row,
+      __reason AS reason, ${ifBad("__file")} AS file, ${ifBad(source.place)} AS row,
       ${ifBad(`[${cells.join(", ")}]`)} AS cells
     FROM (SELECT *, CASE ${checks.join(" ")} END AS __reason FROM (
       SELECT *,
         ${id} AS __id,
-        ${optional(roles.band, byFile ? "__file_band" : "NULL")} AS __band,
-        ${optional(roles.class, "NULL")} AS __class,
-        ${numberCell(time, "DOUBLE")} AS __time,
-        ${numberCell(magnitude, "FLOAT")} AS __magnitude,
-        ${numberCell(error, "FLOAT")} AS __error
-      FROM ${source.from(files)}
-      ${byFile ? "JOIN file_names ON __file = __path" : ""}))`;
+        ${band} AS __band,
+        ${roles.class?.text ?? "NULL"} AS __class,
+        ${time.number("DOUBLE")} AS __time,
+        ${magnitude.number("FLOAT")} AS __magnitude,
+        ${error?.number("FLOAT") ?? "NULL::FLOAT"} AS __error
+      FROM ${from}
+      ${roles.byName ? "JOIN file_names ON __file = __path" : ""}))`;
 }
 
 interface BadRow {
@@ -210,57 +228,60 @@ async function unusableRows(db: Database, sources: Source[], mapped: Mapping[]):
       } ORDER BY row LIMIT 1`,
     );
     const k = sources.findIndex((source) => source.files.some(({ path }) => path === file));
-    const { id, time, magnitude, error } = mapped[k];
-    const positions = [id, time, magnitude, error];
-    const what = positions.flatMap((i, c) =>
-      i === undefined ? [] : [`${sources[k].columns[i]} ${shown(bad.cells[c])}`]
-    );
-    const where = bad.row === null ? await lineOf(sources[k], bad, positions) : `row ${bad.row}`;
+    const { id, time, channels: [{ magnitude, error }] } = mapped[k];
+    const columns = [id, time, magnitude, error];
+    const what = columns.flatMap((cell, c) => cell ? [`${cell.label} ${shown(bad.cells[c])}`] : []);
+    const where = bad.row === null
+      ? await lineOf(sources[k], bad, columns.map((cell) => cell?.column))
+      : `${sources[k].layout ? "line" : "row"} ${bad.row}`;
     found.push({ reason, rows, example: `${file}: ${where} (${what.join(", ")})` });
   }
   return found;
 }
 
 function shown(cell: string | null): string {
-  return cell === null ? "empty" : JSON.stringify(cell);
+  return cell === null ? "empty" : JSON.stringify(cell.length > 60 ? `${cell.slice(0, 60)}…` : cell);
 }
 
 /** DuckDB does not number the lines of a text: the bad row is looked up by its cells. */
 async function lineOf({ layout }: Source, bad: BadRow, positions: (number | undefined)[]): Promise<string> {
-  let number = 0, rest = "";
   const matches = (line: string) => {
-    number++;
-    if (line.trim() === "" || line.trimStart().startsWith("#")) return false;
+    if (isPassedOver(line)) return false;
     const fields = fieldsOf(line, layout!.delimiter);
     return positions.every((at, c) =>
       at === undefined || (fields[at] ?? "") === (bad.cells[c] ?? fields[at] ?? "")
     );
   };
-  for await (const piece of textOf(bad.file)) {
-    const lines = (rest + piece).split("\n");
-    rest = lines.pop()!;
-    for (const line of lines) if (matches(line.replace(/\r$/, ""))) return `line ${number}`;
+  for await (const lines of linesOf(bad.file)) {
+    for (const { line, number } of lines) if (matches(line)) return `line ${number}`;
   }
-  return matches(rest) ? `line ${number}` : "a line";
+  return "a line";
 }
 
 /** Rows that DuckDB's text reader could not take apart. */
 async function rejectedRows(db: Database): Promise<Unusable[]> {
-  const { there } = await db.row<{ there: number }>(
-    `SELECT count(*) AS there FROM duckdb_tables() WHERE table_name = 'reject_errors'`,
-  );
-  if (there === 0) return [];
+  if (!await keepsRejects(db)) return [];
+  // A row that lacks several fields is set aside once for each of them.
   const kinds = await db.rows<{ kind: string; rows: number; file: string; line: number; said: string }>(
-    `SELECT error_type::VARCHAR AS kind, count(*) AS rows, min_by(file_path, (file_path, line)) AS file,
-        min_by(line, (file_path, line)) AS line, min_by(error_message, (file_path, line)) AS said
-      FROM reject_errors JOIN reject_scans USING (scan_id, file_id) GROUP BY kind ORDER BY rows DESC, kind`,
+    `SELECT kind, count(*) AS rows, min_by(file, (file, line)) AS file, min(line) AS line, min_by(said, (file, line)) AS said
+      FROM (SELECT min(error_type::VARCHAR) AS kind, file_path AS file, line, max(error_message) AS said
+        FROM reject_errors JOIN reject_scans USING (scan_id, file_id) GROUP BY scan_id, file_path, line)
+      GROUP BY kind ORDER BY rows DESC, kind`,
   );
   return kinds.map(({ kind, rows, file, line, said }) => ({
-    reason: kind === "TOO MANY COLUMNS" ? "more fields than columns" : kind.toLowerCase(),
+    reason: rejects[kind] ?? kind.toLowerCase(),
     rows,
     example: `${file}: line ${line} (${said})`,
   }));
 }
+
+/** DuckDB's words for rows that it sets aside. */
+const rejects: Record<string, string> = {
+  "TOO MANY COLUMNS": "more fields than columns",
+  "MISSING COLUMNS": "fewer fields than columns",
+  "INVALID ENCODING": "bytes that are not UTF-8 (Latin-1 or Windows-1252?)",
+  "UNQUOTED VALUE": "a quote is not closed",
+};
 
 /**
  * Refuses unusable rows.

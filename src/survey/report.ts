@@ -12,6 +12,7 @@ export function reportOf(dataset: DatasetDescription): string {
   const { stages, subsets, unusable, warnings, magnitudes, time_steps, time_system } = dataset;
   const classes = Object.keys(stages[0].classes);
   return printable([
+    readAs(dataset.columns),
     plainTable([
       ["after the filter", "light curves", "observations"],
       ...stages.map((stage) => [stage.name, ...counts(stage)]),
@@ -37,6 +38,15 @@ export function reportOf(dataset: DatasetDescription): string {
       : []),
     ...(warnings.length > 0 ? ["Note:\n" + warnings.map((warning) => `  ${warning}`).join("\n")] : []),
   ].join("\n\n"));
+}
+
+/** Which column was taken for what, a line a layout of files. */
+function readAs(columns: DatasetDescription["columns"]): string {
+  return "Columns:\n" + columns.map(({ files, first, columns }) => {
+    const roles = Object.entries(columns).map(([role, column]) => `${role} ${column}`).join(", ");
+    const id = "id" in columns ? "" : "id from the file's name, ";
+    return `  ${files === 1 ? first : `${files} files such as ${first}`}: ${id}${roles}`;
+  }).join("\n");
 }
 
 function counts({ light_curves, observations }: Count): string[] {

@@ -12,19 +12,19 @@ export const columnsShape = {
   ),
   id: setting(
     z.string().optional(),
-    'column of the object\'s id, or "filename" where every file is one light curve; columns are guessed by their usual names, and without names given by position from 1',
+    'column of the object\'s id, or "filename" where every file is one light curve, or "folder"; columns are guessed by their usual names, and without names given by position from 1',
   ),
   time: setting(z.string().optional(), "column of the time, in days: MJD, HJD, JD or since any start"),
   magnitude: setting(z.string().optional(), "column of the magnitude"),
-  error: setting(z.string().optional(), "column of the magnitude's error"),
+  error: setting(z.string().optional(), 'column of the magnitude\'s error, or "none"'),
   band: setting(
     z.string().optional(),
-    "column of the band; each band of an object is a light curve of its own",
+    'column of the band, or "folder" or "filename"; each band of an object is a light curve of its own',
   ),
   class: setting(z.string().optional(), "column of the class, if the observations have one"),
   file_name: setting(
     z.string().optional(),
-    "regular expression with groups (?<id>…) and (?<band>…) that takes a file's name apart",
+    "regular expression with groups (?<id>…), (?<band>…), (?<class>…) that takes a file's name apart (its whole path, if there is a / in it)",
   ),
   labels: setting(z.string().optional(), "table of classes by object (Parquet, CSV), joined by id as text"),
   labels_id: setting(z.string().optional(), "its column of ids"),
@@ -40,14 +40,18 @@ export const filterShape = {
     numbers.optional(),
     "observations outside of these two magnitudes go (--magnitude-range=-5,40); not set, odd ones are only reported",
   ),
+  recipe: setting(
+    z.enum(["paper"]).optional(),
+    "paper: trim and drop noise as the paper did before pretraining (--trim --noise-filter)",
+  ),
   trim: setting(
     z.boolean().optional(),
-    "cut each light curve's magnitudes at --trim-percentiles (on where nothing has a class: it would cut eclipses)",
+    "cut each light curve's magnitudes at --trim-percentiles (it would cut eclipses; not set, nothing is cut)",
   ),
   trim_percentiles: setting(numbers.default([1, 99]), "magnitudes under the first or over the second go"),
   noise_filter: setting(
     z.boolean().optional(),
-    "drop light curves that look like noise: those that do not meet --noise-criteria (on where nothing has a class)",
+    "drop light curves that look like noise: those that do not meet --noise-criteria (not set, they are only counted)",
   ),
   noise_kurtosis: setting(
     z.number().min(0).default(10),
