@@ -85,9 +85,11 @@ export async function findFiles(
   return { files: files.filter((file) => file.bytes > 0), passedOver: [...passed.values()] };
 }
 
-/** All files under a folder, links followed; hidden folders are not entered. */
+/** All files under a folder, links followed; hidden folders and datasets that preprocess wrote are not entered. */
 function* filesUnder(folder: string, depth = 0): Generator<string> {
-  for (const entry of Deno.readDirSync(folder)) {
+  const entries = Array.from(Deno.readDirSync(folder));
+  if (depth > 0 && entries.some(({ name }) => name === "dataset.json")) return;
+  for (const entry of entries) {
     const path = `${folder}/${entry.name}`;
     let isFolder = entry.isDirectory;
     if (entry.isSymlink) {
@@ -98,7 +100,9 @@ function* filesUnder(folder: string, depth = 0): Generator<string> {
       }
     }
     if (!isFolder) yield path;
-    else if (!entry.name.startsWith(".") && depth < 20) yield* filesUnder(path, depth + 1);
+    else if (!/^\.|\.\d+(\.work|\.dataset)?\.tmp$/.test(entry.name) && depth < 20) {
+      yield* filesUnder(path, depth + 1);
+    }
   }
 }
 

@@ -89,10 +89,11 @@ export function mapColumns(source: Source, settings: ColumnSettings, files: numb
   const id = identity(source, "id", settings.id, byPattern);
   const band = identity(source, "band", settings.band, byPattern);
   const label = identity(source, "class", settings.class, byPattern);
-  const channels = channelsOf(source, settings);
-  const time = settings.time === undefined && channels[0].time
-    ? channels[0].time
+  const wide = settings.magnitude === undefined ? sideBySide(source) : [];
+  const time = settings.time === undefined && wide[0]?.time
+    ? wide[0].time
     : cellOf(source, timeColumn(source, settings));
+  const channels = wide.length > 0 ? wide : [channelOf(source, settings)];
   const mapping: Mapping = {
     id: id === fromStem ? undefined : id,
     band,
@@ -187,12 +188,8 @@ function filledOf(source: Source, role: Role, given: string | undefined, flag: s
   return findColumn({ ...source, columns }, role, undefined, flag) ?? found;
 }
 
-function channelsOf(source: Source, settings: ColumnSettings): Channel[] {
+function channelOf(source: Source, settings: ColumnSettings): Channel {
   const { path } = source;
-  if (settings.magnitude === undefined) {
-    const wide = sideBySide(source);
-    if (wide.length > 0) return wide;
-  }
   const magnitude = filledOf(source, "magnitude", settings.magnitude, "magnitude");
   if (magnitude === undefined) {
     const fluxes = source.columns.filter((column) => /flux|ujy|njy/i.test(column));
@@ -201,10 +198,10 @@ function channelsOf(source: Source, settings: ColumnSettings): Channel[] {
       `${path}: which column is the magnitude? Give --magnitude; ${listed(source)}${hint}`,
     );
   }
-  if (settings.error === "none") return [{ magnitude: cellOf(source, magnitude) }];
+  if (settings.error === "none") return { magnitude: cellOf(source, magnitude) };
   const error = filledOf(source, "error", settings.error, "error") ??
     needColumn(source, "error", settings.error, "error");
-  return [{ magnitude: cellOf(source, magnitude), error: cellOf(source, error) }];
+  return { magnitude: cellOf(source, magnitude), error: cellOf(source, error) };
 }
 
 /** Magnitudes of several bands in columns side by side: mag_A and magerr_A, MagR and ErMagR, light_points_b and error_points_b. */

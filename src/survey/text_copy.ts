@@ -40,7 +40,7 @@ interface Row {
 }
 
 /** The rows of a table: no comment, no header, a quoted field over several lines as one. */
-async function* rowsOf(path: string, { delimiter, header, columns }: TextLayout): AsyncGenerator<Row> {
+async function* rowsOf(path: string, { delimiter, header }: TextLayout): AsyncGenerator<Row> {
   const headText = header?.join("\0");
   // Lines that a quote is open over, the first of them numbered.
   let held: string[] = [], heldAt = 0;
@@ -65,10 +65,10 @@ async function* rowsOf(path: string, { delimiter, header, columns }: TextLayout)
       heldAt = number;
     } else if (fields.join("\0") !== headText) yield { number, fields, closed: true };
   }
-  /** The quote of the first line stands for itself, if the line is whole with it; the others are lines of their own. */
+  /** The line with the quote is set aside; the others are lines of their own. */
   function* released([first, ...others]: string[], at: number): Generator<Row> {
     const fields = first.split(delimiter!).map((field) => field.trim());
-    yield { number: at, fields, closed: fields.length === columns.length };
+    yield { number: at, fields, closed: false };
     for (const [i, line] of others.entries()) yield* taken(line, at + 1 + i);
   }
   for await (const lines of linesOf(path)) {
