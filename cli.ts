@@ -16,6 +16,7 @@ const commands: Record<string, { summary: string; load: () => Promise<{ default:
   pretrain: { summary: "a dataset folder to a pretrained model", load: () => import("./tasks/pretrain.ts") },
   evaluate: { summary: "RMSE and R2 of a model on a dataset", load: () => import("./tasks/evaluate.ts") },
   import: { summary: "the authors' TensorFlow weights to a model", load: () => import("./tasks/import.ts") },
+  fetch: { summary: "a model of the Hugging Face Hub, for later", load: () => import("./tasks/fetch.ts") },
   export: { summary: "a model or classifier as ONNX", load: () => import("./tasks/export.ts") },
   embed: { summary: "embeddings of light curves as Parquet", load: () => import("./tasks/embed.ts") },
   reconstruct: {

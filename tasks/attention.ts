@@ -13,14 +13,14 @@ import { attendedObservations, attentionFigure, attentionTable } from "../src/re
 import { fileNameFor } from "../src/report/column.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import { prepareRun } from "../src/run.ts";
-import { loadModel } from "../src/weights/model_folder.ts";
+import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 export default command({
   name: "attention",
   summary:
     "Draws the attention that each observation of a light curve receives in a block, by head, on the folded light curve.",
   settings: z.object({
-    model: setting(z.string(), "model folder"),
+    model: setting(z.string(), modelHelp),
     data: setting(z.string(), "dataset folder"),
     id: setting(z.string(), "the object"),
     band: setting(z.string().optional(), "its band, where it has light curves in several"),

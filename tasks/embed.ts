@@ -15,10 +15,10 @@ import { listenForStop, prepareRun } from "../src/run.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
 import { grouped } from "../src/table.ts";
 import { version } from "../src/version.ts";
-import { loadModel } from "../src/weights/model_folder.ts";
+import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 const settings = z.object({
-  model: setting(z.string(), "model folder"),
+  model: setting(z.string(), modelHelp),
   output: setting(z.string(), "the .parquet to write"),
   ...dataOrInputShape,
   subset: setting(

@@ -20,7 +20,7 @@ import { seeded } from "../src/random.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import { drawnPoints, reconstructionFigure } from "../src/report/reconstruction_figure.ts";
 import { prepareRun } from "../src/run.ts";
-import { loadModel } from "../src/weights/model_folder.ts";
+import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 export default command({
   name: "evaluate",
@@ -28,7 +28,7 @@ export default command({
     "RMSE and R2 on probed points under fixed masks, in all, by class and for masked points alone, and RMSE over all " +
     "points without masking.",
   settings: z.object({
-    model: setting(z.string(), "model folder"),
+    model: setting(z.string(), modelHelp),
     data: setting(z.string(), "dataset folder"),
     subset: setting(z.enum(["train", "validation", "test", "all"]).default("test"), "which light curves"),
     windows: setting(

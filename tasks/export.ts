@@ -6,7 +6,7 @@ import { InputError } from "../src/errors.ts";
 import { writeAtomically } from "../src/files/atomic.ts";
 import { classifierOutputs, modelOutputs, onnxFile } from "../src/onnx/export.ts";
 import { opset } from "../src/onnx/graph.ts";
-import { readModel } from "../src/weights/model_folder.ts";
+import { modelHelp, readModel } from "../src/weights/model_folder.ts";
 
 export default command({
   name: "export",
@@ -14,7 +14,7 @@ export default command({
     "Writes a model as ONNX, for ONNX Runtime, the Python package light-curve, and whatever else reads it: the whole way from " +
     "magnitudes and times to embeddings, whatever the encoding. Any number of windows, of any length, in one batch.",
   settings: z.object({
-    model: setting(z.string().optional(), "model folder, or the name of a model that ships"),
+    model: setting(z.string().optional(), modelHelp),
     classifier: setting(
       z.string().optional(),
       "classifier folder: its probabilities and novelty are outputs, too, and --model is found by it",
@@ -43,7 +43,7 @@ export default command({
       throw new InputError(`${folder} reads classical features, which are not written as ONNX`);
     }
     if (location === undefined && classifier === undefined) {
-      throw new InputError("--model is missing: a model folder, or the name of a model that ships");
+      throw new InputError(`--model is missing: ${modelHelp}`);
     }
     const model = await readModel(
       classifier ? await encoderFolder(folder!, classifier.config.encoder, location) : location!,

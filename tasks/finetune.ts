@@ -23,12 +23,12 @@ import {
 import { interrupted, listenForStop, prepareRun, sayStopping, type Stop } from "../src/run.ts";
 import { plainTable } from "../src/table.ts";
 import { summaryOf, trainIntoFolder } from "../src/training_run.ts";
-import { type LoadedModel, loadModel } from "../src/weights/model_folder.ts";
+import { type LoadedModel, loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 const numbers = z.array(z.coerce.number().int().min(0)).min(1);
 
 const schema = z.object({
-  model: setting(z.string(), "model folder to start from"),
+  model: setting(z.string(), `${modelHelp}, to start from`),
   data: setting(z.string(), "dataset folder"),
   output: setting(
     z.string(),

@@ -19,7 +19,7 @@ import { duration, ProgressLine } from "../src/progress.ts";
 import { listenForStop, prepareRun } from "../src/run.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
 import { grouped, plainTable } from "../src/table.ts";
-import { loadModel } from "../src/weights/model_folder.ts";
+import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 export default command({
   name: "predict",
@@ -32,7 +32,7 @@ export default command({
       "classifier folder, such as runs/classify/classifiers/asas-best/gamma/500-0",
     ),
     output: setting(z.string(), "the .parquet or .csv to write"),
-    model: setting(z.string().optional(), "model folder of the classifier's encoder, if it was moved"),
+    model: setting(z.string().optional(), `the classifier's encoder, if it was moved: ${modelHelp}`),
     ...dataOrInputShape,
     subset: setting(
       z.enum(["train", "validation", "test", "none", "all"]).default("all"),

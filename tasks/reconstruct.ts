@@ -19,7 +19,7 @@ import {
   reconstructionTable,
 } from "../src/report/light_curve_figure.ts";
 import { prepareRun } from "../src/run.ts";
-import { loadModel } from "../src/weights/model_folder.ts";
+import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 /** Windows of one figure at most. */
 const mostPanels = 50;
@@ -28,7 +28,7 @@ export default command({
   name: "reconstruct",
   summary: "Draws one light curve with hidden observations and what the model predicts of them.",
   settings: z.object({
-    model: setting(z.string(), "model folder"),
+    model: setting(z.string(), modelHelp),
     data: setting(z.string(), "dataset folder"),
     id: setting(z.string(), "the object"),
     band: setting(z.string().optional(), "its band, where it has light curves in several"),

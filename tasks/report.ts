@@ -8,7 +8,7 @@ import type { Figure } from "../src/report/figure.ts";
 import { modelFigures } from "../src/report/model_figures.ts";
 import { writeReport } from "../src/report/run_report.ts";
 import { prepareRun } from "../src/run.ts";
-import { loadModel } from "../src/weights/model_folder.ts";
+import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 const settings = z.object({
   run: setting(
@@ -19,7 +19,7 @@ const settings = z.object({
   output: setting(z.string().optional(), "the .html to write (report.html in the first run, if not given)"),
   model: setting(
     z.string().optional(),
-    "model folder, or the name of one that ships, whose figures open the report: hidden observations, t-SNE of its blocks, its attention; needs --data",
+    `${modelHelp}, whose figures open the report: hidden observations, t-SNE of its blocks, its attention; needs --data`,
   ),
   data: setting(z.string().optional(), "dataset folder for those"),
   light_curves: setting(z.int().min(1).default(1500), "light curves of the t-SNE at most, drawn at random"),

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { InputError } from "../errors.ts";
 import { exists } from "../files/atomic.ts";
+import { hubModel, hubReference } from "../hub/hub.ts";
 import { shippedModel, shippedNames } from "../weights/shipped.ts";
 
 /** An encoder by name. */
@@ -52,8 +53,13 @@ export async function encodersOf(models: readonly string[]): Promise<Encoder[]> 
       );
     }
     if (folder === classical) return { name: classical, kind: "classical", folder: "" };
-    const shipped = await exists(folder) ? undefined : await shippedModel(folder);
-    if (shipped !== undefined) return { name: names[i], kind: "model", folder: shipped };
+    const reference = hubReference(folder);
+    const elsewhere = reference
+      ? await hubModel(reference)
+      : await exists(folder)
+      ? undefined
+      : await shippedModel(folder);
+    if (elsewhere !== undefined) return { name: names[i], kind: "model", folder: elsewhere };
     if (await exists(`${folder}/model.safetensors`)) return { name: names[i], kind: "model", folder };
     const inside = await exists(folder) && (await Deno.stat(folder)).isDirectory
       ? (await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) => /^\d+-\d+$/.test(name))
@@ -101,7 +107,8 @@ export async function encoderFolder(
   { folder, fingerprint }: { folder?: string; fingerprint?: string },
   given: string | undefined,
 ): Promise<string> {
-  const path = given ?? folder ?? "";
+  const reference = given === undefined ? undefined : hubReference(given);
+  const path = reference ? await hubModel(reference) : given ?? folder ?? "";
   if (!await exists(`${path}/model.safetensors`)) {
     throw new InputError(
       `the encoder of ${classifier} is not at ${path || "any path"}: --model says where it is`,

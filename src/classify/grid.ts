@@ -34,7 +34,7 @@ const numbers = z.array(z.coerce.number().int().min(0)).min(1);
 export const gridSchema = z.object({
   models: setting(
     z.array(z.string()).min(1),
-    "model folders, folders that finetune made of scenarios, or the word classical (features of the unfolded light curve)",
+    "model folders, names of models that ship, hf:ORG/NAME[@REVISION], folders that finetune made of scenarios, or the word classical (features of the unfolded light curve)",
   ),
   data: setting(z.string(), "dataset folder"),
   scenarios: setting(z.string(), "folder of scenarios, as the command scenarios writes it"),

@@ -13,7 +13,12 @@ import type { Parameters, StateDict } from "../model/parameters.ts";
 import { type Energy, energySchema } from "../train/energy.ts";
 import { version } from "../version.ts";
 import { modelCard } from "./model_card.ts";
+import { hubModel, hubReference } from "../hub/hub.ts";
 import { shippedModel, shippedNames } from "./shipped.ts";
+
+/** What a command's `--model` takes. */
+export const modelHelp =
+  "model folder, the name of a model that ships, or hf:ORG/NAME[@REVISION] (see fetch)";
 
 /** What `config.json` holds. */
 export interface ModelConfig {
@@ -148,7 +153,7 @@ export interface LoadedModel {
 
 /**
  * Reads a model folder.
- * @param location a folder, the http(s) or file URL of one, or the name of a model that ships
+ * @param location a folder, the http(s) or file URL of one, the name of a model that ships, or `hf:ORG/NAME[@REVISION]`
  * @returns the model, with the folder (or the URL of one) that it was read from
  * @throws {InputError} naming the file and the tensor or setting that is wrong
  * @throws {Failure} when a model that ships cannot be fetched
@@ -191,6 +196,8 @@ export async function readModel(location: string | URL): Promise<ModelParts> {
 
 /** What a location names: a folder that is there comes before a model that ships under that name. */
 async function folderOf(location: string): Promise<string> {
+  const reference = hubReference(location);
+  if (reference) return await hubModel(reference);
   if (/^(https?|file):/.test(location) || await exists(location)) return location;
   const folder = await shippedModel(location);
   if (folder !== undefined || location.includes("/")) return folder ?? location;
