@@ -19,8 +19,9 @@ export async function* bytesOf(path: string): AsyncGenerator<Uint8Array<ArrayBuf
     throw new InputError(`${path} cannot be read: ${messageOf(error)}`);
   }
   using _file = file;
+  const atOnce = Math.min(1 << 20, Math.max(4096, file.statSync().size));
   const next = () => {
-    const buffer = new Uint8Array(1 << 20);
+    const buffer = new Uint8Array(atOnce);
     const read = file.readSync(buffer);
     return read === null ? undefined : buffer.subarray(0, read);
   };

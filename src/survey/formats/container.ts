@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { InputError } from "../../errors.ts";
 import { headOf } from "./bytes.ts";
+import { otherFits, readFitsLightCurves } from "./fits.ts";
 import { refusals, type Refused } from "./refused.ts";
 import type { TablePiece } from "./table.ts";
 
@@ -88,6 +89,8 @@ export async function* readTables(path: string, format: Format): AsyncGenerator<
 
 function readerOf(format: Format): (path: string) => AsyncGenerator<TablePiece> {
   switch (format) {
+    case "fits":
+      return readFitsLightCurves;
     default:
       throw new InputError(`${format} is not read as a table here`);
   }
@@ -98,7 +101,7 @@ function readerOf(format: Format): (path: string) => AsyncGenerator<TablePiece> 
  * @returns half a sentence, or undefined when it may be a light curve
  */
 export async function passedOver(path: string, format: Format): Promise<string | undefined> {
-  await Promise.resolve();
+  if (format === "fits") return await otherFits(path);
   if (format === "html" || format === "mail" || format === "xml" || format === "image" || format === "pdf") {
     return refusals[format](path).slice(path.length + 1).split(/[:;,]/)[0];
   }
