@@ -19,6 +19,8 @@
  */
 export * from "./src/astromer.ts";
 export * from "./src/classifier.ts";
+export { search, type SearchMatch, type SearchOptions } from "./src/discover/search.ts";
+export type { Metric } from "./src/discover/exact_search.ts";
 export { Failure, InputError } from "./src/errors.ts";
 
 export type { LightCurve } from "./src/data/light_curves.ts";

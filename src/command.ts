@@ -143,7 +143,8 @@ export async function readSettings<Shape extends z.ZodRawShape>(
   // A value is tied to its flag: one that begins with a dash (-1e9) would otherwise be read as a flag.
   const tied: string[] = [];
   for (let i = 0; i < args.length; i++) {
-    const [, name = "", equals] = /^--([a-z0-9-]+)(=?)$/.exec(args[i]) ?? [];
+    // A setting of one letter may be written -k.
+    const [, name = "", equals] = /^--?([a-z])$/.exec(args[i]) ?? /^--([a-z0-9-]+)(=?)$/.exec(args[i]) ?? [];
     if (!texts.includes(name)) {
       tied.push(args[i]);
       continue;

@@ -208,9 +208,13 @@ export interface Appender {
 /** Rows of DuckDB's own vectors. */
 const chunkRows = 2048;
 
-/** The typed array behind a vector of numbers: the declared interface only hands out boxed single values. */
+/**
+ * The typed array behind a vector of numbers, or of arrays of one length: the declared interface only hands out boxed
+ * single values.
+ */
 function itemsOf(vector: unknown): Float64Array {
-  return (vector as { items: Float64Array }).items;
+  const { childData, items } = vector as { childData?: unknown; items: Float64Array };
+  return childData ? itemsOf(childData) : items;
 }
 
 async function explained<T>(work: Promise<T>): Promise<T> {
