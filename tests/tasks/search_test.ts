@@ -1,7 +1,7 @@
 /** Search end to end: the real command on real light curves. */
 import { openDataset } from "../../src/data/dataset.ts";
 import { openParquet } from "../../src/files/parquet.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/std.ts";
 import { hasShared, testIn } from "../shared.ts";
 import { namesIn } from "../survey/support.ts";
 import { preprocessed, run, succeed } from "./support.ts";
@@ -29,8 +29,8 @@ testIn("asas-tiny: by id, by several, by index; a table and a figure", async (fo
   const csv = `${folder}/found.csv`, figure = `${folder}/found.svg`;
   const found = async (...settings: string[]) => {
     const { stdout } = await succeed("search", ...common, ...settings, "--output", csv);
-    const [, ...lines] = (await Deno.readTextFile(csv)).trim().split("\r\n").map((line) => line.split(","));
-    return { stdout, ids: lines.map((line) => line[3]), lines };
+    const lines = parseCsv(await Deno.readTextFile(csv), { skipFirstRow: true });
+    return { stdout, ids: lines.map(({ id }) => id), lines };
   };
   const one = await found("--like", ids[100], "-k", "4", "--data", data, "--figure", figure, "--fold");
   assertEquals(
@@ -47,7 +47,7 @@ testIn("asas-tiny: by id, by several, by index; a table and a figure", async (fo
   const both = await found("--like", `${ids[10]},${ids[14]}`, "-k", "1");
   assertEquals(both.ids, [ids[12]], "what is between them");
   const each = await found("--like", `${ids[10]},${ids[14]}`, "--each", "-k", "1", "--index", "hnsw");
-  assertEquals(each.lines.map((line) => line[0].split(" ")[0]), [ids[10], ids[14]]);
+  assertEquals(each.lines.map(({ query }) => query.split(" ")[0]), [ids[10], ids[14]]);
   assertStringIncludes(each.stdout, "recall of the ten nearest");
   assertEquals(
     await namesIn(folder),
