@@ -91,6 +91,7 @@ export interface SearchOptions {
 export interface SearchMatch {
   /** Its row in the file, or its place in the array, from 0. */
   row: number;
+  /** From the query, in the metric that was asked for. */
   distance: number;
   /** Its id, where a file was searched. */
   id?: string;
