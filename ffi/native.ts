@@ -43,8 +43,8 @@ export function check(status: number, operator: string): void {
 }
 
 function lastError(): string {
-  const text = libtorch().torch.torch_exception_get_what_without_backtrace?.();
-  return text
-    ? Deno.UnsafePointerView.getCString(text).trim()
-    : "libtorch refused the call and printed why (2.13 and newer say it here)";
+  const { torch, cuda } = libtorch(), text = torch.torch_exception_get_what_without_backtrace?.();
+  if (text) return Deno.UnsafePointerView.getCString(text).trim();
+  const likely = cuda ? "; if the GPU's memory ran out, a smaller batch or window is what helps" : "";
+  return `libtorch refused the call and printed why (2.13 and newer say it here)${likely}`;
 }

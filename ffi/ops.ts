@@ -20,6 +20,7 @@ export const frac = op("aten::frac(Tensor self) -> Tensor");
 export const tanh = op("aten::tanh(Tensor self) -> Tensor");
 export const relu = op("aten::relu(Tensor self) -> Tensor");
 export const where = op("aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor");
+export const isfinite = op("aten::isfinite(Tensor self) -> Tensor");
 export const minimum = op("aten::minimum(Tensor self, Tensor other) -> Tensor");
 export const maximum = op("aten::maximum(Tensor self, Tensor other) -> Tensor");
 
@@ -97,6 +98,11 @@ export const mul_ = op("aten::mul_.Tensor(Tensor(a!) self, Tensor other) -> Tens
 // The optimizer: one call for all parameters
 export const fusedAdam_ = op(
   "aten::_fused_adam_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()",
+);
+
+/** The same with the learning rate as a tensor, which a later step can change without a new call. */
+export const fusedAdamByTensor_ = op(
+  "aten::_fused_adam_.tensor_lr(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, Tensor lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()",
 );
 
 // A file as a tensor: mapped, not read

@@ -48,6 +48,7 @@ export const torchSymbols = {
   aoti_torch_new_tensor_handle: { parameters: [Handle, out("Handle")], result: Status },
   aoti_torch_delete_tensor_object: { parameters: [Handle], result: Status },
   aoti_torch_copy_: { parameters: [Handle, Handle, "i32"], result: Status }, // (self, source, non-blocking)
+  aoti_torch_zero_: { parameters: [Handle], result: Status },
   aoti_torch_assign_tensors: { parameters: [Handle, Handle], result: Status },
 
   // Tensors: what they are

@@ -193,6 +193,22 @@ export class Tensor implements Disposable {
   }
 
   /**
+   * As {@link empty}, on the CPU, but where there is a GPU in memory that the GPU reads and writes by itself.
+   * @param device which GPU that is; for the CPU it is {@link empty}
+   * @throws {TorchError} when there is not enough memory
+   * @internal
+   */
+  static pinned(shape: readonly number[], device: Device, dtype: Dtype = "float32"): Tensor {
+    const { torch } = libtorch(),
+      { type, index } = deviceCode("cpu"),
+      make = torch.aoti_torch_empty_strided_pinned;
+    if (device === "cpu" || !make) return Tensor.empty(shape, { dtype });
+    const [sizes, strides] = sizesAndStrides(shape);
+    check(make(BigInt(shape.length), sizes, strides, dtypeCode(dtype), type, index, outWord), "empty");
+    return adopt(outWord[0]);
+  }
+
+  /**
    * A tensor of zeros.
    *
    * @example
@@ -209,10 +225,7 @@ export class Tensor implements Disposable {
   static zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
     const made = Tensor.empty(shape, options);
     if (made.device === "cpu") made.bytes().fill(0);
-    else {
-      using zeros = Tensor.zeros(shape, { ...options, device: "cpu" });
-      made.copyFrom(zeros);
-    }
+    else check(libtorch().torch.aoti_torch_zero_(made.handle), "zero_");
     return made;
   }
 
@@ -395,14 +408,15 @@ export class Tensor implements Disposable {
    * if (single.item() !== Math.fround(1 / 3)) throw new Error("rounded to float32");
    * ```
    * @param source of the same shape, or one that broadcasts to it
+   * @param options `wait`: false for a copy between a GPU and {@link pinned} memory that goes on after the call
    * @throws {TorchError} when it does not
    */
-  copyFrom(source: Tensor): void {
+  copyFrom(source: Tensor, { wait = true }: { wait?: boolean } = {}): void {
     const { torch } = libtorch();
     const tracking = torch.aoti_torch_grad_mode_is_enabled();
     torch.aoti_torch_grad_mode_set_enabled(false);
     try {
-      check(torch.aoti_torch_copy_(this.handle, source.handle, 0), "copy_");
+      check(torch.aoti_torch_copy_(this.handle, source.handle, wait ? 0 : 1), "copy_");
     } finally {
       torch.aoti_torch_grad_mode_set_enabled(tracking);
     }

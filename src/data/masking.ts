@@ -79,16 +79,19 @@ export function roleCounts(n: number, { probed_fraction, masked_fraction, replac
  * @param n observations of the window
  */
 export function maskWindow(n: number, masking: Masking, random: Random): MaskedWindow {
-  const points = Int32Array.from({ length: n }, (_, i) => i);
+  const points = new Int32Array(n);
+  for (let i = 0; i < n; i++) points[i] = i;
   const { left, replaced, masked } = roleCounts(n, masking);
   if (left < n) random.shuffle(points);
   const visible = masked + replaced, probed = visible + left;
+  const sources = new Int32Array(replaced);
+  for (let i = 0; i < replaced; i++) sources[i] = random.integer(n);
   return {
     unprobed: points.subarray(probed),
     left: points.subarray(visible, probed),
     replaced: points.subarray(masked, visible),
     masked: points.subarray(0, masked),
-    sources: Int32Array.from({ length: replaced }, () => random.integer(n)),
+    sources,
   };
 }
 

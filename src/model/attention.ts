@@ -1,5 +1,16 @@
 /** Multi-head attention, eq. 3 of the paper, with the points that may be keys at the front. */
-import { add, linear, matmul, mul, narrow, reshape, softmax, transpose, view } from "../../ffi/ops.ts";
+import {
+  add,
+  linear,
+  matmul,
+  mul,
+  narrow,
+  reshape,
+  scaledDotProductAttention,
+  softmax,
+  transpose,
+  view,
+} from "../../ffi/ops.ts";
 import type { Tensor } from "../../ffi/tensor.ts";
 import type { LinearParameters } from "./parameters.ts";
 
@@ -42,4 +53,14 @@ export function attend(
   const weights = softmax(mask ? add(logits, mask) : logits, -1);
   const output = reshape(transpose(matmul(weights, value), 1, 2), [-1, heads * headSize]);
   return { output, weights };
+}
+
+/**
+ * The same in one kernel that keeps no weights: libtorch takes the one that suits device, dtype and mask.
+ * @returns rows (B * Lq, H * d_head)
+ */
+export function attendFused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | null): Tensor {
+  const [, heads, , headSize] = query.shape;
+  const output = scaledDotProductAttention(query, key, value, mask);
+  return reshape(transpose(output, 1, 2), [-1, heads * headSize]);
 }

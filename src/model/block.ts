@@ -2,7 +2,7 @@
 import { add, dropout, layerNorm, split, tanh, view } from "../../ffi/ops.ts";
 import type { Tensor } from "../../ffi/tensor.ts";
 import { type Architecture, widthOf } from "./architecture.ts";
-import { attend, headsOf, linearOf, rowsOf } from "./attention.ts";
+import { attend, attendFused, headsOf, linearOf, rowsOf } from "./attention.ts";
 import { glorot, type Initialization, nearIdentity, uniform } from "./initialization.ts";
 import {
   linearGroup,
@@ -76,6 +76,8 @@ export interface BlockContext {
   scale: Tensor;
   /** Dropout is on. */
   training: boolean;
+  /** Attention is one kernel, where nobody wants to see its weights. */
+  fusedAttention: boolean;
   /** Takes the attention weights (B, H, Lq, keys). */
   onWeights?: (weights: Tensor) => void;
 }
@@ -132,15 +134,12 @@ export class Block {
       [query, leak] = split(queries, [...skips, width], 1).reverse();
       [key, value] = split(linearOf(rowsOf(x, 0, keys), this.#keys), [width, width], 1);
     }
-    const { output, weights } = attend(
+    const output = this.#attend(
       headsOf(query, batch, heads), // (B, H, Lq, d / H)
       headsOf(key, batch, heads), // (B, H, K, d / H)
       headsOf(value, batch, heads),
-      context.mask,
-      context.scale,
+      context,
     );
-    context.onWeights?.(weights);
-
     const attended = drop(linearOf(output, this.#output)); // (B Lq, d)
     const x1 = norm(leak ? add(leak, attended) : attended, this.#norms[0]);
 
@@ -148,5 +147,12 @@ export class Block {
     const fed = drop(linearOf(tanh(up), this.#down));
     const x2 = norm(leak2 ? add(leak2, fed) : fed, this.#norms[1]);
     return view(x2, [batch, length - queriesFrom, width]);
+  }
+  #attend(query: Tensor, key: Tensor, value: Tensor, context: BlockContext): Tensor {
+    const { mask, scale, fusedAttention, onWeights } = context;
+    if (fusedAttention && !onWeights) return attendFused(query, key, value, mask);
+    const { output, weights } = attend(query, key, value, mask, scale);
+    onWeights?.(weights);
+    return output;
   }
 }

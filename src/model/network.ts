@@ -54,6 +54,8 @@ export interface ModelOptions {
   dtype?: "float32" | "bfloat16";
   /** Default: the CPU. */
   device?: Device;
+  /** Whether attention is one kernel that keeps no weights; default: on a GPU. */
+  fusedAttention?: boolean;
   /** The parameters' values, in place of initial ones. */
   state?: StateDict;
   /** Of the initial values. */
@@ -72,9 +74,9 @@ export interface TrainingPass {
   reconstruction: Tensor;
   /**
    * Sets the gradients of all parameters; can be called once.
-   * @param scale what they are multiplied by, where the loss is a part of another; default: 1
+   * @param scale what they are multiplied by, where the loss is a part of another; 0-dimensional if a tensor; default: 1
    */
-  backward(scale?: number): void;
+  backward(scale?: number | Tensor): void;
 }
 
 /** Every parameter of an architecture: single numbers last, so that all others are aligned. */
@@ -133,6 +135,7 @@ export class AstromerNetwork implements Disposable {
   readonly #norm: LinearParameters;
   readonly #linear: LinearParameters;
   readonly #scale: Tensor;
+  readonly #fusedAttention: boolean;
   readonly #constants: { zero: Tensor; one: Tensor; maskValue: Tensor };
 
   /**
@@ -144,9 +147,17 @@ export class AstromerNetwork implements Disposable {
    */
   constructor(
     architecture: Architecture,
-    { dtype = "float32", device = "cpu", seed = 0, state, initialization = "interpolation", frequencies }:
-      ModelOptions = {},
+    {
+      dtype = "float32",
+      device = "cpu",
+      fusedAttention = device !== "cpu",
+      seed = 0,
+      state,
+      initialization = "interpolation",
+      frequencies,
+    }: ModelOptions = {},
   ) {
+    this.#fusedAttention = fusedAttention;
     this.architecture = architecture;
     this.dtype = dtype;
     this.device = device;
@@ -234,6 +245,7 @@ export class AstromerNetwork implements Disposable {
         mask: this.#maskFor(input, keys, queriesFrom),
         scale: this.#scale,
         training: watch.training ?? false,
+        fusedAttention: this.#fusedAttention,
         onWeights: watch.onWeights && ((weights) => watch.onWeights!(weights, i)),
       };
       x = block.forward(x, context);
@@ -291,12 +303,12 @@ export class AstromerNetwork implements Disposable {
    */
   trainingPass(input: EncoderInput, targets: Tensor, coefficients: Tensor): TrainingPass {
     const lossOf = (reconstruction: Tensor) => reconstructionLoss(reconstruction, targets, coefficients);
-    const seed = (scale?: number) =>
-      scale === undefined ? null : Tensor.scalar(scale, { device: this.device });
+    const seed = (scale?: number | Tensor) =>
+      typeof scale === "number" ? Tensor.scalar(scale, { device: this.device }) : scale ?? null;
     const blocks = this.#fusedFor(true);
     if (!blocks) {
       const reconstruction = this.reconstruct(input, { training: true }), loss = lossOf(reconstruction);
-      const differentiate = (scale?: number) => {
+      const differentiate = (scale?: number | Tensor) => {
         this.parameters.zeroGradient();
         backward(loss, seed(scale));
       };
@@ -305,7 +317,7 @@ export class AstromerNetwork implements Disposable {
     const embedded = this.#embed(input, true);
     const z = requiresGrad(noGrad(() => this.#throughBlocks(blocks, embedded, input, { training: true })));
     const reconstruction = this.#decode(z), loss = lossOf(reconstruction);
-    const differentiate = (scale?: number) => {
+    const differentiate = (scale?: number | Tensor) => {
       this.parameters.zeroGradient();
       backward(loss, seed(scale));
       const gradient = noGrad(() =>

@@ -1,6 +1,16 @@
 /** Adam (Kingma and Ba 2015) as Keras has it, for the whole flat buffer in one call. */
 import { noGrad } from "../../ffi/autograd.ts";
-import { dot, fusedAdam_ } from "../../ffi/ops.ts";
+import {
+  add,
+  div,
+  dot,
+  fusedAdam_,
+  fusedAdamByTensor_,
+  isfinite,
+  maximum,
+  sqrt,
+  where,
+} from "../../ffi/ops.ts";
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { oneRank, type Ranks } from "../ranks.ts";
@@ -36,6 +46,11 @@ export class Adam implements Disposable {
       Tensor.scalar(0, { device }),
       Tensor.scalar(1, { device }),
     ]);
+  }
+
+  /** Whether large gradients are scaled down, for which their norm is computed. */
+  get clips(): boolean {
+    return this.#options.clipNorm < Infinity;
   }
 
   /** Updates made so far. */
@@ -84,6 +99,59 @@ export class Adam implements Disposable {
     });
   }
 
+  /**
+   * Counts a step that {@link updateUnread} makes, now or when a graph is launched.
+   * @returns the rate to give it: with the corrections of both moments' bias inside, since they change with the step
+   */
+  nextRate(learningRate: number): number {
+    this.#steps++;
+    const { beta1, beta2 } = this.#options;
+    return learningRate * Math.sqrt(1 - beta2 ** this.#steps) / (1 - beta1 ** this.#steps);
+  }
+
+  /**
+   * The same update as {@link update}'s but for rounding, of which nothing is read back: all that changes from step to step
+   * is in tensors. Where the loss or the norm is not finite the parameters stay as they are.
+   * @param rate 0-dimensional: see {@link nextRate}
+   * @param loss 0-dimensional
+   * @returns the gradient's global norm before clipping, 0-dimensional; null when nothing is clipped
+   */
+  updateUnread(rate: Tensor, loss: Tensor, ranks: Ranks = oneRank): Tensor | null {
+    const { master, gradient } = this.#parameters;
+    const { beta1, beta2, epsilon, clipNorm } = this.#options,
+      { zero, one, limit, manySteps } = this.#constants();
+    this.#parameters.gatherGradient();
+    ranks.sumTensor(gradient);
+    return noGrad(() => {
+      const norm = clipNorm < Infinity ? sqrt(dot(gradient, gradient)) : null;
+      const finite = isfinite(norm ? add(loss, norm) : loss), [first, second] = this.moments;
+      fusedAdamByTensor_([master], [gradient], [first], [second], [], [manySteps], {
+        lr: rate,
+        beta1,
+        beta2,
+        weight_decay: 0,
+        eps: epsilon,
+        amsgrad: false,
+        maximize: false,
+        grad_scale: norm && maximum(div(norm, limit), one),
+        found_inf: where(finite, zero, one),
+      });
+      this.#parameters.refresh();
+      return norm;
+    });
+  }
+
+  #kept: Record<"zero" | "one" | "limit" | "manySteps", Tensor> | undefined;
+  #constants() {
+    return this.#kept ??= unscoped(() => {
+      const { device } = this.#parameters.master,
+        scalar = (value: number) => Tensor.scalar(value, { device });
+      const { clipNorm } = this.#options;
+      // After so many steps libtorch finds no bias left to correct.
+      return { zero: scalar(0), one: scalar(1), limit: scalar(clipNorm), manySteps: scalar(2 ** 24) };
+    });
+  }
+
   /** Goes on after so many steps, with the (P,) moments of then. */
   restore(steps: number, moments: readonly [Float32Array<ArrayBuffer>, Float32Array<ArrayBuffer>]): void {
     for (const [i, values] of moments.entries()) {
@@ -100,6 +168,7 @@ export class Adam implements Disposable {
 
   /** Frees the moments. */
   [Symbol.dispose](): void {
-    for (const tensor of [...this.moments, this.#step, this.#scale]) tensor.dispose();
+    const constants = Object.values(this.#kept ?? {});
+    for (const tensor of [...this.moments, this.#step, this.#scale, ...constants]) tensor.dispose();
   }
 }

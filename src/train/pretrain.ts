@@ -1,7 +1,7 @@
 /** The training loop: set the learning rate, forward, backward, update, log, validate, keep the best. */
 import { ownMemory, returnFreedMemory } from "../../ffi/device.ts";
 import { manualSeed } from "../../ffi/random.ts";
-import { batchesOf, fillBatch, type LossWeights } from "../data/batch.ts";
+import { type Batch, batchesOf, fillBatch, type LossWeights } from "../data/batch.ts";
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
 import type { Masking } from "../data/masking.ts";
 import { randomWindow, sequentialWindows, type Window } from "../data/windows.ts";
@@ -13,6 +13,7 @@ import { seeded } from "../random.ts";
 import { oneRank, type Ranks } from "../ranks.ts";
 import { letSignalsIn } from "../run.ts";
 import type { Adam } from "./adam.ts";
+import { DeferredSteps, type StepOutcome } from "./deferred_steps.ts";
 import type { Schedule } from "./schedule.ts";
 import { sharedStep } from "./step.ts";
 
@@ -35,6 +36,13 @@ export interface PretrainOptions {
   /** Steps between two lines of metrics. */
   logSteps: number;
   seed: number;
+  /**
+   * Steps that are given to the device before what the first of them found is read. Default: 0 on the CPU, where each is
+   * read at once; 8 on a GPU, which then never waits for the program.
+   */
+  stepsAhead?: number;
+  /** Whether a GPU's steps are recorded as graphs where they can be. Default: yes. */
+  graphs?: boolean;
   /** Light curves to train on, of which one may stand more than once. Default: the dataset's train subset. */
   train?: readonly number[];
   /** Light curves to validate with. Default: the dataset's validation subset. */
@@ -186,7 +194,7 @@ export async function pretrain(
   const timeIsUp = () => adam.steps > 0 && ranks.any(seconds() >= budget());
   // Of the epochs or of the minutes, whichever is further; a run with both limits ends at the first. The learning rate may
   // depend on it, so that ranks must not differ.
-  const done = (step: number) =>
+  const doneAt = (step: number) =>
     ranks.max(Math.max(step / (options.epochs * stepsPerEpoch), seconds() / budget()));
   const keep = () =>
     events.onCheckpoint?.({
@@ -199,12 +207,38 @@ export async function pretrain(
       best,
       last,
     });
+  const ahead = options.stepsAhead ?? (model.device === "cpu" ? 0 : 8);
+  using deferred = ahead > 0
+    ? new DeferredSteps(model, adam, ranks, options.graphs === false ? { record: null } : {})
+    : undefined;
+  /** Begins a step; what it found is read, and waited for, by the result. */
+  const begin = (filled: Batch | undefined, size: number, learningRate: number): () => StepOutcome => {
+    if (deferred) return deferred.begin(filled, size, learningRate);
+    const { loss, predicted, gradientNorm } = sharedStep(model, adam, filled, size, learningRate, ranks);
+    return () => {
+      const found = new ReconstructionMetrics();
+      if (filled && Number.isFinite(loss)) {
+        eachWindow(filled, predicted, (window) => {
+          found.add(window.predicted, window.targets, window.weights);
+        });
+      }
+      return { loss, gradientNorm, sums: found.sums };
+    };
+  };
+  /** Takes in what the steps that are under way have found, but for the last so many. */
+  const underWay: (() => Promise<void>)[] = [];
+  const takeIn = async (left = 0) => {
+    while (underWay.length > left) await underWay.shift()!();
+  };
   /** Between two steps: whether the run is to stop. */
   const stopped = async () => {
     await letSignalsIn();
-    const stop = ranks.any(events.stopRequested?.() ?? false);
-    if (stop || events.checkpointDue?.()) await keep();
-    return stop;
+    const wish = ranks.max(events.stopRequested?.() ? 2 : events.checkpointDue?.() ? 1 : 0);
+    if (wish > 0) {
+      await takeIn();
+      await keep();
+    }
+    return wish === 2;
   };
   const trained = () => ({ train_loss: running.loss, train_rmse: running.rmse, train_r2: running.r2 });
   const ended = (reason: PretrainResult["reason"]): PretrainResult => {
@@ -240,7 +274,7 @@ export async function pretrain(
     while (batch < batches.length && !timeIsUp()) {
       if (await stopped()) return ended("stopped by a signal");
       const step = adam.steps + 1;
-      const doneAfter = done(step), learningRate = options.schedule({ step, done: doneAfter });
+      const doneAfter = doneAt(step), learningRate = options.schedule({ step, done: doneAfter });
       // Dropout: a function of seed, step, and rank.
       manualSeed(seeded(seed, 0xd20b, step, ...ranks.first ? [] : [ranks.rank]).integer(2 ** 31));
       const key = [seed, 0x3a5c, epoch], windows = ranks.part(batches[batch]), size = batches[batch].length;
@@ -248,56 +282,54 @@ export async function pretrain(
         ? fillBatch(dataset, windows, { masking, weights, key, paddedTo })
         : undefined;
       if (batch + 1 < batches.length) dataset.willNeed?.(ranks.part(batches[batch + 1]));
-      const { loss, predicted, gradientNorm } = sharedStep(model, adam, filled, size, learningRate, ranks);
-      if (!Number.isFinite(loss)) throw notFinite("loss", loss, place(batch));
-      if (gradientNorm !== undefined && !Number.isFinite(gradientNorm)) {
-        throw notFinite("gradient's norm", gradientNorm, place(batch));
-      }
-
-      const found = new ReconstructionMetrics();
-      if (filled) {
-        eachWindow(filled, predicted, (window) => {
-          found.add(window.predicted, window.targets, window.weights);
-        });
-      }
-      const sums = ranks.sum(found.sums);
-      running.addSums(sums);
-      interval.metrics.addSums(sums);
-      interval.loss += loss;
-      interval.steps++;
-      batch++;
-      const rate = interval.metrics.windows / (seconds() - interval.start);
-      events.onStep?.({
-        epoch,
-        step: batch,
-        steps: batches.length,
-        done: doneAfter,
-        loss,
-        rate,
-        seconds: seconds(),
-      });
-      if (step % options.logSteps === 0) {
-        await events.onMetrics({
-          kind: "step",
+      const read = begin(filled, size, learningRate);
+      const done = ++batch;
+      underWay.push(async () => {
+        const { loss, gradientNorm, sums: found } = read();
+        if (!Number.isFinite(loss)) throw notFinite("loss", loss, place(done - 1));
+        if (gradientNorm !== undefined && !Number.isFinite(gradientNorm)) {
+          throw notFinite("gradient's norm", gradientNorm, place(done - 1));
+        }
+        const sums = ranks.sum(found);
+        running.addSums(sums);
+        interval.metrics.addSums(sums);
+        interval.loss += loss;
+        interval.steps++;
+        const rate = interval.metrics.windows / (seconds() - interval.start);
+        events.onStep?.({
           epoch,
-          step,
-          loss: interval.loss / interval.steps,
-          rmse: interval.metrics.rmse,
-          r2: interval.metrics.r2,
-          learning_rate: learningRate,
-          ...gradientNorm === undefined ? {} : { gradient_norm: gradientNorm },
-          windows_per_second: rate,
-          ...memory(),
+          step: done,
+          steps: batches.length,
+          done: doneAfter,
+          loss,
+          rate,
           seconds: seconds(),
         });
-        interval = newInterval();
-      }
+        if (step % options.logSteps === 0) {
+          await events.onMetrics({
+            kind: "step",
+            epoch,
+            step,
+            loss: interval.loss / interval.steps,
+            rmse: interval.metrics.rmse,
+            r2: interval.metrics.r2,
+            learning_rate: learningRate,
+            ...gradientNorm === undefined ? {} : { gradient_norm: gradientNorm },
+            windows_per_second: rate,
+            ...memory(),
+            seconds: seconds(),
+          });
+          interval = newInterval();
+        }
+      });
+      await takeIn(ahead);
       if (seconds() - returned > secondsOfFreedMemory) {
         returnFreedMemory();
         returned = seconds();
       }
     }
 
+    await takeIn();
     if (await stopped()) return ended("stopped by a signal");
     // With more minutes, the run goes on from before this validation, as if it had not stood here.
     const cutShort = batch < batches.length;

@@ -44,6 +44,7 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
     x,
     y,
   ) => [ops.where(Tensor.from(Uint8Array.of(1, 0), [2], { dtype: "bool" }), x, y), [1, 0.5, 3, 8]],
+  isfinite: (x) => [ops.isfinite(ops.div(x, Tensor.from([0, 1, 1, 1], [2, 2]))), [0, 1, 1, 1]],
   minimum: (x, y) => [ops.minimum(x, y), each(Math.min)],
   maximum: (x, y) => [ops.maximum(x, y), each(Math.max)],
 
@@ -116,6 +117,14 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
       ...b.map((b) => 0.1 * b),
       ...b.map((b) => 0.01 * b * b),
     ]];
+  },
+  fusedAdamByTensor_: (x, y) => {
+    const [mean, square] = [Tensor.zeros([2, 2]), Tensor.zeros([2, 2])], { lr, ...rest } = settings;
+    ops.fusedAdamByTensor_([x], [y], [mean], [square], [], [Tensor.scalar(1)], {
+      ...rest,
+      lr: Tensor.scalar(lr),
+    });
+    return [x, each((a, b) => a - 0.1 * Math.sign(b))];
   },
   fromFile: () => {
     const path = Deno.makeTempFileSync();

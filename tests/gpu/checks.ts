@@ -1,0 +1,329 @@
+/**
+ * What must hold on a GPU, one check a process: `checks.ts --device cuda NAME` prints one line of JSON. With
+ * `--device cpu --rehearse` the same code runs on the CPU on little, so that no mistake in it is found on a GPU first.
+ */
+import { backward, gradientOf, noGrad, requiresGrad } from "../../ffi/autograd.ts";
+import { CudaGraph, gpuMemory, missingForGraphs, onOwnStream } from "../../ffi/cuda.ts";
+import { cudaDeviceCount, type Device, keepFreedMemory, synchronize } from "../../ffi/device.ts";
+import { libtorch } from "../../ffi/library.ts";
+import { TorchError } from "../../ffi/native.ts";
+import { Nccl } from "../../ffi/nccl.ts";
+import * as ops from "../../ffi/ops.ts";
+import { manualSeed } from "../../ffi/random.ts";
+import { scope, Tensor } from "../../ffi/tensor.ts";
+import { type Batch, fillBatch, toTensors } from "../../src/data/batch.ts";
+import { paperMasking } from "../../src/data/masking.ts";
+import { missingMemory } from "../../src/errors.ts";
+import { architecture } from "../../src/model/architecture.ts";
+import { reconstructionLoss } from "../../src/model/loss.ts";
+import { AstromerNetwork } from "../../src/model/network.ts";
+import { PeriodSearch } from "../../src/model/period_search.ts";
+import { seeded } from "../../src/random.ts";
+import { oneRank } from "../../src/ranks.ts";
+import { parseArgs } from "../../src/std.ts";
+import { Adam } from "../../src/train/adam.ts";
+import type { Recorder } from "../../src/model/deferred.ts";
+import { DeferredSteps } from "../../src/train/deferred_steps.ts";
+import { sharedStep } from "../../src/train/step.ts";
+import { sinusoidDataset, wholeWindows } from "../data/support.ts";
+import {
+  coefficientsOf,
+  encoderInput,
+  loadReference,
+  recorded,
+  referenceFrequencies,
+  referenceName,
+} from "../model/reference.ts";
+import { Fixture, hasShared, largestDifference } from "../shared.ts";
+
+const { device: named, rehearse, _: [chosen] } = parseArgs(Deno.args, {
+  string: ["device"],
+  boolean: ["rehearse"],
+});
+const device = named as Device, onCpu = device === "cpu";
+/** On the CPU a graph is rehearsed by doing the work again. */
+const again: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
+
+/** What a check found: whether it holds, and the numbers that say so. */
+type Found = { ok: boolean } & Record<string, unknown>;
+
+const size = rehearse ? 2 : 16, length = rehearse ? 20 : 200;
+const paper = architecture(rehearse ? "small" : "astromer2");
+
+/** Batches of full windows and of shorter ones, which come again. */
+function batches(count: number): Batch[] {
+  const dataset = sinusoidDataset(
+    Array.from({ length: 4 * size }, (_, i) => i % 3 ? length : length - (i % 7)),
+  );
+  const windows = wholeWindows(dataset);
+  return Array.from({ length: count }, (_, i) => {
+    const from = (i % 4) * size;
+    return fillBatch(dataset, windows.slice(from, from + size), {
+      masking: paperMasking,
+      weights: "errors",
+      key: [1, i],
+    });
+  });
+}
+
+/** Losses of steps on batches, each read at once or all at the end, and the parameters then. */
+function losses(
+  on: Device,
+  count: number,
+  { dtype = "float32", record = null, dropout = 0, deferred = on !== "cpu" }: {
+    dtype?: "float32" | "bfloat16";
+    record?: Recorder | null;
+    dropout?: number;
+    deferred?: boolean;
+  } = {},
+) {
+  using model = new AstromerNetwork({ ...paper, dropout }, { device: on, dtype, seed: 3 });
+  using adam = new Adam(model.parameters, { clipNorm: 1 });
+  using steps = deferred ? new DeferredSteps(model, adam, oneRank, { record }) : undefined;
+  const reads = batches(count).map((batch, i) => {
+    manualSeed(1000 + i);
+    if (steps) return steps.begin(batch, size, 1e-3);
+    const { loss } = sharedStep(model, adam, batch, size, 1e-3, oneRank);
+    return () => ({ loss });
+  });
+  const found = reads.map((read) => read().loss);
+  return { found, graphs: steps?.graphs, values: model.parameters.master.toArray() as Float32Array };
+}
+
+const relative = (found: readonly number[], expected: readonly number[]) =>
+  Math.max(...found.map((value, i) => Math.abs(value / expected[i] - 1)));
+const many = rehearse ? 8 : 200;
+const graphs = onCpu ? again : CudaGraph.capture;
+
+/** An operator's result and gradient on the device against the CPU's. */
+function differenceOf(
+  run: (...inputs: Tensor[]) => Tensor,
+  shapes: readonly number[][],
+  dtype: "float32" | "bfloat16",
+) {
+  const on = (where: Device) =>
+    scope(() => {
+      const inputs = shapes.map((shape, i) => {
+        const random = seeded(7, i), count = shape.reduce((a, b) => a * b, 1);
+        const values = Float32Array.from({ length: count }, () => random.normal());
+        return requiresGrad(Tensor.from(values, shape, { dtype, device: where }));
+      });
+      const result = run(...inputs);
+      backward(ops.mean(ops.square(result)));
+      return [result, ...inputs.map((input) => gradientOf(input)!)].map((t) => t.toArray() as Float32Array);
+    });
+  const [expected, found] = [on("cpu"), on(device)];
+  return Math.max(...expected.map((values, i) => {
+    const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
+    return largestDifference(found[i], values) / largest;
+  }));
+}
+
+const operators: Record<string, [(...inputs: Tensor[]) => Tensor, number[][]]> = {
+  linear: [(x, w, b) => ops.linear(x, w, b), [[48, 64], [96, 64], [96]]],
+  matmul: [(x, y) => ops.matmul(x, y), [[3, 40, 64], [3, 64, 24]]],
+  attention: [(q, k, v) => ops.scaledDotProductAttention(q, k, v), [[2, 4, 40, 64], [2, 4, 32, 64], [
+    2,
+    4,
+    32,
+    64,
+  ]]],
+  softmax: [(x) => ops.softmax(x, -1), [[6, 50]]],
+  layerNorm: [(x, w, b) => ops.layerNorm(x, [64], w, b, 1e-6), [[30, 64], [64], [64]]],
+  tanh: [(x) => ops.tanh(x), [[30, 20]]],
+  split: [(x) => ops.mul(...ops.split(x, [8, 8], 1) as [Tensor, Tensor]), [[10, 16]]],
+  reductions: [(x) => ops.add(ops.sum(x, [1], true), ops.amax(x, [1], true)), [[10, 33]]],
+  gather: [(x) => ops.narrow(ops.cat([x, x], 1), 1, 5, 20), [[10, 16]]],
+  trigonometry: [(x) => ops.add(ops.sin(x), ops.cos(ops.square(x))), [[10, 16]]],
+};
+
+const checks: Record<string, () => Found | Promise<Found>> = {
+  /** What is here. */
+  machine() {
+    const { version, cuda, folder } = libtorch(), missing = missingForGraphs();
+    const memory = onCpu ? undefined : gpuMemory(device);
+    return {
+      ok: onCpu || cudaDeviceCount() > 0,
+      version,
+      cuda,
+      folder,
+      gpus: cudaDeviceCount(),
+      memory,
+      missing,
+    };
+  },
+  /** Operators, forward and gradient, in float32 without TF32 and in bfloat16. */
+  operators() {
+    const found: Record<string, number> = {}, failed: string[] = [];
+    for (const dtype of onCpu ? ["float32"] as const : ["float32", "bfloat16"] as const) {
+      for (const [name, [run, shapes]] of Object.entries(operators)) {
+        const difference = differenceOf(run, shapes, dtype);
+        found[`${name} ${dtype}`] = difference;
+        if (!(difference < (dtype === "float32" ? 2e-5 : 4e-2))) failed.push(`${name} ${dtype}`);
+      }
+    }
+    return { ok: failed.length === 0, failed, found };
+  },
+  /** The reference's recorded reconstruction, loss and gradients (where ../shared is). */
+  async reference() {
+    if (!hasShared) return { ok: true, skipped: "../shared is absent" };
+    const fixture = await Fixture.read("astromer2_io.safetensors");
+    const weights = await Fixture.read("astromer2_random.safetensors");
+    const frequencies = await referenceFrequencies();
+    const run = (dtype: "float32" | "bfloat16") => {
+      using model = new AstromerNetwork(architecture("astromer2"), { frequencies, device, dtype });
+      loadReference(model, weights);
+      return scope(() => {
+        const put = (tensor: Tensor) => {
+          const there = Tensor.empty(tensor.shape, { dtype: tensor.dtype, device });
+          there.copyFrom(tensor);
+          return there;
+        };
+        const input = encoderInput(fixture),
+          target = Tensor.from(fixture.floats("in.target"), fixture.shape("in.target"));
+        const hidden = input.hidden && put(input.hidden);
+        const y = model.reconstruct({ magnitudes: put(input.magnitudes), times: put(input.times), hidden });
+        const loss = reconstructionLoss(y, put(target), put(coefficientsOf(fixture)));
+        model.parameters.zeroGradient();
+        backward(loss);
+        model.parameters.gatherGradient();
+        const gradient = model.parameters.gradient.toArray() as Float32Array;
+        let worst = 0;
+        for (const { name, shape, offset } of model.parameters.layout) {
+          if (name.endsWith("key.bias")) continue; // rounding alone
+          const expected = recorded(fixture, `token.grad.${referenceName(name)}`, shape);
+          const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+          const difference = largestDifference(gradient.subarray(offset, offset + expected.length), expected);
+          worst = Math.max(worst, difference / largest);
+        }
+        return {
+          reconstruction: largestDifference(
+            y.toArray() as Float32Array,
+            fixture.floats("token.reconstruction"),
+          ),
+          loss: Math.abs(loss.item() / fixture.floats("token.loss")[0] - 1),
+          gradient: worst,
+        };
+      });
+    };
+    const float32 = run("float32"), bfloat16 = onCpu ? undefined : run("bfloat16");
+    const ok = float32.reconstruction < 5e-5 && float32.loss < 1e-5 && float32.gradient < 5e-5 &&
+      (!bfloat16 || bfloat16.loss < 1e-2);
+    return { ok, float32, bfloat16 };
+  },
+  /** Losses of 200 steps against the CPU's: float32, the same as graphs, and bfloat16. */
+  losses() {
+    const expected = losses("cpu", many).found;
+    const plain = losses(device, many, { deferred: true });
+    const asGraphs = losses(device, many, { record: graphs, deferred: true });
+    const half = onCpu
+      ? undefined
+      : relative(losses(device, many, { dtype: "bfloat16", record: graphs }).found, expected);
+    const float32 = relative(plain.found, expected), graph = relative(asGraphs.found, expected);
+    return {
+      ok: float32 < 1e-4 && graph < 1e-4 && (half === undefined || half < 1e-2) && asGraphs.graphs! > 0,
+      steps: many,
+      float32,
+      graph,
+      bfloat16: half,
+      graphs: asGraphs.graphs,
+      last: [expected.at(-1), plain.found.at(-1)],
+    };
+  },
+  /** Two runs of the same seed, with dropout, launched alike: bit for bit? And a graph's dropout changes with the seed. */
+  repeated() {
+    const run = (record: Recorder | null) => losses(device, 12, { record, dropout: 0.1, deferred: true });
+    const [one, two, graph, graphAgain] = [run(null), run(null), run(graphs), run(graphs)];
+    const plain = largestDifference(one.values, two.values),
+      graphed = largestDifference(graph.values, graphAgain.values);
+    const between = relative(graph.found, one.found);
+    return {
+      ok: between < 1e-2,
+      bit_for_bit: plain === 0,
+      bit_for_bit_as_graphs: graphed === 0,
+      plain,
+      graphed,
+      between,
+    };
+  },
+  /** A loss that is not a number leaves the parameters as they were. */
+  notFinite() {
+    using model = new AstromerNetwork(paper, { device, seed: 3 });
+    using adam = new Adam(model.parameters, { clipNorm: 1 });
+    using steps = new DeferredSteps(model, adam, oneRank, { record: graphs });
+    const [first, second] = batches(2);
+    steps.begin(first, size, 1e-3)();
+    const before = model.parameters.master.toArray() as Float32Array;
+    const targets = second.targets.fill(NaN);
+    const { loss } = steps.begin({ ...second, targets }, size, 1e-3)();
+    const difference = largestDifference(model.parameters.master.toArray() as Float32Array, before);
+    return { ok: Number.isNaN(loss) && difference === 0, loss: String(loss), difference };
+  },
+  /** More memory than there is: an error with words, and work goes on. */
+  memory() {
+    let words = "none";
+    try {
+      // On the CPU the same words come from more bytes than any machine can address.
+      Tensor.empty([onCpu ? 2 ** 46 : 2 ** 40], { device }).dispose();
+    } catch (error) {
+      if (!(error instanceof TorchError)) throw error;
+      words = missingMemory(error) ?? error.message;
+    }
+    const after = losses(device, 3, { deferred: true }).found.at(-1)!;
+    return { ok: /memory|wanted/.test(words) && Number.isFinite(after), words, after };
+  },
+  /** NCCL with one rank, on the stream that steps run on. */
+  nccl() {
+    if (onCpu) return { ok: true, skipped: "no GPU" };
+    using _ = onOwnStream(device);
+    using nccl = new Nccl(device, { rank: 0, size: 1, shareId: () => {} });
+    using values = Tensor.from([1, 2, 3], [3], { device });
+    nccl.sum(values);
+    const found = [...values.toArray()].map(Number);
+    return { ok: found.join() === "1,2,3", found };
+  },
+  /** Periods on the device are the CPU's, and what the search costs beside a step. */
+  periods() {
+    const [batch] = batches(1), bounds = architecture("astromer2", { encoding: "folded" });
+    const on = (where: Device) => {
+      using search = new PeriodSearch(bounds, { device: where });
+      return noGrad(() =>
+        scope(() => {
+          const input = toTensors(batch, where);
+          const run = () => scope(() => search.find(input).frequency.toArray() as Float64Array);
+          const found = run();
+          synchronize(where);
+          const start = performance.now();
+          scope(() => void search.find(input));
+          synchronize(where);
+          return { found, ms: performance.now() - start };
+        })
+      );
+    };
+    const [expected, { found, ms }] = [on("cpu"), on(device)];
+    const same = expected.found.filter((f, i) => Math.abs(f - found[i]) < 1e-6 * f).length /
+      expected.found.length;
+    return { ok: same >= 0.9, same, ms, windows: size };
+  },
+};
+
+if (import.meta.main) {
+  keepFreedMemory();
+  const names = chosen === undefined ? Object.keys(checks) : [String(chosen)];
+  if (chosen === "list") console.log(Object.keys(checks).join("\n"));
+  else {
+    let failed = false;
+    for (const name of names) {
+      const start = performance.now();
+      let found: Found;
+      try {
+        found = await checks[name]();
+      } catch (error) {
+        found = { ok: false, error: error instanceof Error ? error.stack ?? error.message : String(error) };
+      }
+      console.log(JSON.stringify({ check: name, ...found, seconds: (performance.now() - start) / 1000 }));
+      failed ||= !found.ok;
+    }
+    Deno.exit(failed ? 1 : 0);
+  }
+}
