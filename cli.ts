@@ -37,6 +37,10 @@ const commands: Record<string, { summary: string; load: () => Promise<{ default:
   },
   classify: { summary: "classifiers on scenarios, scored", load: () => import("./tasks/classify.ts") },
   predict: { summary: "classes of the objects of a survey", load: () => import("./tasks/predict.ts") },
+  anomalies: {
+    summary: "the oddest light curves, without labels",
+    load: () => import("./tasks/anomalies.ts"),
+  },
   search: { summary: "more light curves like this one", load: () => import("./tasks/search.ts") },
   report: { summary: "runs as one HTML file with all figures", load: () => import("./tasks/report.ts") },
   bench: { summary: "windows per second, beside PyTorch", load: () => import("./tasks/bench.ts") },

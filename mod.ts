@@ -19,6 +19,12 @@
  */
 export * from "./src/astromer.ts";
 export * from "./src/classifier.ts";
+export {
+  anomalies,
+  type Anomaly,
+  type AnomalyMethod,
+  type AnomalyOptions,
+} from "./src/discover/anomalies.ts";
 export { search, type SearchMatch, type SearchOptions } from "./src/discover/search.ts";
 export type { Metric } from "./src/discover/exact_search.ts";
 export { Failure, InputError } from "./src/errors.ts";

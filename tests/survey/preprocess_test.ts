@@ -385,7 +385,10 @@ testIn("what is wrong is said in one sentence", async (folder) => {
     ],
   ];
   for (const [settings, sentence] of cases) assertEquals(await refused(folder, settings), sentence);
-  assertMatch(await refused(folder, { input: bad }), /^e\.parquet is no Parquet file, whatever its name: it looks like text /);
+  assertMatch(
+    await refused(folder, { input: bad }),
+    /^e\.parquet is no Parquet file, whatever its name: it looks like text /,
+  );
 });
 
 testIn("a run that fails leaves the older dataset as it was", async (folder) => {
