@@ -6,6 +6,7 @@ import * as assert from "npm:deno-std@1.4.0/assert/mod.js";
 import * as cli from "npm:deno-std@1.4.0/cli/parse_args.js";
 import * as csv from "npm:deno-std@1.4.0/csv/mod.js";
 import * as toml from "npm:deno-std@1.4.0/toml/mod.js";
+import * as yaml from "npm:deno-std@1.4.0/yaml/mod.js";
 import * as text from "npm:deno-std@1.4.0/text/closest_string.js";
 
 type ErrorClass<E extends Error> = abstract new (...parameters: never[]) => E;
@@ -26,6 +27,7 @@ export const parseCsv = csv.parse as (
   options?: { skipFirstRow?: boolean; separator?: string },
 ) => Record<string, string>[];
 
+export const parseYaml = yaml.parse as (text: string) => unknown;
 export const parseToml = toml.parse as (text: string) => Record<string, unknown>;
 export const closestString = text.closestString as (word: string, possible: readonly string[]) => string;
 

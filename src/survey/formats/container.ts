@@ -1,10 +1,16 @@
 /** What kind of file a file is, told by what it begins with and, where that is not enough, by its name. */
 import { Buffer } from "node:buffer";
 import { InputError } from "../../errors.ts";
+import { readAavso } from "./aavso.ts";
 import { headOf } from "./bytes.ts";
+import { readCds } from "./cds.ts";
+import { readEcsv } from "./ecsv.ts";
 import { otherFits, readFitsLightCurves } from "./fits.ts";
+import { readIpac } from "./ipac.ts";
 import { refusals, type Refused } from "./refused.ts";
+import { readSnana } from "./snana.ts";
 import type { TablePiece } from "./table.ts";
+import { readVotable } from "./votable.ts";
 
 /** Containers that are read here. Plain text and Parquet are none of them. */
 export type Readable = "fits" | "votable" | "ecsv" | "ipac" | "cds" | "aavso" | "snana" | "avro";
@@ -91,6 +97,18 @@ function readerOf(format: Format): (path: string) => AsyncGenerator<TablePiece> 
   switch (format) {
     case "fits":
       return readFitsLightCurves;
+    case "votable":
+      return readVotable;
+    case "ecsv":
+      return readEcsv;
+    case "ipac":
+      return readIpac;
+    case "cds":
+      return readCds;
+    case "aavso":
+      return readAavso;
+    case "snana":
+      return readSnana;
     default:
       throw new InputError(`${format} is not read as a table here`);
   }

@@ -45,39 +45,22 @@ export interface TablePiece {
 export const pieceRows = 1 << 15;
 
 /** Header facts that say which object or band all rows of a file belong to, in columns of their own. */
-const facts = [
-  "OBJECT",
-  "KEPLERID",
-  "KIC",
-  "EPICID",
-  "TICID",
-  "TIC",
-  "STAR_ID",
-  "SNID",
-  "IAUC",
-  "NAME",
-  "SOURCE_ID",
-  "SOURCEID",
-  "FILTER",
-  "BAND",
-  "TIME_SERIES_DATA_FILTER",
-];
+const facts = "OBJECT KEPLERID KIC EPICID TICID TIC SNID IAUC NAME SOURCE_ID SOURCEID FILTER BAND".split(" ");
 
-/** Constant columns for the facts in a file's metadata that no column of the table tells. */
-export function factColumns(metadata: Record<string, string>, columns: readonly ColumnHead[]): ColumnHead[] {
+/** The facts in a file's metadata that no column of the table tells. */
+function factsOf({ metadata, columns }: TablePiece): [string, string][] {
   const there = new Set(columns.map(({ name }) => name.toUpperCase()));
-  return facts.filter((fact) => metadata[fact]?.trim() && !there.has(fact)).map((fact) => ({
-    name: fact,
-    type: "VARCHAR" as const,
-    description: "stands in the file's header",
-  }));
+  const given = new Map(Object.entries(metadata).map(([key, value]) => [key.toUpperCase(), value.trim()]));
+  return facts.filter((fact) => given.get(fact) && !there.has(fact)).map((fact) => [fact, given.get(fact)!]);
 }
 
 /** A piece with the facts of its metadata as columns. */
 export function withFacts(piece: TablePiece): TablePiece {
-  const constant = factColumns(piece.metadata, piece.columns).map((head): TableColumn => ({
-    ...head,
-    values: new Array<string>(piece.rows).fill(piece.metadata[head.name].trim()),
+  const constant = factsOf(piece).map(([name, value]): TableColumn => ({
+    name,
+    type: "VARCHAR",
+    description: "stands in the file's header",
+    values: new Array<string>(piece.rows).fill(value),
   }));
   return constant.length === 0 ? piece : { ...piece, columns: [...piece.columns, ...constant] };
 }
@@ -94,6 +77,9 @@ export function distinctNames(names: readonly string[]): string[] {
   });
 }
 
+/** A cell: text to be read as its column says, or a number. */
+export type Cell = string | number | bigint | null | undefined;
+
 /** A column of a table whose cells are written as text. */
 export interface CellHead extends ColumnHead {
   /** Texts that stand for no value, beside the empty one. */
@@ -104,6 +90,7 @@ export interface CellHead extends ColumnHead {
 export class CellTable {
   private readonly arrays: Values[];
   private readonly gaps: (Uint8Array | undefined)[];
+  private readonly nullNumbers: number[][];
   /** Rows since the last piece. */
   rows = 0;
   /** Rows of all pieces before. */
@@ -116,6 +103,7 @@ export class CellTable {
   constructor(private readonly path: string, readonly heads: readonly CellHead[]) {
     this.arrays = heads.map(({ type }) => emptyValues(type, pieceRows));
     this.gaps = heads.map(() => undefined);
+    this.nullNumbers = heads.map(({ nulls }) => (nulls ?? []).filter((text) => text !== "").map(Number));
   }
 
   /**
@@ -123,22 +111,31 @@ export class CellTable {
    * @param cells one a column; a missing one is no value
    * @throws {InputError} when a cell is not what its column says
    */
-  add(cells: readonly (string | null | undefined)[]): void {
+  add(cells: readonly Cell[]): void {
     const row = this.rows;
     for (let c = 0; c < this.heads.length; c++) {
       const { type, nulls } = this.heads[c];
       const values = this.arrays[c];
-      let cell = cells[c]?.trim() ?? "";
-      if (nulls !== undefined && nulls.includes(cell)) cell = "";
+      const given = cells[c];
+      if (typeof given === "number" || typeof given === "bigint") {
+        if (type === "VARCHAR") (values as (string | null)[])[row] = String(given);
+        else if (nulls === undefined || !nulls.includes(String(given))) values[row] = given;
+        else this.gap(c);
+        continue;
+      }
+      let cell = given?.trim() ?? "";
+      if (nulls !== undefined && (nulls.includes(cell) || type !== "VARCHAR" && this.isNull(c, cell))) {
+        cell = "";
+      }
       if (type === "VARCHAR") (values as (string | null)[])[row] = cell === "" ? null : cell;
       else if (type === "DOUBLE" || type === "FLOAT") {
         (values as Float64Array)[row] = cell === "" ? NaN : this.number(cell, c);
       } else if (cell === "" || /^(nan|null|none|--)$/i.test(cell)) {
-        (this.gaps[c] ??= new Uint8Array(pieceRows))[row] = 1;
-        values[row] = type === "BIGINT" ? 0n : 0;
+        this.gap(c);
       } else if (type === "BIGINT") (values as BigInt64Array)[row] = this.whole(cell, c);
       else if (type === "INTEGER") {
-        const number = this.number(cell, c);
+        // VOTables of IRSA write 0x3.
+        const number = /^0x[0-9a-f]+$/i.test(cell) ? Number(cell) : this.number(cell, c);
         if (!Number.isInteger(number) || Math.abs(number) > 0x7fffffff) {
           this.refuse(cell, c, "a whole number");
         }
@@ -170,6 +167,18 @@ export class CellTable {
     return { name, metadata, columns, rows };
   }
 
+  /** Whether a number stands for no value: 99.9990 does where 99.999 is said to. */
+  private isNull(c: number, cell: string): boolean {
+    return this.nullNumbers[c].includes(Number(cell));
+  }
+
+  /** No value, in the row being added. */
+  private gap(c: number): void {
+    const { type } = this.heads[c], values = this.arrays[c], row = this.rows;
+    values[row] = type === "BIGINT" ? 0n : type === "DOUBLE" || type === "FLOAT" ? NaN : 0;
+    if (type !== "DOUBLE" && type !== "FLOAT") (this.gaps[c] ??= new Uint8Array(pieceRows))[row] = 1;
+  }
+
   private number(cell: string, c: number): number {
     const number = Number(cell);
     if (!Number.isNaN(number) && !/^[+-]?0[xob]/i.test(cell)) return number;
@@ -182,7 +191,7 @@ export class CellTable {
   }
 
   private whole(cell: string, c: number): bigint {
-    if (!/^[+-]?\d+(\.0*)?$/.test(cell)) return this.refuse(cell, c, "a whole number");
+    if (!/^([+-]?\d+(\.0*)?|0x[0-9a-f]+)$/i.test(cell)) return this.refuse(cell, c, "a whole number");
     const number = BigInt(cell.replace(/^\+/, "").replace(/\..*/, ""));
     return BigInt.asIntN(64, number) === number ? number : this.refuse(cell, c, "a whole number of 64 bits");
   }

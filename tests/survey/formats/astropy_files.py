@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import MaskedColumn, Table
+from astropy.table import Table
 
 warnings.simplefilter("ignore")
 folder = sys.argv[1]
@@ -136,5 +136,45 @@ holds("two.fits", {
     "TIME": np.concatenate([time, time + 1]), "FLUX": np.tile(mags.ravel()[:n], 2),
     "EXTNAME": ["STAR0"] * n + ["STAR1"] * n,
 })
+
+# VOTable in its three kinds, ECSV, IPAC and the journals' fixed columns.
+flat = Table({
+    "id": rng.integers(-(2**62), 2**62, n), "mjd": time, "mag": rng.normal(15, 1, n).astype("f4"),
+    "flag": rng.integers(-9, 9, n).astype("i4"), "small": rng.integers(0, 99, n).astype("i2"), "ok": rng.random(n) > 0.5,
+    "band": np.array(["g", "r", "i & <z>", "e"])[rng.integers(0, 4, n)],
+})
+flat["mjd"].unit = "d"
+gaps = Table(flat, masked=True, copy=True)
+for name in ("mag", "flag", "small"):
+    gaps[name].mask = rng.random(n) < 0.2
+for form in ("tabledata", "binary2"):
+    gaps.write(f"{folder}/{form}.vot", format="votable", tabledata_format=form)
+    holds(f"{form}.vot", {c: gaps[c] for c in gaps.colnames})
+flat.write(f"{folder}/binary.vot", format="votable", tabledata_format="binary")
+holds("binary.vot", {c: flat[c] for c in flat.colnames})
+for delimiter, name in ((" ", "a.ecsv"), (",", "b.ecsv")):
+    own = Table(gaps, copy=True)
+    own["band"][3] = "with, blank \" q"
+    own.write(f"{folder}/{name}", format="ascii.ecsv", delimiter=delimiter)
+    holds(name, {c: own[c] for c in own.colnames})
+arrays = Table({"source": ids, "time": times, "mag": mags.astype("f8"), "five": rng.normal(size=(stars, 5))})
+for form in ("tabledata", "binary", "binary2"):
+    arrays.write(f"{folder}/arrays_{form}.vot", format="votable", tabledata_format=form)
+arrays.write(f"{folder}/arrays.ecsv", format="ascii.ecsv")
+for name in ("arrays_tabledata.vot", "arrays_binary.vot", "arrays_binary2.vot", "arrays.ecsv"):
+    holds(name, {
+        "source": repeat(ids, each), "time": times.ravel(), "mag": mags.astype("f8").ravel(),
+        **{f"five_{k + 1}": repeat(arrays["five"][:, k], each) for k in range(5)},
+    })
+ascii_flat = Table(flat["id", "mjd", "flag", "band"], copy=True)
+ascii_flat["band"] = np.array(["g", "rr"])[rng.integers(0, 2, n)]
+masked = Table(ascii_flat, masked=True, copy=True)
+masked["flag"].mask = rng.random(n) < 0.2
+masked.write(f"{folder}/a.tbl", format="ascii.ipac")
+holds("a.tbl", {c: masked[c] for c in masked.colnames})
+ascii_flat["id"] = np.arange(n)
+ascii_flat.write(f"{folder}/a.mrt", format="ascii.mrt")
+mrt = Table.read(f"{folder}/a.mrt", format="ascii.mrt")
+holds("a.mrt", {c: mrt[c] for c in mrt.colnames})
 
 json.dump(expected, open(f"{folder}/expected.json", "w"))
