@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { InputError } from "../../errors.ts";
 import { readAavso } from "./aavso.ts";
+import { readAvro } from "./avro.ts";
 import { headOf } from "./bytes.ts";
 import { readCds } from "./cds.ts";
 import { readEcsv } from "./ecsv.ts";
@@ -109,6 +110,8 @@ function readerOf(format: Format): (path: string) => AsyncGenerator<TablePiece> 
       return readAavso;
     case "snana":
       return readSnana;
+    case "avro":
+      return readAvro;
     default:
       throw new InputError(`${format} is not read as a table here`);
   }
