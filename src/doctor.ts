@@ -2,6 +2,7 @@
 import os from "node:os";
 import { statfsSync } from "node:fs";
 import { noGrad } from "../ffi/autograd.ts";
+import { missingForGraphs } from "../ffi/cuda.ts";
 import { cudaDeviceCount, keepFreedMemory, kernelFile, setThreads, threads } from "../ffi/device.ts";
 import {
   cachedLibtorch,
@@ -14,7 +15,7 @@ import {
 } from "../ffi/library.ts";
 import { matmul, to } from "../ffi/ops.ts";
 import { scope, Tensor } from "../ffi/tensor.ts";
-import { messageOf } from "./errors.ts";
+import { fewOf, messageOf } from "./errors.ts";
 import { parentOf } from "./files/atomic.ts";
 import { bfloat16Instructions, prepareRun } from "./run.ts";
 import { version } from "./version.ts";
@@ -29,6 +30,8 @@ export interface Diagnosis {
   /** What `--device auto --precision auto` takes; null without libtorch. */
   automatic: { device: string; precision: string; threads: number } | null;
   gpus: number;
+  /** Functions that this libtorch lacks of those with which a GPU's step is one launch; null for a CPU build. */
+  missing_for_cuda_graphs: readonly string[] | null;
   bfloat16: { instructions: string[]; products: Products | null };
   /** Whether freed memory can be kept for the next step. */
   keeps_freed_memory: boolean;
@@ -111,6 +114,7 @@ export function diagnose(): Diagnosis {
     },
     automatic: runtime && { device: runtime.device, precision: runtime.dtype, threads: runtime.threads },
     gpus,
+    missing_for_cuda_graphs: found?.cuda ? missingForGraphs() : null,
     bfloat16: { instructions: bfloat16Instructions(), products: found ? attempt(timeProducts) : null },
     keeps_freed_memory: found ? keepFreedMemory() : false,
     mpi,
@@ -141,6 +145,9 @@ export function reportOf(found: Diagnosis): string {
       `${processor.model}, ${count(processor.cores, "core")}, ${processor.memory_gb} GB of memory`,
     ],
     ["GPUs", String(found.gpus)],
+    ...found.missing_for_cuda_graphs
+      ? [["CUDA graphs", graphsOf(found.missing_for_cuda_graphs)] as [string, string]]
+      : [],
     [
       "automatic",
       automatic
@@ -172,7 +179,7 @@ export function reportOf(found: Diagnosis): string {
     ["Python", found.python ? `${found.python}, ${found.pip ?? "without pip"}` : "not found"],
     ["cache", `${cache.folder}${cache.free_gb === null ? "" : `, ${cache.free_gb} GB free`}`],
   );
-  const lines = rows.map(([name, text]) => `${name.padEnd(11)}${text}`);
+  const lines = rows.map(([name, text]) => `${name.padEnd(13)}${text}`);
   if (found.missing.length) {
     lines.push(
       "",
@@ -181,6 +188,12 @@ export function reportOf(found: Diagnosis): string {
     );
   }
   return lines.join("\n");
+}
+
+function graphsOf(missing: readonly string[]): string {
+  return missing.length === 0
+    ? "a step is one launch, from the second batch of a shape on"
+    : `none with this libtorch, steps are launched kernel by kernel: it lacks ${fewOf(missing, 3)}`;
 }
 
 function findLibtorch(): { found: Libtorch | null; tried: readonly { path: string; cause: string }[] } {

@@ -8,9 +8,13 @@ import { type Batch, batchesOf, fillBatch, toTensors } from "../data/batch.ts";
 import { type Masking, noMasking, paperMasking } from "../data/masking.ts";
 import type { Window } from "../data/windows.ts";
 import { type Architecture, widthOf } from "../model/architecture.ts";
+import type { Recorder } from "../model/deferred.ts";
+import { DeferredReconstruction } from "../model/deferred_reconstruction.ts";
 import { AstromerNetwork } from "../model/network.ts";
 import { type Random, seeded } from "../random.ts";
+import { oneRank } from "../ranks.ts";
 import { Adam } from "../train/adam.ts";
+import { DeferredSteps } from "../train/deferred_steps.ts";
 import { trainingStep } from "../train/step.ts";
 
 /** What is timed. */
@@ -23,7 +27,14 @@ export interface SubjectOptions {
   lengths: readonly number[];
   /** Steps of a measurement. */
   steps: number;
+  /** Whether batches are given to the device some ahead, as training does it on a GPU. Default: on a GPU. */
+  deferred?: boolean;
+  /** Records work as a graph; null: it is launched kernel by kernel. Default: what the device can. */
+  record?: Recorder | null;
 }
+
+/** Batches that are given to a device before the first of them is read. */
+const ahead = 8;
 
 /** Windows a second, and floating-point operations a second of matrix products. */
 export interface Rate {
@@ -54,6 +65,8 @@ export class Subject implements Disposable {
   readonly #options: SubjectOptions;
   readonly #model: AstromerNetwork;
   readonly #adam: Adam;
+  readonly #deferred: { steps: DeferredSteps; reconstruction: DeferredReconstruction } | undefined;
+  readonly #underWay: (() => unknown)[] = [];
   readonly #data: ReturnType<typeof randomLightCurves>;
   readonly #batches: Window[][];
 
@@ -61,6 +74,13 @@ export class Subject implements Disposable {
     const { architecture, dtype, device, batchSize, lengths, steps } = this.#options = options;
     this.#model = new AstromerNetwork(architecture, { dtype, device });
     this.#adam = new Adam(this.#model.parameters);
+    if (options.deferred ?? device !== "cpu") {
+      const how = options.record === undefined ? {} : { record: options.record };
+      this.#deferred = {
+        steps: new DeferredSteps(this.#model, this.#adam, oneRank, how),
+        reconstruction: new DeferredReconstruction(this.#model, how),
+      };
+    }
     const all = Math.min(...lengths) === Math.max(...lengths) ? steps : 64;
     this.#data = randomLightCurves(all * batchSize, lengths, seeded(0));
     const pool = batchesOf(this.#data.windows, batchSize, [0])
@@ -74,22 +94,35 @@ export class Subject implements Disposable {
   }
 
   #train(windows: readonly Window[]): void {
-    trainingStep(this.#model, this.#adam, this.#fill(windows, paperMasking), 1e-5);
+    const batch = this.#fill(windows, paperMasking);
+    if (this.#deferred) this.#begin(this.#deferred.steps.begin(batch, windows.length, 1e-5));
+    else trainingStep(this.#model, this.#adam, batch, 1e-5);
   }
 
   #infer(windows: readonly Window[]): void {
-    const { device } = this.#options;
-    noGrad(() =>
-      scope(() => void this.#model.reconstruct(toTensors(this.#fill(windows, noMasking), device)).toArray())
-    );
+    const { device } = this.#options, batch = this.#fill(windows, noMasking);
+    if (this.#deferred) this.#begin(this.#deferred.reconstruction.begin(batch));
+    else noGrad(() => scope(() => void this.#model.reconstruct(toTensors(batch, device)).toArray()));
+  }
+
+  /** Reads what was begun, but for the last so many. */
+  #read(left = 0): void {
+    while (this.#underWay.length > left) this.#underWay.shift()!();
+  }
+
+  #begin(read: () => unknown): void {
+    this.#underWay.push(read);
+    this.#read(ahead);
   }
 
   #rate(run: (windows: readonly Window[]) => void, masking: Masking, passes: number): Rate {
     const { device, batchSize, steps, architecture } = this.#options;
     run(this.#batches.at(-1)!);
+    this.#read();
     synchronize(device);
     const start = performance.now();
     for (const windows of this.#batches) run(windows);
+    this.#read();
     synchronize(device);
     const seconds = (performance.now() - start) / 1000;
     const operations = this.#batches.reduce(
@@ -109,6 +142,11 @@ export class Subject implements Disposable {
     return this.#rate((windows) => this.#infer(windows), noMasking, 1);
   }
 
+  /** Kinds of batches whose work is launched as graphs. */
+  get graphs(): number {
+    return this.#deferred?.steps.graphs ?? 0;
+  }
+
   /** Operators called by a training step. */
   callsOfAStep(): number {
     const before = operatorCalls();
@@ -124,6 +162,9 @@ export class Subject implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#read();
+    this.#deferred?.reconstruction[Symbol.dispose]();
+    this.#deferred?.steps[Symbol.dispose]();
     this.#adam[Symbol.dispose]();
     this.#model[Symbol.dispose]();
   }

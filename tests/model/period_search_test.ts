@@ -26,8 +26,13 @@ function nightly(n: number, magnitude: (time: number) => number, seed: number): 
 }
 
 /** Frequencies and significances. */
-function found(windows: readonly Window[], length = Math.max(...windows.map(({ n }) => n)), filling = 0) {
-  using search = new PeriodSearch(bounds);
+function found(
+  windows: readonly Window[],
+  length = Math.max(...windows.map(({ n }) => n)),
+  filling = 0,
+  fewPasses = false,
+) {
+  using search = new PeriodSearch(bounds, { fewPasses });
   return scope(() => {
     const padded = (values: (window: Window) => Float32Array, filling: number) => {
       const all = new Float32Array(windows.length * length).fill(filling);
@@ -160,4 +165,17 @@ Deno.test("period search: impossible bounds are refused, hidden windows are not"
       assertEquals([...significance.toArray() as Float32Array], [0, 0]);
     }
   });
+});
+
+Deno.test("period search in few passes over memory, as on a GPU: the same periods", () => {
+  const windows = [
+    ...periodic.map(({ window }) => window),
+    ...[1, 2, 3].map((seed) => nightly(80, () => noise.normal(), seed)),
+  ];
+  const [usual, few] = [false, true].map((fewPasses) => found(windows, 200, 0, fewPasses));
+  for (const i of periodic.keys()) {
+    assertAlmostEquals(few.frequency[i] / usual.frequency[i], 1, 1e-9, `period ${periodic[i].period}`);
+    assertAlmostEquals(few.significance[i], usual.significance[i], 1e-6);
+  }
+  for (let i = periodic.length; i < windows.length; i++) assertTrue(few.significance[i] < 0.35, "noise");
 });
