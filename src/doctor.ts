@@ -146,7 +146,7 @@ export function reportOf(found: Diagnosis): string {
     ],
     ["GPUs", String(found.gpus)],
     ...found.missing_for_cuda_graphs
-      ? [["CUDA graphs", graphsOf(found.missing_for_cuda_graphs)] as [string, string]]
+      ? [["graphs", graphsOf(found.missing_for_cuda_graphs)] as [string, string]]
       : [],
     [
       "automatic",
@@ -179,7 +179,7 @@ export function reportOf(found: Diagnosis): string {
     ["Python", found.python ? `${found.python}, ${found.pip ?? "without pip"}` : "not found"],
     ["cache", `${cache.folder}${cache.free_gb === null ? "" : `, ${cache.free_gb} GB free`}`],
   );
-  const lines = rows.map(([name, text]) => `${name.padEnd(13)}${text}`);
+  const lines = rows.map(([name, text]) => `${name.padEnd(11)}${text}`);
   if (found.missing.length) {
     lines.push(
       "",
@@ -192,7 +192,7 @@ export function reportOf(found: Diagnosis): string {
 
 function graphsOf(missing: readonly string[]): string {
   return missing.length === 0
-    ? "a step is one launch, from the second batch of a shape on"
+    ? "a GPU makes a step in one launch, from the second batch of a shape on"
     : `none with this libtorch, steps are launched kernel by kernel: it lacks ${fewOf(missing, 3)}`;
 }
 
