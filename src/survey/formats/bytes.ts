@@ -59,28 +59,49 @@ export async function* bytesOf(path: string): AsyncGenerator<Uint8Array<ArrayBuf
   }
 }
 
-/** Takes a file's bytes in order. Close it with `await using`. */
+/** Takes a file's bytes in order, gzip undone. Close it with `await using`. */
 export class ByteSource implements AsyncDisposable {
-  private readonly pieces: AsyncGenerator<Uint8Array<ArrayBuffer>>;
+  private readonly pieces: AsyncGenerator<Uint8Array<ArrayBuffer>> | undefined;
+  /** A file that is not compressed is read as it lies. */
+  private readonly file: Deno.FsFile | undefined;
+  private readonly size: number = Infinity;
   private rest = new Uint8Array(0);
   /** Bytes taken so far. */
   position = 0;
 
+  /** @throws {InputError} when the file cannot be opened */
   constructor(readonly path: string) {
-    this.pieces = bytesOf(path);
+    let file: Deno.FsFile | undefined;
+    try {
+      file = Deno.openSync(path, { read: true });
+      const start = new Uint8Array(2);
+      file.readSync(start);
+      if (isGzip(start)) this.pieces = bytesOf(path);
+      else {
+        file.seekSync(0, Deno.SeekMode.Start);
+        this.size = file.statSync().size;
+        this.file = file;
+      }
+    } catch (error) {
+      throw new InputError(`${path} cannot be read: ${messageOf(error)}`);
+    } finally {
+      if (!this.file) file?.close();
+    }
   }
 
   async [Symbol.asyncDispose]() {
-    await this.pieces.return(undefined);
+    this.file?.close();
+    await this.pieces?.return(undefined);
   }
 
   /** The next bytes: as many as asked for, or fewer at the end of the file. What is asked for and not there costs nothing. */
   async read(count: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.file) return this.readFile(count);
     if (this.rest.length >= count) return this.taken(this.rest.subarray(0, count), this.rest.subarray(count));
     const parts = [this.rest];
     let length = this.rest.length;
     while (length < count) {
-      const { done, value } = await this.pieces.next();
+      const { done, value } = await this.pieces!.next();
       if (done) break;
       parts.push(value);
       length += value.length;
@@ -98,6 +119,12 @@ export class ByteSource implements AsyncDisposable {
 
   /** Passes over bytes. Returns how many were there. */
   async skip(count: number): Promise<number> {
+    if (this.file) {
+      const there = Math.min(count, Math.max(this.size - this.position, 0));
+      this.position += there;
+      this.file.seekSync(this.position, Deno.SeekMode.Start);
+      return there;
+    }
     let left = count;
     while (left > 0) {
       const { length } = await this.read(Math.min(left, 1 << 22));
@@ -105,6 +132,22 @@ export class ByteSource implements AsyncDisposable {
       left -= length;
     }
     return count - left;
+  }
+
+  private readFile(count: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(Math.min(count, Math.max(this.size - this.position, 0)));
+    let done = 0;
+    try {
+      while (done < bytes.length) {
+        const read = this.file!.readSync(bytes.subarray(done));
+        if (read === null) break;
+        done += read;
+      }
+    } catch (error) {
+      throw new InputError(`${this.path} cannot be read: ${messageOf(error)}`);
+    }
+    this.position += done;
+    return done === bytes.length ? bytes : bytes.subarray(0, done);
   }
 
   private taken(bytes: Uint8Array<ArrayBuffer>, rest: Uint8Array<ArrayBuffer>) {

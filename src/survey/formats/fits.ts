@@ -30,8 +30,8 @@ interface FitsTable {
  * tables with the same columns are read one after the other, with their names in a column `EXTNAME`.
  * @throws {InputError} when the file is cut or broken, or holds no table
  */
-export async function* readFits(path: string): AsyncGenerator<TablePiece> {
-  const { tables, primary } = await tablesOf(path);
+export async function* readFits(path: string, found?: FitsTables): AsyncGenerator<TablePiece> {
+  const { tables, primary } = found ?? await tablesOf(path);
   const chosen = chooseTables(path, tables);
   await using source = new ByteSource(path);
   for (let index = 0;; index++) {
@@ -82,10 +82,9 @@ export async function otherFits(path: string): Promise<string | undefined> {
 
 /** The light curves of a FITS file, and of SNANA's pairs those of the photometry with the ids of the other file. */
 export async function* readFitsLightCurves(path: string): AsyncGenerator<TablePiece> {
-  const { tables } = await tablesOf(path);
-  yield* tables.some(({ fields }) => isSnanaPhotometry(fields))
-    ? withHead(path, readFits(path))
-    : readFits(path);
+  const found = await tablesOf(path);
+  const pieces = readFits(path, found);
+  yield* found.tables.some(({ fields }) => isSnanaPhotometry(fields)) ? withHead(path, pieces) : pieces;
 }
 
 /** Whether a table is the list of objects of an SNANA pair. */
@@ -93,7 +92,13 @@ export function isSnanaHead(fields: readonly { name: string }[]): boolean {
   return ["SNID", "PTROBS_MIN", "PTROBS_MAX"].every((name) => fields.some((field) => field.name === name));
 }
 
-async function tablesOf(path: string): Promise<{ tables: FitsTable[]; primary: FitsHeader }> {
+/** The tables of a file, and its first header. */
+interface FitsTables {
+  tables: FitsTable[];
+  primary: FitsHeader;
+}
+
+async function tablesOf(path: string): Promise<FitsTables> {
   await using source = new ByteSource(path);
   const tables: FitsTable[] = [];
   let primary: FitsHeader | undefined;
