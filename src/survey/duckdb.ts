@@ -44,6 +44,11 @@ export class Database implements Disposable {
     private readonly folder: string | undefined,
   ) {}
 
+  /** A name for a table that no other has. */
+  temporaryName(): string {
+    return `__table_${this.#files++}`;
+  }
+
   /** A path for a file that is gone when the database is closed. */
   temporaryFile(): string {
     const folder = this.folder ?? (this.#temporary ??= Deno.makeTempDirSync({ prefix: "astromer-" }));

@@ -1,6 +1,7 @@
 /** Which files a survey consists of. */
 import { InputError } from "../errors.ts";
 import { type Database, text } from "./duckdb.ts";
+import { type Format, passedOver, recognise } from "./formats/container.ts";
 import { firstBytes } from "./text_file.ts";
 
 /** A file of photometry, labels or splits. */
@@ -8,6 +9,8 @@ export interface SurveyFile {
   path: string;
   bytes: number;
   kind: "parquet" | "text";
+  /** What the file is, where it is neither Parquet nor a plain text and that is known already. */
+  format?: Format;
   /** Whether it was named itself, and not found in a folder or by a pattern. */
   named: boolean;
 }
@@ -26,9 +29,13 @@ const endings =
 const ending = new RegExp(`\\.(${endings.join("|")})$`, "i");
 const compression = /\.(gz|bz2|zst|xz)$/i;
 
+/** Files that stand in a HATS catalogue beside its data; the thumbnail repeats a row of each partition. */
+const hatsOwn =
+  /^(properties|(hats|collection)\.properties|partition(_join)?_info\.csv|data_thumbnail\.parquet|skymap(\.\w+)?\.fits|point_map\.fits)$/;
+
 /** Endings of files that hold no table, whatever is in them. */
 const noTables =
-  /\.(md|rst|html?|pdf|png|jpe?g|gif|svg|py|r|ipynb|sh|ts|js|toml|ya?ml|log|ini|cfg|tex|bib|c|h|f|for|f90|properties|crc|md5|sha256)$/i;
+  /\.(md|rst|html?|pdf|png|jpe?g|gif|svg|py|r|ipynb|sh|ts|js|toml|ya?ml|log|ini|cfg|tex|bib|c|h|f|for|f90|properties|crc|md5|sha256|ignore|readme|list)$/i;
 
 /**
  * The files that paths, folders and patterns name, each once, in order of their names.
@@ -42,6 +49,7 @@ export async function findFiles(
   setting: string,
 ): Promise<FoundFiles> {
   const named = new Set<string>(), found = new Set<string>();
+  const formats = new Map<string, Format | undefined>();
   const passed = new Map<string, { reason: string; files: number; example: string }>();
   const passOver = (reason: string, example: string) => {
     const entry = passed.get(reason) ?? { reason, files: 0, example };
@@ -55,12 +63,20 @@ export async function findFiles(
       continue;
     }
     const base = info ? input.replace(/\/+$/, "") : "";
-    const paths = info ? filesUnder(base) : await matching(db, input, setting);
-    let any = false;
+    const paths = info ? filesUnder(base, passOver) : await matching(db, input, setting);
+    let any = false, last = "";
     for (const path of paths) {
       const reason = passedOverBecause(path, info ? base : input);
       if (reason) passOver(reason, path);
       else {
+        const format = await formatOf(path);
+        const why = format && await passedOver(path, format);
+        if (why) {
+          passOver(why, path);
+          last = `; ${path} is ${why}`;
+          continue;
+        }
+        formats.set(path, format);
         found.add(path);
         any = true;
       }
@@ -68,12 +84,13 @@ export async function findFiles(
     if (!any) {
       throw new InputError(
         `--${setting} ${input}: ` +
-          (info ? "the folder has no file of light curves" : "the pattern matches no file of light curves"),
+          (info ? "the folder has no file of light curves" : "the pattern matches no file of light curves") +
+          last,
       );
     }
   }
   const files = [...new Set([...named, ...found])].sort()
-    .map((path) => ({ ...fileAt(path, setting), named: named.has(path) }));
+    .map((path) => ({ ...fileAt(path, setting), named: named.has(path), format: formats.get(path) }));
   if (files.every((file) => file.bytes === 0)) {
     throw new InputError(
       files.length === 1
@@ -85,10 +102,24 @@ export async function findFiles(
   return { files: files.filter((file) => file.bytes > 0), passedOver: [...passed.values()] };
 }
 
+/** What a file is, where it is neither Parquet nor a plain text. */
+async function formatOf(path: string): Promise<Format | undefined> {
+  const format = await recognise(path);
+  return format === "parquet" ? undefined : format;
+}
+
 /** All files under a folder, links followed; hidden folders and datasets that preprocess wrote are not entered. */
-function* filesUnder(folder: string, depth = 0): Generator<string> {
+function* filesUnder(
+  folder: string,
+  passOver: (reason: string, example: string) => void,
+  depth = 0,
+): Generator<string> {
   const entries = Array.from(Deno.readDirSync(folder));
   if (depth > 0 && entries.some(({ name }) => name === "dataset.json")) return;
+  const product = depth > 0 ? hatsProduct(folder, entries) : undefined;
+  if (product && product !== "object" && product !== "source" && product !== "nested") {
+    return passOver(`HATS catalogues beside the light curves (${product})`, folder);
+  }
   for (const entry of entries) {
     const path = `${folder}/${entry.name}`;
     let isFolder = entry.isDirectory;
@@ -101,9 +132,17 @@ function* filesUnder(folder: string, depth = 0): Generator<string> {
     }
     if (!isFolder) yield path;
     else if (!/^\.|\.\d+(\.work|\.dataset)?\.tmp$/.test(entry.name) && depth < 20) {
-      yield* filesUnder(path, depth + 1);
+      yield* filesUnder(path, passOver, depth + 1);
     }
   }
+}
+
+/** What a HATS catalogue holds: "object", "source", or "margin", which repeats the neighbours of each partition. */
+function hatsProduct(folder: string, entries: readonly Deno.DirEntry[]): string | undefined {
+  const file = ["hats.properties", "properties"].find((name) => entries.some((entry) => entry.name === name));
+  if (!file) return undefined;
+  const text = new TextDecoder().decode(firstBytes(`${folder}/${file}`, 1 << 14));
+  return /^dataproduct_type\s*=\s*(\w+)/m.exec(text)?.[1];
 }
 
 async function matching(db: Database, pattern: string, setting: string): Promise<string[]> {
@@ -128,6 +167,7 @@ function passedOverBecause(path: string, input: string): string | undefined {
   if (/^_(metadata|common_metadata|SUCCESS|started|committed)/.test(name)) {
     return "a writer's own files (_metadata)";
   }
+  if (hatsOwn.test(name)) return "files of a HATS catalogue beside its data";
   if (/^(\d*read_?me|license|copying|citation|changelog|makefile)(\.|$)/i.test(name)) {
     return "documents (README)";
   }

@@ -15,6 +15,8 @@ export interface ColumnSettings {
   class?: string;
   /** A regular expression with the groups `id`, `band` and `class` that takes a file's name apart (its path, if it has a /). */
   file_name?: string;
+  /** Files that cannot be read, or whose columns cannot be told, are passed over. */
+  skip_unreadable?: boolean;
 }
 
 /** Something that each row has a value of, in SQL. */

@@ -1,5 +1,5 @@
 /** Reading: survey files into one table of observations, and every row that is unusable, with its place. */
-import { InputError } from "../errors.ts";
+import { fewOf, InputError } from "../errors.ts";
 import type { Role } from "./columns.ts";
 import { type Database, text } from "./duckdb.ts";
 import { nameFiles, refuseSameNames } from "./file_names.ts";
@@ -11,9 +11,11 @@ import {
   reading,
   refuseFloatIds,
   roundedIds,
+  type Skip,
   type Source,
   sourcesOf,
 } from "./source.ts";
+import { likeness } from "./formats/light_curve_columns.ts";
 import { linesOf } from "./text_file.ts";
 import { fieldsOf, isPassedOver, rowName } from "./text_layout.ts";
 
@@ -57,9 +59,19 @@ export async function readObservations(
   settings: ColumnSettings,
   inRange: string,
 ): Promise<Reading> {
-  const sources = await sourcesOf(db, files);
-  const mapped = sources.map((source) => mapColumns(source, settings, files.length));
-  const notes = refuseSameNames(sources, mapped, settings.file_name);
+  const skipped: string[] = [];
+  const skip = settings.skip_unreadable
+    ? (_: string, reason: string) => void skipped.push(reason)
+    : undefined;
+  const { sources, mapped, others } = mapSources(
+    await sourcesOf(db, files, skip),
+    settings,
+    files.length,
+    skip,
+  );
+  for (const [k, source] of sources.entries()) source.wanted = usedColumns(source, mapped[k]);
+  const notes = [...others, ...sources.flatMap((source) => source.notes)];
+  notes.push(...refuseSameNames(sources, mapped, settings.file_name));
   const viewed = sources.length === 1 && sources[0].layout === undefined && files.length <= filesAtOnce;
   if (!viewed) {
     await db.run(
@@ -87,6 +99,7 @@ export async function readObservations(
         FROM raw GROUP BY reason, id, band`,
     ),
   );
+  notes.push(...skippedNotes(skipped));
   await refuseImpossible(db, sources, mapped, settings);
   notes.push(...preciseTimes(sources, mapped), ...folderNotes(mapped), ...rowNameNotes(sources));
   return {
@@ -99,6 +112,57 @@ export async function readObservations(
     idFromFile: mapped.some((roles) => roles.id === undefined),
     notes,
   };
+}
+
+/**
+ * Says what the columns of each source mean. Tables without times that lie beside light curves (labels, statistics) are passed over.
+ * @throws {InputError} when a table that looks like light curves cannot be mapped and is not to be skipped, or none can
+ */
+function mapSources(
+  found: readonly Source[],
+  settings: ColumnSettings,
+  files: number,
+  skip: Skip | undefined,
+) {
+  const sources: Source[] = [], mapped: Mapping[] = [], others: string[] = [];
+  const failed: { source: Source; error: InputError }[] = [];
+  for (const source of found) {
+    try {
+      mapped.push(mapColumns(source, settings, files));
+      sources.push(source);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      failed.push({ source, error });
+    }
+  }
+  for (const { source, error } of failed) {
+    const columns = source.columns.map((name, i) => ({ name, unit: source.units[i] }));
+    const named = source.files.some((file) => file.named);
+    if (sources.length > 0 && !named && source.named && likeness(columns) === 0) {
+      others.push(
+        `passed over: ${source.files.length} files without a column of times, e.g. ${source.path} ` +
+          `(its columns are ${fewOf(source.columns, 6)})`,
+      );
+    } else if (sources.length > 0 && !named && skip) {
+      for (const { path } of source.files) {
+        skip(path, `${path}${error.message.replace(source.path, "")}`);
+      }
+    } else throw error;
+  }
+  return { sources, mapped, others };
+}
+
+/** What was left out by --skip-unreadable. */
+function skippedNotes(skipped: readonly string[]): string[] {
+  const shown = skipped.slice(0, 5).map((reason) => `passed over, as --skip-unreadable says: ${reason}`);
+  return skipped.length > 5 ? [...shown, `and ${skipped.length - 5} more files`] : shown;
+}
+
+/** The columns of a source that its mapping reads. */
+function usedColumns(source: Source, mapping: Mapping): ReadonlySet<string> {
+  const { id, band, class: label, time, channels } = mapping;
+  const cells = [id, band, label, time, ...channels.flatMap((c) => [c.time, c.magnitude, c.error])];
+  return new Set(cells.flatMap((cell) => cell?.column === undefined ? [] : [source.columns[cell.column]]));
 }
 
 /**

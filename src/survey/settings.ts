@@ -29,6 +29,10 @@ export const columnsShape = {
   labels: setting(z.string().optional(), "table of classes by object (Parquet, CSV), joined by id as text"),
   labels_id: setting(z.string().optional(), "its column of ids"),
   labels_class: setting(z.string().optional(), "its column of classes"),
+  skip_unreadable: setting(
+    z.boolean().default(false),
+    "pass over files of a folder or pattern that look like light curves and cannot be read, instead of stopping; each is listed",
+  ),
   strict: setting(z.boolean().default(false), "refuse unusable rows instead of leaving them out"),
 } as const;
 

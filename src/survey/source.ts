@@ -3,6 +3,10 @@ import { Failure, InputError, messageOf } from "../errors.ts";
 import type { Columns } from "./columns.ts";
 import { type Database, name, pathTexts, text, texts } from "./duckdb.ts";
 import type { SurveyFile } from "./files.ts";
+import { type Format, formatNames, type Readable, recognise } from "./formats/container.ts";
+import { type ContainerLayout, layoutOfContainer, loadContainers } from "./formats/load.ts";
+import { flattened } from "./formats/nested_parquet.ts";
+import type { TableColumn } from "./formats/table.ts";
 import { firstBytes } from "./text_file.ts";
 import { copyRows } from "./text_copy.ts";
 import { lookedAt, type TextLayout } from "./text_layout.ts";
@@ -13,12 +17,24 @@ type NumberType = "DOUBLE" | "FLOAT";
 /** Tables of one layout. Each row also carries `__file`, the path of its file. */
 export interface Source extends Columns {
   files: readonly SurveyFile[];
-  /** How the text is laid out; undefined for Parquet. */
+  /** How the text is laid out; undefined for Parquet and containers, whose columns have types. */
   layout: TextLayout | undefined;
   /** DuckDB's type of each column; VARCHAR in text. */
   types: readonly string[];
   /** The cells of the first rows, as text; '' where one is empty. */
   sample: readonly (readonly string[])[];
+  /** The unit of each column, as the files write it, where they do. */
+  units: readonly (string | undefined)[];
+  /** What the files say about each column: a comment, a UCD. */
+  descriptions: readonly (string | undefined)[];
+  /** What the first file says about itself: TIMESYS, BJDREFI, OBJECT, … */
+  metadata: Readonly<Record<string, string>>;
+  /** What the files are, in a word: "Parquet", "FITS", "text". */
+  format: string;
+  /** What is worth a word about how the files are read. */
+  notes: readonly string[];
+  /** The columns that are read; all if not set. Arrays in cells are taken apart for these alone. */
+  wanted?: ReadonlySet<string>;
   /** Keys that folders of the files' paths give a value, as in band=g/, which no column of the files has. */
   folderKeys: readonly string[];
   /** The FROM clause that reads some of the files; what DuckDB would take otherwise than we do is copied first. */
@@ -37,24 +53,65 @@ export interface Source extends Columns {
   numberCell(column: number, type?: NumberType): string;
 }
 
-/** Groups files by layout, so that columns are mapped once a layout and files of one layout are read together. */
-export async function sourcesOf(db: Database, files: readonly SurveyFile[]): Promise<Source[]> {
+/** Is told of a file that cannot be read, and is passed over. */
+export type Skip = (path: string, reason: string) => void;
+
+/**
+ * Groups files by layout, so that columns are mapped once a layout and files of one layout are read together.
+ * @param skip files that cannot be read are passed over, and told to it; not given, they are an error
+ * @throws {InputError} when a file cannot be read, or none of them can
+ */
+export async function sourcesOf(
+  db: Database,
+  files: readonly SurveyFile[],
+  skip?: Skip,
+): Promise<Source[]> {
+  let failed: InputError | undefined;
+  /** Looks at a file; undefined when it is passed over. */
+  const looked = async <T>(file: SurveyFile, look: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await look();
+    } catch (error) {
+      if (!skip || !(error instanceof InputError)) throw error;
+      failed ??= error;
+      skip(file.path, error.message);
+    }
+  };
   const sources: Source[] = [];
-  const parquet = files.filter((file) => file.kind === "parquet");
+  const parquet: SurveyFile[] = [];
+  for (const file of files.filter((file) => file.kind === "parquet")) {
+    if (await looked(file, () => (refuseCut(file.path), true))) parquet.push(file);
+  }
   if (parquet.length > 0) sources.push(...await parquetSources(db, parquet));
+  const containers = new Map<string, { format: Format; layout: ContainerLayout; files: SurveyFile[] }>();
   const groups = new Map<string, { layout: TextLayout; sample: string[][]; files: SurveyFile[] }>();
   for (const file of files.filter((file) => file.kind === "text")) {
+    const format = file.format ?? await recognise(file.path);
+    if (format !== undefined) {
+      const layout = await looked(file, () => layoutOfContainer(file.path, format));
+      if (!layout) continue;
+      const key = `${format} ${layout.key}`;
+      if (!containers.has(key)) containers.set(key, { format, layout, files: [] });
+      containers.get(key)!.files.push(file);
+      continue;
+    }
     if (/\.(parquet|parq|pq)$/i.test(file.path)) {
       throw new InputError(`${file.path} is no Parquet file, whatever its name: ${looksLike(file.path)}`);
     }
-    const { layout, sample } = await lookedAt(file.path);
+    const seen = await looked(file, () => lookedAt(file.path));
+    if (!seen) continue;
+    const { layout, sample } = seen;
     const key = JSON.stringify(layout);
     if (!groups.has(key)) groups.set(key, { layout, sample, files: [] });
     groups.get(key)!.files.push(file);
   }
+  for (const { format, layout, files } of containers.values()) {
+    sources.push(containerSource(db, format, layout, files, skip));
+  }
   for (const { layout, sample, files } of groups.values()) {
     sources.push(textSource(db, layout, sample, files));
   }
+  if (sources.length === 0 && failed) throw failed;
   return sources;
 }
 
@@ -66,10 +123,6 @@ export async function sourceOf(db: Database, file: SurveyFile): Promise<Source> 
 
 function looksLike(path: string): string {
   const head = new TextDecoder().decode(firstBytes(path, 200));
-  if (head.startsWith("version https://git-lfs")) {
-    return `it is a Git LFS pointer; fetch the file with "git lfs pull" in its repository`;
-  }
-  if (/^\s*</.test(head)) return "it looks like a web page";
   if (/[\0\ufffd]/.test(head)) return "it does not begin with PAR1";
   const line = head.split(/\r?\n/)[0];
   return `it looks like ${line.includes(",") ? "CSV" : "text"} (it begins with ${
@@ -85,7 +138,6 @@ function numberIn(cell: string, type: NumberType): string {
 
 /** Parquet files in groups of one schema: a type that differs between parts (ids as floats in one) is not to spoil the others. */
 async function parquetSources(db: Database, files: SurveyFile[]): Promise<Source[]> {
-  for (const { path } of files) refuseCut(path);
   const byPath = new Map(files.map((file) => [file.path, file]));
   const groups = new Map<string, SurveyFile[]>();
   for (let start = 0; start < files.length; start += 2000) {
@@ -123,27 +175,106 @@ function refuseCut(path: string) {
 }
 
 async function parquetSource(db: Database, files: SurveyFile[]): Promise<Source> {
-  const from = (some: readonly SurveyFile[]) =>
+  const flat = (some: readonly SurveyFile[]) =>
     `read_parquet(${
       pathTexts(some.map((file) => file.path))
     }, hive_partitioning = false, filename = '__file', ` +
     `file_row_number = true)`;
   const described = await readable(
     files,
-    db.rows<{ column_name: string; column_type: string }>(`DESCRIBE SELECT * FROM ${from([files[0]])}`),
+    db.rows<{ column_name: string; column_type: string }>(`DESCRIBE SELECT * FROM ${flat([files[0]])}`),
   );
-  const found = described.filter(({ column_name: c }) => c !== "__file" && c !== "file_row_number");
-  const types = found.map((column) => column.column_type);
-  const columns = found.map((column) => column.column_name);
+  let columns = described.filter(({ column_name: c }) => c !== "__file" && c !== "file_row_number")
+    .map(({ column_name, column_type }) => ({ name: column_name, type: column_type }));
+  const nested = columns.some(({ type }) => /\]$|^STRUCT/.test(type))
+    ? await readable(files, flattened(db, files.map((file) => file.path)))
+    : undefined;
+  const notes: string[] = [];
+  if (nested) {
+    ({ columns } = nested);
+    notes.push(
+      `${files[0].path}: its light curves are in the nested column ${nested.nested}` +
+        (nested.passedOver.length > 0 ? `; not read are ${nested.passedOver.join(", ")}` : ""),
+    );
+  }
+  const from = (some: readonly SurveyFile[], wanted?: ReadonlySet<string>) =>
+    nested ? nested.from(some.map((file) => file.path), wanted && [...wanted]) : flat(some);
   const shown = await readable(
     files,
     db.rows<{ cells: string[] }>(
       `SELECT [${
-        columns.map((column) => `coalesce(${name(column)}::VARCHAR, '')`).join(", ")
+        columns.map((column) => `coalesce(${name(column.name)}::VARCHAR, '')`).join(", ")
       }] AS cells FROM (
-        SELECT * FROM ${from([files[0]])} LIMIT 50)`,
+        SELECT * FROM ${from([files[0]])} LIMIT ${sampleRows})`,
     ),
   );
+  const source: Source = {
+    ...typedColumns(columns),
+    path: files[0].path,
+    files,
+    units: columns.map(() => undefined),
+    descriptions: columns.map(() => undefined),
+    metadata: {},
+    format: nested ? "nested Parquet" : "Parquet",
+    notes,
+    sample: shown.map(({ cells }) => (cells as unknown as { items: string[] }).items ?? cells),
+    folderKeys: folderKeysOf(files, columns.map((column) => column.name)),
+    from: (some) => Promise.resolve(from(some, source.wanted)),
+  };
+  return source;
+}
+
+/** Rows of which the cells are looked at. */
+const sampleRows = 50;
+
+/** Files of one container, which become a table first. */
+function containerSource(
+  db: Database,
+  format: Format,
+  layout: ContainerLayout,
+  files: SurveyFile[],
+  skip?: Skip,
+): Source {
+  const { columns, metadata, sample: first } = layout;
+  const table = db.temporaryName();
+  let loaded: readonly SurveyFile[] | undefined;
+  const cell = (column: TableColumn, row: number) => {
+    const value = column.values[row];
+    return column.missing?.[row] || value === null
+      ? ""
+      : column.type === "BOOLEAN"
+      ? String(value === 1)
+      : String(value);
+  };
+  return {
+    ...typedColumns(columns),
+    path: files[0].path,
+    files,
+    units: columns.map(({ unit }) => unit),
+    descriptions: columns.map(({ description }) => description),
+    metadata,
+    format: formatNames[format as Readable] ?? format,
+    notes: [],
+    sample: Array.from(
+      { length: Math.min(first.rows, sampleRows) },
+      (_, row) => first.columns.map((column) => cell(column, row)),
+    ),
+    folderKeys: folderKeysOf(files, columns.map((column) => column.name)),
+    async from(some) {
+      const same = loaded?.length === some.length && loaded.every((file, k) => file === some[k]);
+      if (!same) {
+        loaded = undefined;
+        await loadContainers(db, some.map((file) => file.path), format, table, skip);
+        loaded = some;
+      }
+      return name(table);
+    },
+  };
+}
+
+/** What a table with typed columns, and the number of each row in its file, has in common. */
+function typedColumns(described: readonly { name: string; type: string }[]) {
+  const columns = described.map((column) => column.name), types = described.map((column) => column.type);
   const isNumber = (i: number) =>
     /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$/.test(types[i]);
   const textCell = (i: number) => {
@@ -155,23 +286,18 @@ async function parquetSource(db: Database, files: SurveyFile[]): Promise<Source>
     return `nullif(trim(${written}), '')`;
   };
   return {
-    path: files[0].path,
     columns,
     types,
     named: true,
-    files,
     layout: undefined,
-    sample: shown.map(({ cells }) => (cells as unknown as { items: string[] }).items ?? cells),
-    folderKeys: folderKeysOf(files, columns),
-    from: (some) => Promise.resolve(from(some)),
     place: "file_row_number + 1",
     broken: [],
     textCell,
-    idCell: (i) => /^U?(TINY|SMALL|BIG)?INT(EGER)?$/.test(types[i]) ? name(columns[i]) : textCell(i),
+    idCell: (i: number) => /^U?(TINY|SMALL|BIG)?INT(EGER)?$/.test(types[i]) ? name(columns[i]) : textCell(i),
     // A number is not written as text only to see whether it is there.
-    isEmpty: (i) =>
+    isEmpty: (i: number) =>
       isNumber(i) ? `${name(columns[i])} IS NULL` : `(${textCell(i)} IS NULL OR ${isNothing(textCell(i))})`,
-    numberCell: (i, type = "DOUBLE") =>
+    numberCell: (i: number, type: NumberType = "DOUBLE") =>
       types[i] === type
         ? name(columns[i])
         : isNumber(i)
@@ -284,6 +410,11 @@ function textSource(db: Database, layout: TextLayout, sample: Source["sample"], 
     path: files[0].path,
     columns,
     types: columns.map(() => "VARCHAR"),
+    units: columns.map(() => undefined),
+    descriptions: columns.map(() => undefined),
+    metadata: {},
+    format: "text",
+    notes: [],
     named,
     files,
     layout,

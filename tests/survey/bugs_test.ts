@@ -303,7 +303,7 @@ const cases: Case[] = [
     name: "18 a Git LFS pointer that is called Parquet",
     files: { "a.parquet": "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 7\n" },
     settings: { input: ["a.parquet"] },
-    refuses: "it is a Git LFS pointer",
+    refuses: "is a Git LFS pointer",
   },
   // 25, 27: classes that look like something else
   ...["classes.csv", "quoted.csv", "classes.parquet"].map((name): Case => ({

@@ -16,6 +16,18 @@ import { readVotable } from "./votable.ts";
 /** Containers that are read here. Plain text and Parquet are none of them. */
 export type Readable = "fits" | "votable" | "ecsv" | "ipac" | "cds" | "aavso" | "snana" | "avro";
 
+/** What the containers are called. */
+export const formatNames: Record<Readable, string> = {
+  fits: "FITS",
+  votable: "VOTable",
+  ecsv: "ECSV",
+  ipac: "an IPAC table",
+  cds: "a machine-readable table (CDS)",
+  aavso: "an AAVSO report",
+  snana: "SNANA",
+  avro: "Avro",
+};
+
 /** What a file is: a container that is read, Parquet, or something that is refused with a sentence. */
 export type Format = Readable | "parquet" | Refused;
 
@@ -117,16 +129,26 @@ function readerOf(format: Format): (path: string) => AsyncGenerator<TablePiece> 
   }
 }
 
+/** Kinds of files that lie beside light curves and are none. */
+const notTables: Partial<Record<Format, string>> = {
+  "tar": "an archive, which is not unpacked",
+  "tar.gz": "an archive, which is not unpacked",
+  "zip": "an archive, which is not unpacked",
+  "7z": "an archive, which is not unpacked",
+  "rar": "an archive, which is not unpacked",
+  "html": "a web page",
+  "mail": "a mail message",
+  "image": "a picture",
+  "pdf": "a PDF document",
+};
+
 /**
  * Why a file of this kind is no light curve, if that can be told without reading it as one: it may be passed over in a folder.
  * @returns half a sentence, or undefined when it may be a light curve
  */
 export async function passedOver(path: string, format: Format): Promise<string | undefined> {
   if (format === "fits") return await otherFits(path);
-  if (format === "html" || format === "mail" || format === "xml" || format === "image" || format === "pdf") {
-    return refusals[format](path).slice(path.length + 1).split(/[:;,]/)[0];
-  }
-  return undefined;
+  return notTables[format];
 }
 
 function refusedByBytes(bytes: Uint8Array): Refused | undefined {

@@ -1,6 +1,6 @@
 /** Tables of containers as tables in DuckDB. */
 import { InputError } from "../../errors.ts";
-import { type Database, name, text } from "../duckdb.ts";
+import { type Appender, type Database, name, text, texts } from "../duckdb.ts";
 import { type Format, readTables } from "./container.ts";
 import { type ColumnHead, type TablePiece, withFacts } from "./table.ts";
 
@@ -39,6 +39,7 @@ function keyOf(piece: TablePiece): string {
 /**
  * Makes a table of the rows of some files of one layout: the typed columns (no value is NULL, and NaN stays NaN in floats), then
  * `__file` (the path) and `file_row_number` (from 0, in its own file).
+ * @param skip files that are broken are left out as a whole, and told to it; not given, they are an error
  * @throws {InputError} when a file is broken or has other columns than the first
  */
 export async function loadContainers(
@@ -46,35 +47,48 @@ export async function loadContainers(
   paths: readonly string[],
   format: Format,
   table: string,
+  skip?: (path: string, reason: string) => void,
 ): Promise<void> {
-  let open: { rows: Awaited<ReturnType<Database["appender"]>>; key: string } | undefined;
+  let open: { rows: Appender; key: string } | undefined, failed: InputError | undefined;
+  const broken: string[] = [];
   try {
     for (const path of paths) {
-      let row = 0;
-      for await (const piece of readTables(path, format)) {
-        const full = withFacts(piece);
-        const key = keyOf(full);
-        open ??= { rows: await newTable(db, table, full), key };
-        if (key !== open.key) {
-          throw new InputError(`${path} has other columns than ${paths[0]}: read them apart`);
-        }
-        const numbers = new BigInt64Array(full.rows);
-        for (let i = 0; i < full.rows; i++) numbers[i] = BigInt(row + i);
-        open.rows.append(
-          [
-            ...full.columns,
-            { values: new Array<string>(full.rows).fill(path) },
-            { values: numbers },
-          ],
-          full.rows,
-        );
-        row += full.rows;
+      try {
+        await load(path);
+      } catch (error) {
+        if (!skip || !(error instanceof InputError)) throw error;
+        failed ??= error;
+        broken.push(path);
+        skip(path, error.message);
       }
     }
   } finally {
     open?.rows.close();
   }
-  if (!open) throw new InputError(`${paths[0]} holds no table`);
+  if (!open) throw failed ?? new InputError(`${paths[0]} holds no table`);
+  // What was read of them before the damage is no whole light curve.
+  if (broken.length > 0) {
+    await db.run(`DELETE FROM ${name(table)} WHERE list_contains(${texts(broken)}, __file)`);
+  }
+
+  async function load(path: string): Promise<void> {
+    let row = 0;
+    for await (const piece of readTables(path, format)) {
+      const full = withFacts(piece);
+      const key = keyOf(full);
+      open ??= { rows: await newTable(db, table, full), key };
+      if (key !== open.key) {
+        throw new InputError(`${path} has other columns than ${paths[0]}: read them apart`);
+      }
+      const numbers = new BigInt64Array(full.rows);
+      for (let i = 0; i < full.rows; i++) numbers[i] = BigInt(row + i);
+      open.rows.append(
+        [...full.columns, { values: new Array<string>(full.rows).fill(path) }, { values: numbers }],
+        full.rows,
+      );
+      row += full.rows;
+    }
+  }
 }
 
 async function newTable(db: Database, table: string, { columns }: TablePiece) {

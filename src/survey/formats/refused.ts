@@ -46,7 +46,7 @@ export const refusals = {
     `${path} is a web page, not a table: a download that needed a login or met an error page looks so; get the file again`,
   "xml": (path: string) => `${path} is XML, but no VOTable, and is not read`,
   "lfs-pointer": (path: string) =>
-    `${path} is a Git LFS pointer, not the file itself: run git lfs pull in its repository`,
+    `${path} is a Git LFS pointer, not the data: fetch the file with "git lfs pull" in its repository`,
   "mail": (path: string) =>
     `${path} is a mail message, not a table: save the table that it holds or is attached to it, and give that`,
 } satisfies Record<string, (path: string) => string>;
