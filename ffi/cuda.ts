@@ -94,9 +94,15 @@ export class CudaEvent implements Disposable {
     this.#event = Deno.UnsafePointer.create(outWord[0]);
   }
 
-  /** Moves it behind all that the current stream was given so far. */
-  record(device: Device): void {
-    checkCuda(entry("cudaEventRecord")(this.#event, currentStream(device)), "cudaEventRecord");
+  /** Moves it behind all that a stream, or the device's current one, was given so far. */
+  record(of: Device | { stream: Deno.PointerValue }): void {
+    const stream = typeof of === "string" ? currentStream(of) : of.stream;
+    checkCuda(entry("cudaEventRecord")(this.#event, stream), "cudaEventRecord");
+  }
+
+  /** Has a stream wait for that, and not the program. */
+  holdBack(stream: Deno.PointerValue): void {
+    checkCuda(entry("cudaStreamWaitEvent")(stream, this.#event, 0), "cudaStreamWaitEvent");
   }
 
   /** Whether that is done; true where nothing was recorded. */
@@ -114,6 +120,37 @@ export class CudaEvent implements Disposable {
   [Symbol.dispose](): void {
     if (this.#event) entry("cudaEventDestroy")(this.#event);
     this.#event = null;
+  }
+}
+
+/** A stream beside the current one. */
+export class SideStream implements Disposable {
+  readonly stream: Deno.PointerValue;
+  readonly #device: Device;
+  readonly #before = new CudaEvent();
+  readonly #after = new CudaEvent();
+
+  constructor(device: Device) {
+    this.#device = device;
+    check(entry("torch_get_cuda_stream_from_pool")(true, deviceCode(device).index, outWord), "stream");
+    this.stream = Deno.UnsafePointer.create(outWord[0]);
+  }
+
+  /** What it is given next waits for all that the current stream was given so far. */
+  follow(): void {
+    this.#before.record(this.#device);
+    this.#before.holdBack(this.stream);
+  }
+
+  /** What the current stream is given next waits for all that this one was given so far. */
+  join(): void {
+    this.#after.record(this);
+    this.#after.holdBack(currentStream(this.#device));
+  }
+
+  [Symbol.dispose](): void {
+    this.#before[Symbol.dispose]();
+    this.#after[Symbol.dispose]();
   }
 }
 

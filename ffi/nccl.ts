@@ -2,7 +2,7 @@
  * NCCL, NVIDIA's collectives between GPUs, from the packages that a CUDA build of libtorch is installed with. Calls go to
  * the device's current stream, in order with libtorch's own. After NCCL's `nccl.h` (2.x).
  */
-import { currentStream, onGpu } from "./cuda.ts";
+import { currentStream, onGpu, SideStream } from "./cuda.ts";
 import type { Device } from "./device.ts";
 import { libtorch } from "./library.ts";
 import { check, outWord } from "./native.ts";
@@ -51,6 +51,7 @@ export class Nccl implements Disposable {
   readonly #calls = openNccl();
   readonly #device: Device;
   readonly #gpu: Disposable;
+  #beside: SideStream | undefined;
   readonly #communicator: Deno.PointerValue;
 
   /**
@@ -79,13 +80,16 @@ export class Nccl implements Disposable {
 
   /** Sums a contiguous float32 tensor on the GPU over all ranks, in place and on the current stream. */
   sum(tensor: Tensor): void {
+    this.#sumOn(tensor, currentStream(this.#device));
+  }
+
+  #sumOn(tensor: Tensor, stream: Deno.PointerValue): void {
     if (tensor.dtype !== "float32" || !tensor.contiguous) {
       throw new TypeError(`a sum over GPUs takes a contiguous float32 tensor, not ${tensor.dtype}`);
     }
     const float32 = 7, sum = 0; // ncclFloat32, ncclSum
     check(libtorch().torch.aoti_torch_get_data_ptr(tensor.handle, outWord), "data");
     const data = Deno.UnsafePointer.create(outWord[0]);
-    const stream = currentStream(this.#device);
     const count = BigInt(tensor.elements);
     this.#check(
       this.#calls.ncclAllReduce(data, data, count, float32, sum, this.#communicator, stream),
@@ -93,9 +97,25 @@ export class Nccl implements Disposable {
     );
   }
 
+  /**
+   * As {@link sum}, but on a stream of its own, behind what the current stream was given so far and beside what it is given
+   * next. The tensor's memory has to last until {@link joinBeside}.
+   */
+  sumBeside(tensor: Tensor): void {
+    const beside = this.#beside ??= new SideStream(this.#device);
+    beside.follow();
+    this.#sumOn(tensor, beside.stream);
+  }
+
+  /** Has the current stream wait for all sums beside it. */
+  joinBeside(): void {
+    this.#beside?.join();
+  }
+
   /** Ends the communicator, when the stream has done all it was given. */
   [Symbol.dispose](): void {
     this.#calls.ncclCommDestroy(this.#communicator);
+    this.#beside?.[Symbol.dispose]();
     this.#gpu[Symbol.dispose]();
   }
 

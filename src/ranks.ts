@@ -70,6 +70,21 @@ export class Ranks {
     else this.#mpi?.sum(tensor.memory() as Float32Array<ArrayBuffer>);
   }
 
+  /**
+   * Sums a part of a contiguous float32 tensor, from an element to before another, in place. On GPUs that goes on beside
+   * what the GPU is given meanwhile, until {@link partsSummed}.
+   */
+  sumPart(tensor: Tensor, from: number, to: number): void {
+    using part = tensor.viewAt([to - from], from);
+    if (this.#nccl) this.#nccl.sumBeside(part);
+    else this.#mpi?.sum(part.memory() as Float32Array<ArrayBuffer>);
+  }
+
+  /** Has the GPU wait for all parts before what it is given next. */
+  partsSummed(): void {
+    this.#nccl?.joinBeside();
+  }
+
   /** What rank 0 has, as JSON holds it. */
   share<T>(value: T): T {
     if (!this.#mpi) return value;

@@ -75,8 +75,10 @@ export interface TrainingPass {
   /**
    * Sets the gradients of all parameters; can be called once.
    * @param scale what they are multiplied by, where the loss is a part of another; 0-dimensional if a tensor; default: 1
+   * @param onPart takes each part of the parameters' buffer, from an element to before another, once its gradient is
+   * complete: the head, the blocks from the last to the first, the rest
    */
-  backward(scale?: number | Tensor): void;
+  backward(scale?: number | Tensor, onPart?: (from: number, to: number) => void): void;
 }
 
 /** Every parameter of an architecture: single numbers last, so that all others are aligned. */
@@ -234,6 +236,8 @@ export class AstromerNetwork implements Disposable {
     x: Tensor,
     input: EncoderInput,
     watch: Watch,
+    forward: (block: Block | FusedBlock, x: Tensor, context: BlockContext) => Tensor = (block, x, context) =>
+      block.forward(x, context),
   ): Tensor {
     const length = input.times.shape[1];
     const keys = this.seesPadding ? length : input.keys ?? length;
@@ -248,7 +252,7 @@ export class AstromerNetwork implements Disposable {
         fusedAttention: this.#fusedAttention,
         onWeights: watch.onWeights && ((weights) => watch.onWeights!(weights, i)),
       };
-      x = block.forward(x, context);
+      x = forward(block, x, context);
       watch.onLayer?.(x, i + 1);
     }
     return x;
@@ -299,14 +303,20 @@ export class AstromerNetwork implements Disposable {
    * @param input a batch of windows
    * @param targets (B, P, 1), mag: see {@link reconstructionLoss}
    * @param coefficients (B, P, 1)
+   * @param options `inParts`: the backward pass tells of each block when it is done, where it would go through all at once
    * @returns the loss, the reconstruction (B, P, 1), and what sets the gradients of all parameters
    */
-  trainingPass(input: EncoderInput, targets: Tensor, coefficients: Tensor): TrainingPass {
+  trainingPass(
+    input: EncoderInput,
+    targets: Tensor,
+    coefficients: Tensor,
+    { inParts = false }: { inParts?: boolean } = {},
+  ): TrainingPass {
     const lossOf = (reconstruction: Tensor) => reconstructionLoss(reconstruction, targets, coefficients);
     const seed = (scale?: number | Tensor) =>
       typeof scale === "number" ? Tensor.scalar(scale, { device: this.device }) : scale ?? null;
-    const blocks = this.#fusedFor(true);
-    if (!blocks) {
+    const fused = this.#fusedFor(true);
+    if (!fused && !inParts) {
       const reconstruction = this.reconstruct(input, { training: true }), loss = lossOf(reconstruction);
       const differentiate = (scale?: number | Tensor) => {
         this.parameters.zeroGradient();
@@ -315,17 +325,62 @@ export class AstromerNetwork implements Disposable {
       return { loss, reconstruction, backward: differentiate };
     }
     const embedded = this.#embed(input, true);
-    const z = requiresGrad(noGrad(() => this.#throughBlocks(blocks, embedded, input, { training: true })));
+    // Each block's output is the next one's input without a connection, so that one after another is differentiated.
+    const leaves: Tensor[] = [], outputs: Tensor[] = [];
+    const cut = (x: Tensor) => {
+      const leaf = requiresGrad(noGrad(() => x.viewAt(x.shape, 0)));
+      leaves.push(leaf);
+      return leaf;
+    };
+    const z = fused
+      ? requiresGrad(noGrad(() => this.#throughBlocks(fused, embedded, input, { training: true })))
+      : cut(this.#throughBlocks(this.#blocks, embedded, input, { training: true }, (block, x, context) => {
+        const output = block.forward(cut(x), context);
+        outputs.push(output);
+        return output;
+      }));
     const reconstruction = this.#decode(z), loss = lossOf(reconstruction);
-    const differentiate = (scale?: number | Tensor) => {
+    const differentiate = (
+      scale?: number | Tensor,
+      onPart: (from: number, to: number) => void = () => {},
+    ) => {
+      const { head, blocks, rest } = this.#parts();
       this.parameters.zeroGradient();
       backward(loss, seed(scale));
-      const gradient = noGrad(() =>
-        blocks.reduceRight((gradient, block) => block.backward(gradient), gradientOf(z)!)
-      );
+      onPart(...head);
+      let gradient = gradientOf(z)!;
+      for (let i = blocks.length - 1; i >= 0; i--) {
+        if (fused) gradient = noGrad(() => fused[i].backward(gradient));
+        else {
+          backward(outputs[i], gradient);
+          gradient = gradientOf(leaves[i])!;
+        }
+        onPart(...blocks[i]);
+      }
       backward(embedded, gradient);
+      for (const part of rest) onPart(...part);
     };
     return { loss, reconstruction, backward: differentiate };
+  }
+
+  /** The parts of the parameters' buffer in the order in which a backward pass completes their gradients. */
+  get gradientParts(): readonly (readonly [from: number, to: number])[] {
+    const { head, blocks, rest } = this.#parts();
+    return [head, ...blocks.reverse(), ...rest];
+  }
+
+  /** Where the parameters of the head, of each block, and all others lie: from an element to before another. */
+  #parts() {
+    type Part = readonly [from: number, to: number];
+    const { layout } = this.parameters;
+    const of = (prefix: string): Part => {
+      const own = layout.filter(({ name }) => name.startsWith(prefix)), last = own.at(-1)!;
+      return [own[0].offset, last.offset + last.shape.reduce((a, b) => a * b, 1)];
+    };
+    const blocks = this.#blocks.map((_, i) => of(`encoder.blocks.${i}.`)), head = of("head.");
+    const rest: Part[] = [of("encoder.input.")];
+    if (this.#maskToken) rest.push(of("encoder.mask_token"));
+    return { head, blocks, rest };
   }
 
   /**

@@ -177,9 +177,12 @@ export class Parameters implements Disposable {
     noGrad(() => zero_(this.workingGradient));
   }
 
-  /** Brings the accumulated gradients into float32, where the optimizer reads them. */
-  gatherGradient(): void {
-    if (this.workingGradient !== this.gradient) noGrad(() => copy_(this.gradient, this.workingGradient));
+  /** Brings the accumulated gradients, or a part of them, into float32, where the optimizer reads them. */
+  gatherGradient(from = 0, to = this.size): void {
+    if (this.workingGradient === this.gradient) return;
+    using source = this.workingGradient.viewAt([to - from], from);
+    using target = this.gradient.viewAt([to - from], from);
+    noGrad(() => copy_(target, source));
   }
 
   /** A leaf of the graph over memory from an offset on, whose gradient lies at the same offset. */

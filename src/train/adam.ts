@@ -114,14 +114,14 @@ export class Adam implements Disposable {
    * is in tensors. Where the loss or the norm is not finite the parameters stay as they are.
    * @param rate 0-dimensional: see {@link nextRate}
    * @param loss 0-dimensional
+   * @param gathered whether the gradient is in float32 and summed over the ranks already
    * @returns the gradient's global norm before clipping, 0-dimensional; null when nothing is clipped
    */
-  updateUnread(rate: Tensor, loss: Tensor, ranks: Ranks = oneRank): Tensor | null {
+  updateUnread(rate: Tensor, loss: Tensor, gathered = false): Tensor | null {
     const { master, gradient } = this.#parameters;
     const { beta1, beta2, epsilon, clipNorm } = this.#options,
       { zero, one, limit, manySteps } = this.#constants();
-    this.#parameters.gatherGradient();
-    ranks.sumTensor(gradient);
+    if (!gathered) this.#parameters.gatherGradient();
     return noGrad(() => {
       const norm = clipNorm < Infinity ? sqrt(dot(gradient, gradient)) : null;
       const finite = isfinite(norm ? add(loss, norm) : loss), [first, second] = this.moments;

@@ -85,16 +85,19 @@ export class DeferredSteps implements Disposable {
     >,
   ): Tensor {
     const input = { magnitudes, times, hidden: to(hidden, "bool"), keys, keysAreVisible, queriesFrom };
-    const pass = this.#model.trainingPass(input, targets, coefficients);
+    const shared = this.#ranks.size > 1;
+    const pass = this.#model.trainingPass(input, targets, coefficients, { inParts: shared });
     let loss = pass.loss;
-    if (this.#ranks.size > 1) {
+    if (shared) {
       // As `sharedStep`: L^2 = sum_r (B_r / B) L_r^2, and the gradient of this part is (B_r / B) (L_r / L) of its loss's.
       const squared = noGrad(() => mul(square(pass.loss), share));
       this.#ranks.sumTensor(squared);
       loss = noGrad(() => sqrt(squared));
-      pass.backward(noGrad(() => div(mul(share, pass.loss), maximum(loss, this.#tiny))));
+      const scale = noGrad(() => div(mul(share, pass.loss), maximum(loss, this.#tiny)));
+      pass.backward(scale, (from, to) => this.#sumPart(from, to));
+      this.#ranks.partsSummed();
     } else pass.backward();
-    const norm = this.#adam.updateUnread(rate, loss, this.#ranks);
+    const norm = this.#adam.updateUnread(rate, loss, shared);
     return noGrad(() => {
       const squared = square(sub(pass.reconstruction, targets));
       const total = (weights: Tensor) => sum(mul(squared, weights), null);
@@ -102,12 +105,21 @@ export class DeferredSteps implements Disposable {
     });
   }
 
+  /** Sums a part of the gradient over the ranks, beside the rest of the backward pass. */
+  #sumPart(from: number, to: number): void {
+    this.#model.parameters.gatherGradient(from, to);
+    this.#ranks.sumPart(this.#model.parameters.gradient, from, to);
+  }
+
   /** What a rank does that has no part of a batch. */
   #emptyStep({ rate, share }: Record<Head, Tensor>): Tensor {
     const squared = noGrad(() => mul(share, share)); // 0
     this.#ranks.sumTensor(squared);
-    this.#model.parameters.zeroGradient();
-    const loss = noGrad(() => sqrt(squared)), norm = this.#adam.updateUnread(rate, loss, this.#ranks);
+    const { parameters } = this.#model;
+    parameters.zeroGradient();
+    for (const [from, to] of this.#model.gradientParts) this.#sumPart(from, to);
+    this.#ranks.partsSummed();
+    const loss = noGrad(() => sqrt(squared)), norm = this.#adam.updateUnread(rate, loss, true);
     return noGrad(() => numbers(loss, norm ?? this.#tiny, share, share, share));
   }
 

@@ -15,6 +15,9 @@ Deno.test({
     using values = Tensor.from([1, 2, 3], [3], { device: "cuda" });
     nccl.sum(values);
     assertEquals([...values.toArray()], [1, 2, 3]);
+    nccl.sumBeside(values);
+    nccl.joinBeside();
+    assertEquals([...values.toArray()], [1, 2, 3]);
     using halves = Tensor.from([1], [1], { device: "cuda", dtype: "bfloat16" });
     assertThrows(() => nccl.sum(halves), TypeError, "contiguous float32");
   },

@@ -316,6 +316,8 @@ const checks: Record<string, () => Found | Promise<Found>> = {
     using nccl = new Nccl(device, { rank: 0, size: 1, shareId: () => {} });
     using values = Tensor.from([1, 2, 3], [3], { device });
     nccl.sum(values);
+    nccl.sumBeside(values);
+    nccl.joinBeside();
     const found = [...values.toArray()].map(Number);
     return { ok: found.join() === "1,2,3", found };
   },
