@@ -2,6 +2,7 @@
  * The settings of pretraining: presets (what the model is), recipes (how it is trained), flags and files over both. All
  * from zod schemas, which also make `--help`, the README's table and the saved run.
  */
+import type { Device } from "../ffi/device.ts";
 import { type Given, setting, z } from "./command.ts";
 import { maskingShape } from "./data/masking.ts";
 import { InputError } from "./errors.ts";
@@ -34,7 +35,11 @@ export const loopShape = {
     "epochs at most; in each, one random window of every light curve",
   ),
   max_minutes: setting(z.number().gt(0).optional(), "minutes at most (no limit, if not given)", "minutes"),
-  batch_size: setting(z.int().min(1).default(16), "windows of a step", "windows"),
+  batch_size: setting(
+    z.int().min(1).default(16),
+    "windows of a step (of pretraining on a GPU 256, if neither this nor a recipe is given)",
+    "windows",
+  ),
   learning_rate: setting(
     z.union([z.number().gt(0), z.literal("schedule")]).default(5e-4),
     "peak learning rate, or the word schedule for the Transformer's own",
@@ -67,6 +72,15 @@ export const loopShape = {
     z.number().min(0).default(10),
     "minutes between two checkpoints, from which --resume goes on; 0: one every step",
     "minutes",
+  ),
+  steps_ahead: setting(
+    z.int().min(0).max(64).optional(),
+    "steps that are given to the device before what the first of them found is read (8 on a GPU, 0 on the CPU, if not given)",
+    "steps",
+  ),
+  cuda_graphs: setting(
+    z.enum(["auto", "off"]).default("auto"),
+    "auto: a GPU's steps are launched as one graph each, from the second batch of a shape on, where libtorch can",
   ),
   seed: setting(z.int().min(0).default(0), "names the initial values, windows, masks and dropout"),
   ...runShape,
@@ -142,6 +156,20 @@ export function resolve<S extends PretrainSettings>(settings: S, given: Given): 
 }
 
 /**
+ * Settings as they apply on a device: a step of a few windows would leave a GPU idle.
+ * @param begun whether they are those of a run that is gone on with
+ */
+export function forDevice<S extends PretrainSettings>(
+  settings: S,
+  device: Device,
+  given: Given,
+  begun: boolean,
+): S {
+  const kept = device === "cpu" || begun || settings.recipe !== "fast" || given.all.has("batch_size");
+  return kept ? settings : { ...settings, batch_size: 256 };
+}
+
+/**
  * Refuses settings of the loop that are possible alone but not together.
  * @throws {InputError} naming them
  */
@@ -202,6 +230,8 @@ export function pretrainOptions(settings: LoopSettings, width: number, windowSiz
     patience: settings.patience,
     validationWindows: settings.validation_windows,
     logSteps: settings.log_steps,
+    stepsAhead: settings.steps_ahead,
+    graphs: settings.cuda_graphs === "auto",
     seed: settings.seed,
   };
 }

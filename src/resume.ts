@@ -21,7 +21,7 @@ const overridable = [
 ] as const;
 
 /** Settings that change nothing in a run's numbers, or, as threads, their last bits alone. */
-const harmless = ["threads", "checkpoint_minutes", ...Object.keys(energyShape)];
+const harmless = ["threads", "steps_ahead", "cuda_graphs", "checkpoint_minutes", ...Object.keys(energyShape)];
 
 /** Settings of one call of a command, which are not those of a run. */
 const ofTheCall = ["data", "output", "config", "resume", "override", "requeue", "samples_per_class", "folds"];

@@ -1,12 +1,12 @@
 /** Pretrains a model on a dataset folder. */
 import { command, z } from "../src/command.ts";
-import { pretrainShape, resolve } from "../src/config.ts";
+import { forDevice, pretrainShape, resolve } from "../src/config.ts";
 import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { architectureSchema } from "../src/model/architecture.ts";
 import { AstromerNetwork } from "../src/model/network.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
 import { lockFolder } from "../src/files/lock.ts";
-import { refuseExistingRun, resumeShape, savedOf, settingsToTrain } from "../src/resume.ts";
+import { refuseExistingRun, resumeShape, savedOf, settingsIn, settingsToTrain } from "../src/resume.ts";
 import { joinRanks, leaveRanks } from "../src/ranks.ts";
 import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/run.ts";
 import { summaryOf, trainIntoFolder } from "../src/training_run.ts";
@@ -31,12 +31,13 @@ export default command({
     const { output, resume, requeue } = chosen;
     const ranks = joinRanks(), say = ranks.first ? console.log : () => {};
     if (!resume && ranks.first) await refuseExistingRun(output);
-    const settings = await settingsToTrain(schema, resolve(chosen, given), given, [output]);
-    const { seed, initialization, window_size } = settings;
+    const begun = resume && await settingsIn(output) !== undefined;
+    const read = await settingsToTrain(schema, resolve(chosen, given), given, [output]);
     using stop = listenForStop(() => ranks.first && sayStopping("step"));
-    using dataset = await openDataset(settings.data);
+    using dataset = await openDataset(read.data);
     for (const subset of ["train", "validation"] as const) lightCurvesOf(dataset, subset);
-    const runtime = prepareRun(settings, ranks), { device, dtype } = runtime;
+    const runtime = prepareRun(read, ranks), { device, dtype } = runtime;
+    const settings = forDevice(read, device, given, begun), { seed, initialization, window_size } = settings;
     using network = new AstromerNetwork(architectureSchema.parse(settings), {
       ...runtime,
       seed,

@@ -83,6 +83,15 @@ for (const ranks of [2, 4]) {
   });
 }
 
+ranksTest("2 ranks whose steps are read later, as on GPUs: the loss curve of one", async () => {
+  const output = `${folder}/later`, later = ["--steps-ahead", "3"];
+  const run = ranked(2, "pretrain", "--data", data, "--output", output, ...settings, ...loop, ...later);
+  const { code, stderr } = await run.end();
+  assertEquals(code, 0, stderr);
+  const difference = await differenceOf(`${folder}/one`, output);
+  assertTrue(difference < 2e-4, `${difference}`);
+});
+
 ranksTest(
   "a signal at one rank stops all at the same step; one process goes on with what four began",
   async () => {
