@@ -183,11 +183,11 @@ async function perClass(
     const reference = drawn(rows, options.sample, options.seed);
     // Places in the class stand for rows while it is ranked.
     const placeOf = new Map(rows.map((row, place) => [row, place]));
-    async function* pieces() {
+    const pieces = async function* () {
       for (let from = 0; from < rows.length; from += pieceRows) {
         yield { from, vectors: await file.vectorsAt(rows.slice(from, from + pieceRows)) };
       }
-    }
+    };
     const found = await ranked(
       pieces(),
       file.width,

@@ -1,18 +1,5 @@
 /** Nearest vectors, exact, on libtorch: a table is read piece by piece, and the best so far are kept. */
-import {
-  div,
-  indexSelect,
-  linear,
-  maximum,
-  mul,
-  narrow,
-  sqrt,
-  square,
-  sub,
-  sum,
-  to,
-  topk,
-} from "../../ffi/ops.ts";
+import { div, indexSelect, linear, maximum, mul, sqrt, square, sub, sum, to, topk } from "../../ffi/ops.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { letSignalsIn } from "../run.ts";
 import type { Piece, VectorSet } from "./embedding_file.ts";
