@@ -36,6 +36,10 @@ const commands: Record<string, { summary: string; load: () => Promise<{ default:
     load: () => import("./tasks/finetune.ts"),
   },
   classify: { summary: "classifiers on scenarios, scored", load: () => import("./tasks/classify.ts") },
+  benchmark: {
+    summary: "vectors judged by fixed probes, on suites",
+    load: () => import("./tasks/benchmark.ts"),
+  },
   predict: { summary: "classes of the objects of a survey", load: () => import("./tasks/predict.ts") },
   anomalies: {
     summary: "the oddest light curves, without labels",

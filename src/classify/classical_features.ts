@@ -34,7 +34,7 @@ export async function classicalFeatures(
   onProgress: (done: number) => void = () => {},
   { periodic = true } = {},
 ): Promise<ClassicalFeatures> {
-  const names = [...Object.keys(shapeFeatures), ...periodic ? periodicNames : []];
+  const names = periodic ? [...classicalNames] : Object.keys(shapeFeatures);
   const values = new Float32Array(lightCurves.length * names.length);
   for (let start = 0; start < lightCurves.length; start += lightCurvesAtOnce) {
     const curves = lightCurves.slice(start, start + lightCurvesAtOnce).map((i) => {
@@ -235,6 +235,9 @@ const periodicNames = [
   "harmonic_residual_double",
   "odd_harmonics",
 ];
+
+/** Names of all features, in the order of the columns. */
+export const classicalNames: readonly string[] = [...Object.keys(shapeFeatures), ...periodicNames];
 
 /**
  * Features of the best period P of the Lomb-Scargle periodogram.
