@@ -25,13 +25,19 @@ export function deviceCode(device: Device): DeviceCode {
   if (index >= count) {
     throw new RangeError(
       count === 0
-        ? `there is no ${device}: ${
-          libtorch().cuda ? "libtorch finds no GPU here" : "this libtorch is built without CUDA"
-        }`
+        ? `there is no ${device}: ${libtorch().cuda ? "libtorch finds no GPU here" : withoutCuda()}`
         : `there is no ${device}: this machine has cuda:0 to cuda:${count - 1}`,
     );
   }
   return { type: torch.aoti_torch_device_type_cuda(), index };
+}
+
+/** Why this libtorch has no CUDA. */
+function withoutCuda(): string {
+  const { cudaFlaw } = libtorch();
+  return cudaFlaw === undefined
+    ? "this libtorch is built without CUDA"
+    : `libtorch's CUDA part cannot be loaded: ${cudaFlaw}`;
 }
 
 /** The name of a device that a tensor reports. */

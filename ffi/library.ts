@@ -2,6 +2,8 @@
  * Finds, opens and checks libtorch. Looked for, in this order: the folder that `LIBTORCH` names; the project's own cache,
  * which `deno task setup` fills; the installed Python's `torch/lib`. Nothing is downloaded here.
  */
+import { elfFlaw } from "./elf.ts";
+import { runProgram } from "./program.ts";
 import { c10Symbols, torchSymbols } from "./symbols.ts";
 
 /** The oldest libtorch whose C ABI has all that is needed. */
@@ -59,6 +61,8 @@ export interface Libtorch {
   versionCode: bigint;
   /** Whether the CUDA kernels were loaded too. */
   cuda: boolean;
+  /** Why they were not, where it is a CUDA build. */
+  cudaFlaw?: string;
 }
 
 /** Where a libtorch came from. */
@@ -67,17 +71,28 @@ export type Source = "LIBTORCH" | "the project's cache" | "the installed Python"
 const extension = Deno.build.os === "darwin" ? "dylib" : "so";
 const fileOf = (name: string) => `lib${name}.${extension}`;
 
-/** The folder that `deno task setup` installs into: `$ASTROMER_CACHE`, else `astromer` in the user's cache folder. */
-export function cacheFolder(): string {
+/**
+ * The folder that `deno task setup` installs into: `$ASTROMER_CACHE`, else `astromer` in the user's cache folder.
+ * @returns undefined where nothing names one
+ */
+export function cacheFolder(): string | undefined {
   const own = Deno.env.get("ASTROMER_CACHE");
   if (own) return own;
-  const home = Deno.env.get("HOME") ?? ".";
-  return `${Deno.env.get("XDG_CACHE_HOME") ?? `${home}/.cache`}/astromer`;
+  // Set but empty is as if not set, as the XDG specification has it.
+  const caches = Deno.env.get("XDG_CACHE_HOME");
+  if (caches) return `${caches}/astromer`;
+  const home = Deno.env.get("HOME");
+  return home ? `${home}/.cache/astromer` : undefined;
 }
 
-/** Where `deno task setup` puts the pinned version. */
-export function cachedLibtorch(): string {
-  return `${cacheFolder()}/libtorch-${pinnedVersion}`;
+/** Why there is no cache folder, and what to do. */
+export const noCacheFolder =
+  "there is no cache folder, since none of ASTROMER_CACHE, XDG_CACHE_HOME and HOME is set: set ASTROMER_CACHE to a folder";
+
+/** Where `deno task setup` puts the pinned version: a home may be shared by machines of several kinds. */
+export function cachedLibtorch(): string | undefined {
+  const cache = cacheFolder();
+  return cache && `${cache}/libtorch-${pinnedVersion}-${Deno.build.arch}`;
 }
 
 let opened: Libtorch | undefined;
@@ -90,7 +105,14 @@ export function libtorch(): Libtorch {
   return opened ??= openFirst(candidates());
 }
 
-function* candidates(): Generator<{ source: Source; folders: string[] }> {
+/** A place where libtorch may be; where there is no folder to look at, the cause. */
+interface Place {
+  source: Source;
+  folders: string[];
+  cause?: string;
+}
+
+function* candidates(): Generator<Place> {
   const named = Deno.env.get("LIBTORCH");
   if (named) {
     // By custom the root that holds lib/, but the folder with the libraries is taken too. Whoever sets it means it:
@@ -98,31 +120,39 @@ function* candidates(): Generator<{ source: Source; folders: string[] }> {
     yield { source: "LIBTORCH", folders: [`${named}/lib`, named, `${named}/torch/lib`] };
     return;
   }
-  yield { source: "the project's cache", folders: [`${cachedLibtorch()}/torch/lib`] };
-  yield { source: "the installed Python", folders: pythonFolders() };
+  const cached = cachedLibtorch();
+  yield {
+    source: "the project's cache",
+    ...cached ? { folders: [`${cached}/torch/lib`] } : { folders: [], cause: noCacheFolder },
+  };
+  yield { source: "the installed Python", ...installedPython() };
 }
 
 /** Where the installed Python keeps `torch/lib`, without importing torch. */
-function pythonFolders(): string[] {
+function installedPython(): Pick<Place, "folders" | "cause"> {
   const code =
     "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
+  let cause: string | undefined;
   for (const python of ["python3", "python"]) {
     try {
-      const { success, stdout } = new Deno.Command(python, { args: ["-c", code], stderr: "null" })
-        .outputSync();
-      const path = success ? new TextDecoder().decode(stdout).trim() : "";
-      if (path) return [`${path}/lib`];
-    } catch {
-      // That name is not installed.
+      const { success, stdout, stderr } = runProgram(python, ["-c", code]);
+      if (success && stdout) return { folders: [`${stdout}/lib`] };
+      cause ??= success ? "it has no torch" : `${python} fails: ${stderr.split("\n").at(-1)}`;
+    } catch (error) {
+      // Tasks may run python3 alone; whether there is another does not matter where that one answered.
+      if (error instanceof Deno.errors.NotFound || cause) continue;
+      cause = error instanceof Deno.errors.NotCapable
+        ? `this process may not ask it: --allow-run=${python} is not given`
+        : `${python} cannot be run: ${causeOf(error)}`;
     }
   }
-  return [];
+  return { folders: [], cause: cause ?? "there is none" };
 }
 
-function openFirst(places: Iterable<{ source: Source; folders: string[] }>): Libtorch {
+function openFirst(places: Iterable<Place>): Libtorch {
   const tried: { path: string; cause: string }[] = [];
-  for (const { source, folders } of places) {
-    if (folders.length === 0) tried.push({ path: source, cause: "has no torch" });
+  for (const { source, folders, cause } of places) {
+    if (cause !== undefined) tried.push({ path: source, cause });
     for (const folder of folders) {
       const result = open(folder, source);
       if ("torch" in result) return result;
@@ -151,18 +181,41 @@ export function tooOld(version: string): boolean {
   return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
 }
 
+/** Whether a folder has a library. */
+function present(folder: string, name: string): boolean {
+  try {
+    return Deno.statSync(`${folder}/${fileOf(name)}`).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What is wrong with a folder's libraries, as far as is seen without opening them: one is absent, cut short, or another
+ * processor's.
+ * @returns undefined where nothing is
+ */
+export function flawOf(folder: string): string | undefined {
+  const absent = ["torch_cpu", "c10"].find((name) => !present(folder, name));
+  if (absent) return `there is no ${fileOf(absent)}`;
+  return Deno.build.os === "linux" ? brokenIn(folder, (name) => !/cuda|nccl|nv/.test(name)) : undefined;
+}
+
+/** What is wrong with the first of some libraries that is not whole. */
+function brokenIn(folder: string, which: (name: string) => boolean): string | undefined {
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (!/\.so(\.\d+)*$/.test(name) || !which(name)) continue;
+    const flaw = elfFlaw(`${folder}/${name}`);
+    if (flaw) return `${name}: ${flaw}`;
+  }
+  return undefined;
+}
+
 /** Opens the libtorch in one folder, or says why it cannot be used. */
 function open(folder: string, source: Source): Libtorch | { cause: string } {
   const path = (name: string) => `${folder}/${fileOf(name)}`;
-  const present = (name: string) => {
-    try {
-      return Deno.statSync(path(name)).isFile;
-    } catch {
-      return false;
-    }
-  };
-  const absent = ["torch_cpu", "c10"].find((name) => !present(name));
-  if (absent) return { cause: `there is no ${fileOf(absent)}` };
+  const flaw = flawOf(folder);
+  if (flaw) return { cause: flaw };
   const opened: { close(): void }[] = [];
   const load = <S extends Deno.ForeignLibraryInterface>(name: string, symbols: S) => {
     const library = Deno.dlopen(path(name), symbols);
@@ -190,11 +243,17 @@ function open(folder: string, source: Source): Libtorch | { cause: string } {
     }
     const torch = load("torch_cpu", torchSymbols);
     const c10 = load("c10", c10Symbols);
-    // Its kernels register themselves when the library is loaded.
-    const cuda = present("torch_cuda");
-    if (cuda) { for (const name of ["c10_cuda", "torch_cuda"]) load(name, {}); }
-    if (present("torch")) load("torch", {});
-    return { torch, c10, folder, source, version, versionCode: code & ~0xff_ffff_ffffn, cuda };
+    // Its kernels register themselves when the library is loaded. The CPU's are whole without them.
+    let cuda = present(folder, "torch_cuda"), cudaFlaw: string | undefined;
+    try {
+      cudaFlaw = cuda ? brokenIn(folder, () => true) : undefined;
+      if (cuda && !cudaFlaw) { for (const name of ["c10_cuda", "torch_cuda"]) load(name, {}); }
+    } catch (error) {
+      cudaFlaw = causeOf(error);
+    }
+    cuda &&= cudaFlaw === undefined;
+    if (present(folder, "torch") && cudaFlaw === undefined) load("torch", {});
+    return { torch, c10, folder, source, version, versionCode: code & ~0xff_ffff_ffffn, cuda, cudaFlaw };
   } catch (error) {
     return refused(causeOf(error));
   }

@@ -5,14 +5,15 @@ import { noGrad } from "../ffi/autograd.ts";
 import { missingForGraphs } from "../ffi/cuda.ts";
 import { cudaDeviceCount, keepFreedMemory, kernelFile, setThreads, threads } from "../ffi/device.ts";
 import {
-  cachedLibtorch,
   cacheFolder,
   type Libtorch,
   libtorch,
   LibtorchError,
+  noCacheFolder,
   oldestVersion,
   type Source,
 } from "../ffi/library.ts";
+import { runProgram } from "../ffi/program.ts";
 import { matmul, to } from "../ffi/ops.ts";
 import { scope, Tensor } from "../ffi/tensor.ts";
 import { fewOf, messageOf } from "./errors.ts";
@@ -23,7 +24,9 @@ import { version } from "./version.ts";
 /** What the doctor found. What is not there is null. */
 export interface Diagnosis {
   versions: { astromer: string; deno: string; system: string };
-  libtorch: { version: string; folder: string; source: Source; cuda: boolean } | null;
+  libtorch:
+    | { version: string; folder: string; source: Source; cuda: boolean; cuda_flaw: string | null }
+    | null;
   /** Where no usable libtorch was found: each path, with what is wrong there. */
   libtorch_tried: readonly { path: string; cause: string }[];
   processor: { model: string; cores: number; memory_gb: number };
@@ -38,7 +41,9 @@ export interface Diagnosis {
   mpi: string | null;
   python: string | null;
   pip: string | null;
-  cache: { folder: string; free_gb: number | null };
+  /** With which `--requeue` queues a job again. */
+  slurm: string | null;
+  cache: { folder: string | null; free_gb: number | null };
   /** What is not there, what it would be for, and how to get it. */
   missing: { what: string; how: string }[];
 }
@@ -58,7 +63,7 @@ export function diagnose(): Diagnosis {
   const { python, pip } = findPython();
   const mpi = findMpi();
   const gpus = found ? cudaDeviceCount() : 0;
-  const freeGb = freeSpace(cacheFolder());
+  const cache = cacheFolder(), freeGb = cache === undefined ? null : freeSpace(cache);
 
   const missing: Diagnosis["missing"] = [];
   if (!found) {
@@ -76,12 +81,17 @@ export function diagnose(): Diagnosis {
     }
     if (freeGb !== null && freeGb < 2) {
       missing.push({
-        what: `disk space for libtorch in ${cachedLibtorch()}`,
+        what: `disk space for libtorch in ${cache}`,
         how: "free 2 GB (with CUDA 8 GB), or set ASTROMER_CACHE to a folder on another disk",
       });
     }
   }
-  if (found && gpus === 0 && hasNvidiaDriver()) {
+  if (found?.cudaFlaw !== undefined) {
+    missing.push({
+      what: `libtorch's CUDA part, which cannot be loaded: ${found.cudaFlaw}`,
+      how: "deno task setup --force installs CUDA's libraries with it; without, all is computed on the CPU",
+    });
+  } else if (found && gpus === 0 && hasNvidiaDriver()) {
     missing.push(
       found.cuda
         ? {
@@ -105,7 +115,13 @@ export function diagnose(): Diagnosis {
   return {
     versions: { astromer: version, deno: Deno.version.deno, system: `${Deno.build.os} ${Deno.build.arch}` },
     libtorch: found &&
-      { version: found.version, folder: found.folder, source: found.source, cuda: found.cuda },
+      {
+        version: found.version,
+        folder: found.folder,
+        source: found.source,
+        cuda: found.cuda,
+        cuda_flaw: found.cudaFlaw ?? null,
+      },
     libtorch_tried: tried,
     processor: {
       model: os.cpus()[0]?.model.trim() || "unknown",
@@ -120,7 +136,8 @@ export function diagnose(): Diagnosis {
     mpi,
     python,
     pip,
-    cache: { folder: cacheFolder(), free_gb: freeGb },
+    slurm: wordsOf("scontrol", ["--version"]),
+    cache: { folder: cache ?? null, free_gb: freeGb },
     missing,
   };
 }
@@ -176,8 +193,14 @@ export function reportOf(found: Diagnosis): string {
         : "gives freed memory back: this C library has no setting for it",
     ],
     ["MPI", found.mpi ?? "not found"],
+    ["Slurm", found.slurm ?? "scontrol not found: --requeue cannot work here"],
     ["Python", found.python ? `${found.python}, ${found.pip ?? "without pip"}` : "not found"],
-    ["cache", `${cache.folder}${cache.free_gb === null ? "" : `, ${cache.free_gb} GB free`}`],
+    [
+      "cache",
+      cache.folder
+        ? `${cache.folder}${cache.free_gb === null ? "" : `, ${cache.free_gb} GB free`}`
+        : noCacheFolder,
+    ],
   );
   const lines = rows.map(([name, text]) => `${name.padEnd(11)}${text}`);
   if (found.missing.length) {
@@ -249,12 +272,15 @@ function findMpi(): string | null {
   });
 }
 
+/** What a program prints; null where it fails, or is not there. */
+function wordsOf(program: string, args: string[]): string | null {
+  return attempt(() => {
+    const { success, stdout } = runProgram(program, args);
+    return success ? stdout : null;
+  });
+}
+
 function findPython(): { python: string | null; pip: string | null } {
-  const wordsOf = (name: string, args: string[]) =>
-    attempt(() => {
-      const { success, stdout } = new Deno.Command(name, { args, stderr: "null" }).outputSync();
-      return success ? new TextDecoder().decode(stdout).trim() : null;
-    });
   for (const name of ["python3", "python"]) {
     const python = wordsOf(name, ["--version"]);
     if (python !== null) {

@@ -9,6 +9,8 @@ import {
   stockSmallBlocks,
   threads,
 } from "../ffi/device.ts";
+import { libtorch } from "../ffi/library.ts";
+import { runProgram } from "../ffi/program.ts";
 import { InputError, Interrupted, messageOf } from "./errors.ts";
 import { oneRank, type Ranks } from "./ranks.ts";
 
@@ -18,6 +20,9 @@ export interface Runtime {
   dtype: "float32" | "bfloat16";
   threads: number;
 }
+
+/** Whether it was said that a CUDA build computes on the CPU. */
+let warned = false;
 
 /**
  * Chooses device and arithmetic, sets the threads if told to, and tells the allocator how to keep its memory. Of several ranks
@@ -40,6 +45,11 @@ export function prepareRun(
     deviceCode(device);
   } catch (error) {
     throw new InputError(`--device ${device}: ${messageOf(error)}`);
+  }
+  const { cudaFlaw } = libtorch();
+  if (settings.device === "auto" && cudaFlaw !== undefined && !warned) {
+    warned = true;
+    console.error(`computing on the CPU: libtorch's CUDA part cannot be loaded: ${cudaFlaw}`);
   }
   if (settings.threads !== undefined) setThreads(settings.threads);
   keepFreedMemory();
@@ -114,7 +124,7 @@ export function sayStopping(after: string): void {
  * @param what is kept, and how it goes on
  */
 export function interrupted(stop: Stop, what: string, requeue: boolean): Interrupted {
-  const signal = stop.signal(), job = Deno.env.get("SLURM_JOB_ID");
+  const signal = stop.signal(), job = slurmJob();
   let queued = "";
   if (requeue && signal === "SIGUSR1") {
     queued = job ? requeued(job) : "; not queued again: SLURM_JOB_ID is not set, this is no Slurm job";
@@ -122,10 +132,21 @@ export function interrupted(stop: Stop, what: string, requeue: boolean): Interru
   return new Interrupted(`stopped by ${signal ?? "a signal at another rank"}: ${what}${queued}`);
 }
 
+/**
+ * This Slurm job as scontrol names it. A task of a job array may have the array's own number as its SLURM_JOB_ID, which
+ * means every task of it; a part of a heterogeneous job is queued again with the whole.
+ */
+function slurmJob(): string | undefined {
+  const of = (name: string) => Deno.env.get(`SLURM_${name}`) || undefined;
+  const array = of("ARRAY_JOB_ID"), task = of("ARRAY_TASK_ID");
+  if (array && task) return `${array}_${task}`;
+  return of("HET_JOB_ID") ?? of("JOB_ID");
+}
+
 function requeued(job: string): string {
   try {
-    const { success, stderr } = new Deno.Command("scontrol", { args: ["requeue", job] }).outputSync();
-    if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
+    const { success, stdout, stderr } = runProgram("scontrol", ["requeue", job]);
+    if (!success) throw new Error(stderr || stdout || "scontrol says no more than that it failed");
     return `; job ${job} is queued again`;
   } catch (error) {
     return `; job ${job} could not be queued again: ${messageOf(error)}`;

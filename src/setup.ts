@@ -2,9 +2,11 @@
 import {
   cachedLibtorch,
   cacheFolder,
+  flawOf,
   type Libtorch,
   libtorch,
   LibtorchError,
+  noCacheFolder,
   pinnedVersion,
 } from "../ffi/library.ts";
 import { Failure, messageOf } from "./errors.ts";
@@ -28,7 +30,8 @@ export interface SetupSettings {
 export async function setUp({ quiet, force, index_url }: SetupSettings): Promise<void> {
   if (!force) {
     // Before every test run: what is in the cache was tried out when it was installed, and opening it takes a while.
-    if (quiet && !Deno.env.get("LIBTORCH") && await exists(cachedLibtorch())) return;
+    const cached = cachedLibtorch();
+    if (quiet && !Deno.env.get("LIBTORCH") && cached && flawOf(`${cached}/torch/lib`) === undefined) return;
     const found = usable();
     if (found) {
       if (!quiet) {
@@ -37,17 +40,19 @@ export async function setUp({ quiet, force, index_url }: SetupSettings): Promise
       return;
     }
   }
-  using lock = await takeLock();
-  if (lock.waited && !force && "version" in await tryOut(cachedLibtorch())) {
-    console.log(`libtorch ${pinnedVersion} in ${cachedLibtorch()}/torch/lib: the other set-up installed it`);
+  const cache = cacheFolder(), installed = cachedLibtorch();
+  if (!cache || !installed) throw new Failure(noCacheFolder);
+  using lock = await takeLock(cache);
+  if (lock.waited && !force && "version" in await tryOut(installed)) {
+    console.log(`libtorch ${pinnedVersion} in ${installed}/torch/lib: the other set-up installed it`);
     return;
   }
-  if (lock.held) await removeLeftovers();
+  if (lock.held) await removeLeftovers(cache);
 
   console.error(
-    `installing libtorch ${pinnedVersion} into ${cachedLibtorch()}: 200 MB to download, with CUDA 3 GB`,
+    `installing libtorch ${pinnedVersion} into ${installed}: 200 MB to download, with CUDA 3 GB`,
   );
-  await writeFolderAtomically(cachedLibtorch(), async (folder) => {
+  await writeFolderAtomically(installed, async (folder) => {
     const work = `${folder}/pip`;
     await installTorch(work, index_url ? ["--index-url", index_url] : []);
     await keepLibraries(`${work}/site`, folder);
@@ -59,9 +64,9 @@ export async function setUp({ quiet, force, index_url }: SetupSettings): Promise
       );
     }
   });
-  if (lock.held) await removeLeftovers();
-  const megabytes = Math.round(await sizeOf(cachedLibtorch()) / 1e6);
-  console.log(`libtorch ${pinnedVersion} (${megabytes} MB) is installed in ${cachedLibtorch()}/torch/lib`);
+  if (lock.held) await removeLeftovers(cache);
+  const megabytes = Math.round(await sizeOf(installed) / 1e6);
+  console.log(`libtorch ${pinnedVersion} (${megabytes} MB) is installed in ${installed}/torch/lib`);
   if (Deno.env.get("LIBTORCH")) console.error("LIBTORCH is set, and what it names is used before this");
 }
 
@@ -105,14 +110,14 @@ async function tryOut(folder: string): Promise<{ version: string } | { cause: st
 }
 
 /** The lock of the cache: only one set-up at a time. The system gives it back when its holder ends, however it ends. */
-async function takeLock(): Promise<Disposable & { held: boolean; waited: boolean }> {
+async function takeLock(cache: string): Promise<Disposable & { held: boolean; waited: boolean }> {
   let file: Deno.FsFile;
   try {
-    await Deno.mkdir(cacheFolder(), { recursive: true });
-    file = await Deno.open(`${cacheFolder()}/setup.lock`, { create: true, write: true });
+    await Deno.mkdir(cache, { recursive: true });
+    file = await Deno.open(`${cache}/setup.lock`, { create: true, write: true });
   } catch (error) {
     throw new Failure(
-      `the cache folder ${cacheFolder()} cannot be written: ${
+      `the cache folder ${cache} cannot be written: ${
         messageOf(error)
       }; set ASTROMER_CACHE to another folder`,
     );
@@ -132,11 +137,11 @@ async function takeLock(): Promise<Disposable & { held: boolean; waited: boolean
 }
 
 /** Removes what killed set-ups left; who holds the lock knows that none of it is in use. */
-async function removeLeftovers() {
-  for await (const { name } of Deno.readDir(cacheFolder())) {
+async function removeLeftovers(cache: string) {
+  for await (const { name } of Deno.readDir(cache)) {
     if (!/^libtorch-.*\.tmp$/.test(name)) continue;
     // A pip that outlives its set-up may still write there: another look follows after the installation.
-    await Deno.remove(`${cacheFolder()}/${name}`, { recursive: true }).catch(() => {});
+    await Deno.remove(`${cache}/${name}`, { recursive: true }).catch(() => {});
   }
 }
 

@@ -1,6 +1,6 @@
 /** Models that ship with this project, found by name: in its folder `weights`, or beside a `mod.ts` that came by URL. */
 import { createHash } from "node:crypto";
-import { cacheFolder } from "../../ffi/library.ts";
+import { cacheFolder, noCacheFolder } from "../../ffi/library.ts";
 import shipped from "../../weights/shipped.json" with { type: "json" };
 import { Failure, messageOf } from "../errors.ts";
 import { exists, writeFolderAtomically } from "../files/atomic.ts";
@@ -33,7 +33,9 @@ export async function shippedModel(
   const files = models[name], source = new URL(`${name}/`, from);
   if (source.protocol === "file:") return decodeURIComponent(source.pathname).replace(/\/$/, "");
   const version = sha256(new TextEncoder().encode(JSON.stringify(files))).slice(0, 12);
-  const folder = `${cacheFolder()}/models/${name}-${version}`;
+  const cache = cacheFolder();
+  if (cache === undefined) throw new Failure(noCacheFolder);
+  const folder = `${cache}/models/${name}-${version}`;
   if (await isWhole(folder, files)) return folder;
   await writeFolderAtomically(folder, async (temporary) => {
     for (const [file, hash] of Object.entries(files)) {

@@ -132,7 +132,7 @@ testIn("library: one without the C ABI is too old", async (folder) => {
 });
 
 testIn("library: the cache comes before the installed Python", async (folder) => {
-  const cached = `${folder}/libtorch-${pinnedVersion}/torch/lib`;
+  const cached = `${folder}/libtorch-${pinnedVersion}-${Deno.build.arch}/torch/lib`;
   await linkLibtorch(cached);
   await linkLibtorch(`${folder}/torch/lib`);
   await fakePython(`${folder}/bin`, `${folder}/torch`);
@@ -144,7 +144,7 @@ testIn("library: the cache comes before the installed Python", async (folder) =>
 });
 
 testIn("library: one that is refused is not mixed with the one that is taken", async (folder) => {
-  const refused = `${folder}/libtorch-${pinnedVersion}/torch/lib`;
+  const refused = `${folder}/libtorch-${pinnedVersion}-${Deno.build.arch}/torch/lib`;
   await Deno.mkdir(refused, { recursive: true });
   await Deno.copyFile(`${libtorch().folder}/${c10}`, `${refused}/${c10}`);
   await Deno.writeTextFile(`${refused}/${torchCpu}`, "not a library");
@@ -161,7 +161,7 @@ testIn("library: one that is refused is not mixed with the one that is taken", a
 }, Deno.build.os !== "linux");
 
 testIn("library: LIBTORCH alone counts where it is set", async (folder) => {
-  await linkLibtorch(`${folder}/libtorch-${pinnedVersion}/torch/lib`);
+  await linkLibtorch(`${folder}/libtorch-${pinnedVersion}-${Deno.build.arch}/torch/lib`);
   const { error, tried } = await opened({ LIBTORCH: `${folder}/absent`, ASTROMER_CACHE: folder });
   assertEquals([error, tried!.length], ["LibtorchError", 3]);
 });
@@ -171,9 +171,9 @@ testIn("library: with none anywhere, the error says so of each place", async (fo
   assertEquals(error, "LibtorchError");
   assertStringIncludes(
     message!,
-    `${folder}/libtorch-${pinnedVersion}/torch/lib (the project's cache): there is no ${torchCpu}`,
+    `${folder}/libtorch-${pinnedVersion}-${Deno.build.arch}/torch/lib (the project's cache): there is no ${torchCpu}`,
   );
-  assertStringIncludes(message!, "the installed Python: has no torch");
+  assertStringIncludes(message!, "the installed Python: there is none");
 });
 
 testIn("library: a command prints that error without a stack trace, and exits with 1", async (folder) => {

@@ -154,7 +154,7 @@ echo done`,
   );
   const { code, stdout, stderr } = await setup(env);
   assertEquals(code, 0, stderr);
-  const installed = `${folder}/cache/libtorch-${pinnedVersion}`;
+  const installed = `${folder}/cache/libtorch-${pinnedVersion}-${Deno.build.arch}`;
   assertMatch(stdout, /^libtorch \S+ \(\d+ MB\) is installed in /);
   assertStringIncludes(stdout, `${installed}/torch/lib\n`);
   assertStringIncludes(stderr, "  pip: done\n");
@@ -174,12 +174,15 @@ echo done`,
   assertEquals((await callsIn(folder)).length, 1);
   assertEquals((await setup(env, "--force")).code, 0);
   assertEquals((await callsIn(folder)).length, 2);
-  assertEquals(await namesIn(`${folder}/cache`), [`libtorch-${pinnedVersion}`, "setup.lock"]);
+  assertEquals(await namesIn(`${folder}/cache`), [
+    `libtorch-${pinnedVersion}-${Deno.build.arch}`,
+    "setup.lock",
+  ]);
 });
 
 testIn("one set-up waits for another, and what a killed one left goes", async (folder) => {
   const env = await machine(folder, "exit 1");
-  const leftover = `${folder}/cache/libtorch-${pinnedVersion}.1.tmp`;
+  const leftover = `${folder}/cache/libtorch-${pinnedVersion}-${Deno.build.arch}.1.tmp`;
   await Deno.mkdir(`${leftover}/pip/site`, { recursive: true });
   const lock = await Deno.open(`${folder}/cache/setup.lock`, { create: true, write: true });
   await lock.lock(true);
