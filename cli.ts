@@ -1,6 +1,6 @@
 /** The table of commands. `deno task <command>` is `deno run cli.ts <command>` with the permissions that it needs. */
 import { LibtorchError } from "./ffi/library.ts";
-import { type Command, helpOf, readSettings } from "./src/command.ts";
+import { type Command, helpOf, readSettings, tryOutputs } from "./src/command.ts";
 import { launched, MpiError } from "./ffi/mpi.ts";
 import { NcclError } from "./ffi/nccl.ts";
 import { Failure, InputError, Interrupted, messageOf, missingMemory, printable } from "./src/errors.ts";
@@ -97,6 +97,7 @@ export async function main(args: string[]): Promise<number> {
       return 0;
     }
     const { settings, given } = await readSettings(command, rest);
+    await tryOutputs(settings);
     await command.run(settings, given);
     return 0;
   } catch (error) {

@@ -1,8 +1,8 @@
 /** A command: its settings as a zod schema, from which come its flags, its config file, its help and the saved run. */
 import { z } from "npm:zod@4.6.7";
-import { resolve } from "node:path";
 import { InputError, messageOf, shown } from "./errors.ts";
-import { parentOf } from "./files/atomic.ts";
+import { landingOf, parentOf, tryOutput } from "./files/atomic.ts";
+import { readText } from "./files/text.ts";
 import { closestString, parseArgs, parseToml } from "./std.ts";
 
 export { z };
@@ -218,6 +218,17 @@ export async function readSettings<Shape extends z.ZodRawShape>(
   return { settings: result.data, given: { all: new Set(given.keys()), flags: byFlagAlone } };
 }
 
+/**
+ * Tries, before any work, whether what a command writes can be written.
+ * @throws {Failure} naming the path, and why not
+ */
+export async function tryOutputs(settings: Record<string, unknown>): Promise<void> {
+  for (const name of written) {
+    const path = settings[name];
+    if (typeof path === "string") await tryOutput(path);
+  }
+}
+
 function notUnderstood(argument: string): string {
   return `"${argument}" is not understood: settings are given as --name value`;
 }
@@ -237,7 +248,7 @@ function fromText(setting: Described, text: string): unknown {
 async function readConfig(path: string): Promise<Record<string, unknown>> {
   let text: string;
   try {
-    text = await Deno.readTextFile(path);
+    text = await readText(path);
   } catch (error) {
     throw new InputError(`the config file ${path} cannot be read: ${messageOf(error)}`);
   }
@@ -263,7 +274,7 @@ const written: ReadonlySet<string> = new Set(["output", "figure", "csv"]);
  */
 async function refuseOutside(config: string, { name, flag }: Described, value: unknown): Promise<void> {
   if (typeof value !== "string") return; // the schema refuses it
-  const target = await landing(value);
+  const target = await landingOf(value);
   for (const folder of [".", parentOf(config)]) {
     const within = `${await Deno.realPath(folder)}/`.replace(/^\/+$/, "/");
     if (`${target}/`.startsWith(within)) return;
@@ -272,17 +283,6 @@ async function refuseOutside(config: string, { name, flag }: Described, value: u
     `${config}: ${name} "${value}" is outside of the working folder and of the config file's own; ` +
       `a flag may say so: --${flag} ${value}`,
   );
-}
-
-/** Where a path leads, links followed, of which the last parts need not exist. */
-async function landing(path: string): Promise<string> {
-  try {
-    return await Deno.realPath(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) return resolve(path);
-    const name = path.replace(/\/+$/, "").split("/").at(-1)!;
-    return resolve(await landing(parentOf(path)), name);
-  }
 }
 
 function sentenceOf(error: z.ZodError, byFlag: Map<string, Described>, given: Map<string, unknown>): string {

@@ -1,10 +1,32 @@
 /** Files and folders that are there whole or not at all: written beside, flushed to disk, renamed. */
+import { resolve } from "node:path";
+import { kernelFile } from "../../ffi/device.ts";
 import { Failure, InputError, messageOf } from "../errors.ts";
 
 /** The folder part of a path. */
 export function parentOf(path: string): string {
   const cut = path.replace(/\/+$/, "").lastIndexOf("/");
   return cut < 0 ? "." : cut === 0 ? "/" : path.slice(0, cut);
+}
+
+/**
+ * Where a path leads, links followed, as an absolute path; its last parts need not exist. What is written goes there: a
+ * link that stands for a folder on another disk stays a link.
+ */
+export async function landingOf(path: string): Promise<string> {
+  const clean = path.replace(/(?<=.)\/+$/, "");
+  try {
+    return await Deno.realPath(clean);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) return resolve(clean);
+    const parent = parentOf(clean), name = clean.split("/").at(-1)!;
+    // A link to what is not there yet.
+    const target = await Deno.readLink(clean).catch(() => undefined);
+    if (target !== undefined) return await landingOf(resolve(await landingOf(parent), target));
+    return name === clean && parent === "."
+      ? resolve(await Deno.realPath("."), name)
+      : resolve(await landingOf(parent), name);
+  }
 }
 
 /** Flushes a file or folder to disk. */
@@ -19,10 +41,32 @@ export async function flush(path: string): Promise<void> {
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await Deno.mkdir(path, { recursive: true });
+    await Deno.mkdir(await landingOf(path), { recursive: true });
   } catch (error) {
     throw explained(error, path);
   }
+}
+
+/**
+ * Tries whether a path can be written, or a folder be written in: what is not possible shall not show after hours.
+ * @throws {Failure} saying why not
+ */
+export async function tryOutput(path: string): Promise<void> {
+  try {
+    let folder = await landingOf(path);
+    if (!(await exists(folder) && (await Deno.stat(folder)).isDirectory)) folder = parentOf(folder);
+    while (!await exists(folder)) folder = parentOf(folder);
+    await tryFolder(folder);
+  } catch (error) {
+    throw explained(error, path);
+  }
+}
+
+/** Makes and removes a file in a folder. */
+async function tryFolder(folder: string): Promise<void> {
+  const path = `${folder}/astromer.${Deno.pid}.tmp`;
+  await Deno.writeTextFile(path, "");
+  await Deno.remove(path);
 }
 
 /** Writes all bytes: one call may write some of them, as when the disk is almost full. */
@@ -32,18 +76,18 @@ export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<vo
 
 /**
  * Writes a file that appears under its name only when it is complete.
- * @param path where the file goes; its folder is made if it is missing
+ * @param path where the file goes; its folder is made if it is missing, and a link stays one
  * @param write writes to the temporary path it is given
  * @throws {Failure} when the disk refuses
  */
 export async function writeAtomically(path: string, write: (temporary: string) => void | Promise<void>) {
-  const temporary = `${path}.${Deno.pid}.tmp`;
+  const target = await landingOf(path), temporary = `${target}.${Deno.pid}.tmp`;
   try {
-    await Deno.mkdir(parentOf(path), { recursive: true });
+    await Deno.mkdir(parentOf(target), { recursive: true });
     await write(temporary);
     await flush(temporary);
-    await Deno.rename(temporary, path);
-    await flush(parentOf(path));
+    await Deno.rename(temporary, target);
+    await flush(parentOf(target));
   } catch (error) {
     await Deno.remove(temporary, { recursive: true }).catch(() => {});
     throw explained(error, path);
@@ -62,10 +106,11 @@ export function writeJson(path: string, value: unknown): Promise<void> {
 
 /**
  * Fills a folder that appears under its name only when it is complete. An older folder of that name is replaced (it is
- * moved aside for the moment of the swap, so a kill between the two renames leaves both under temporary names).
+ * moved aside for the moment of the swap, so a kill between the two renames leaves both under temporary names). A link
+ * stays, and what it points to is replaced.
  */
 export async function writeFolderAtomically(path: string, fill: (temporary: string) => Promise<void>) {
-  const clean = path.replace(/\/+$/, "");
+  const clean = await landingOf(path);
   const temporary = `${clean}.${Deno.pid}.tmp`, previous = `${clean}.${Deno.pid}.old.tmp`;
   try {
     await Deno.mkdir(parentOf(clean), { recursive: true });
@@ -84,7 +129,7 @@ export async function writeFolderAtomically(path: string, fill: (temporary: stri
     if (replaces) await Deno.remove(previous, { recursive: true });
   } catch (error) {
     await Deno.remove(temporary, { recursive: true }).catch(() => {});
-    throw explained(error, clean);
+    throw explained(error, path.replace(/\/+$/, ""));
   }
 }
 
@@ -99,8 +144,10 @@ export async function removeLeftovers(folder: string, { below = false } = {}): P
 }
 
 /**
- * Refuses to replace a folder that this program did not write.
+ * Refuses to replace a folder that this program did not write, or that cannot be replaced. To be asked before long work.
  * @param mark a file that all folders of the right kind hold
+ * @throws {InputError} when it is of another kind, or a mount point
+ * @throws {Failure} when its place cannot be written
  */
 export async function refuseForeignFolder(
   folder: string,
@@ -108,7 +155,14 @@ export async function refuseForeignFolder(
   kind: string,
   setting = "--output ",
 ): Promise<void> {
+  await tryOutput(parentOf(await landingOf(folder)));
   if (!await exists(folder)) return;
+  if (await isMountPoint(folder)) {
+    throw new InputError(
+      `${setting}${folder} is a mount point, which cannot be replaced by a folder that is complete: give a folder within it, ` +
+        `such as ${folder.replace(/\/+$/, "")}/${mark.split(".")[0]}`,
+    );
+  }
   const info = await Deno.stat(folder);
   if (
     info.isDirectory &&
@@ -118,6 +172,17 @@ export async function refuseForeignFolder(
   }
   throw new InputError(
     `${setting}${folder} exists and is not ${kind}: it will not be replaced; choose another name`,
+  );
+}
+
+/** Whether a folder is where a file system, or a part of one, is mounted: such a folder cannot be renamed. */
+async function isMountPoint(folder: string): Promise<boolean> {
+  const path = await landingOf(folder);
+  if ((await Deno.stat(path)).dev !== (await Deno.stat(parentOf(path))).dev) return true;
+  // Within one file system only the kernel's table tells. Blanks and the like stand there as octal numbers.
+  const lines = (kernelFile("/proc/self/mountinfo") ?? "").split("\n");
+  return lines.some((line) =>
+    line.split(" ")[4]?.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(parseInt(code, 8))) === path
   );
 }
 

@@ -1,5 +1,6 @@
 /** One process at a time in an output folder. */
 import { InputError, messageOf } from "../errors.ts";
+import { landingOf } from "./atomic.ts";
 
 /**
  * Locks a folder for this process, until it is disposed or the process ends, however it ends. The lock is the operating
@@ -54,7 +55,7 @@ export async function lockFolder(folder: string, say: (line: string) => void): P
 }
 
 async function opened(folder: string, path: string): Promise<Deno.FsFile> {
-  await Deno.mkdir(folder, { recursive: true }).catch((error) => {
+  await Deno.mkdir(await landingOf(folder), { recursive: true }).catch((error) => {
     throw new InputError(`--output ${folder} cannot be made: ${messageOf(error)}`);
   });
   return await Deno.open(path, { create: true, read: true, write: true }).catch((error) => {

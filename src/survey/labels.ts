@@ -1,5 +1,6 @@
 /** Tables beside the photometry: classes, splits, pairs of duplicates. */
 import { InputError } from "../errors.ts";
+import { readText } from "../files/text.ts";
 import { parseToml } from "../std.ts";
 import { findColumn, needColumn } from "./columns.ts";
 import { folderRole } from "./mapping.ts";
@@ -202,7 +203,7 @@ export async function readPairs(
   if (path.toLowerCase().endsWith(".toml")) {
     let content: { duplicates?: { pairs?: unknown } };
     try {
-      const text = (await Deno.readTextFile(fileAt(path, "duplicates").path)).replace(/^\ufeff/, "");
+      const text = await readText(fileAt(path, "duplicates").path);
       // Numbers of 16 digits and more would be rounded: they are read as text.
       content = parseToml(text.replace(/(?<=[\[,]\s*)[+-]?\d{16,}(?=\s*[,\]])/g, '"$&"'));
     } catch (error) {

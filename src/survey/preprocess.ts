@@ -4,6 +4,7 @@ import { Failure, InputError } from "../errors.ts";
 import { datasetVersions } from "../data/dataset.ts";
 import {
   exists,
+  landingOf,
   makeFolder,
   refuseForeignFolder,
   writeFolderAtomically,
@@ -257,7 +258,7 @@ async function resolved(given: PreprocessSettings): Promise<PreprocessSettings> 
 
 /** Lends a folder beside the output that is gone afterwards, also after Ctrl-C. */
 export async function withWorkFolder<T>(output: string, work: (folder: string) => Promise<T>): Promise<T> {
-  const clean = output.replace(/\/+$/, "");
+  const clean = await landingOf(output);
   const folder = `${clean}.${Deno.pid}.work.tmp`;
   const stop = () => {
     for (const path of [folder, `${clean}.${Deno.pid}.tmp`]) {

@@ -2,6 +2,7 @@
 import { type Given, setting, z } from "../command.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
+import { landingOf } from "../files/atomic.ts";
 import { preprocess } from "./preprocess.ts";
 import { consoleProgress } from "./progress.ts";
 import { columnsShape, filterShape, inputSetting, resourcesShape } from "./settings.ts";
@@ -58,7 +59,7 @@ export async function openDataOrInput(
     const dataset = await openDataset(data);
     return { dataset, [Symbol.asyncDispose]: () => Promise.resolve(dataset[Symbol.dispose]()) };
   }
-  const folder = `${output.replace(/\/+$/, "")}.${Deno.pid}.dataset.tmp`;
+  const folder = `${await landingOf(output)}.${Deno.pid}.dataset.tmp`;
   const remove = () => Deno.remove(folder, { recursive: true }).catch(() => {});
   const filterNames = Object.keys(filterShape) as (keyof typeof filterShape)[];
   const taken = (from: Record<string, unknown>, names: readonly string[]) =>

@@ -4,6 +4,7 @@
  */
 import { z } from "../command.ts";
 import { InputError, messageOf } from "../errors.ts";
+import { textOf } from "../files/text.ts";
 import { shortestLightCurve } from "../data/windows.ts";
 import type { FileSource } from "../files/folder_or_zip.ts";
 import { type Architecture, architectureShape } from "../model/architecture.ts";
@@ -141,7 +142,7 @@ export async function readReferenceConfig(
     const origin = `${source.path}/${name}`, bytes = await source.read(name, 2 ** 16);
     let value: unknown;
     try {
-      value = parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+      value = parse(textOf(bytes));
     } catch (error) {
       throw new InputError(`${origin} cannot be understood: ${messageOf(error)}`);
     }
