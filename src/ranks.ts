@@ -2,6 +2,7 @@
  * Several processes that work as one, started by `mpirun` or `srun`: data parallel over MPI, with NCCL between GPUs. With
  * one rank nothing is opened and every method is its own trivial case, so that the code that calls them has one form.
  */
+import { deserialize, serialize } from "node:v8";
 import type { Device } from "../ffi/device.ts";
 import { type Launched, launched, Mpi } from "../ffi/mpi.ts";
 import { Nccl } from "../ffi/nccl.ts";
@@ -85,15 +86,15 @@ export class Ranks {
     this.#nccl?.joinBeside();
   }
 
-  /** What rank 0 has, as JSON holds it. */
+  /** What rank 0 has: plain data, numbers that are not finite among them. */
   share<T>(value: T): T {
     if (!this.#mpi) return value;
-    const text = new TextEncoder().encode(JSON.stringify({ value }));
+    const text = new Uint8Array(serialize(value));
     const length = new Uint8Array(Float64Array.of(text.length).buffer);
     this.#mpi.broadcast(length);
     const bytes = this.first ? text : new Uint8Array(new Float64Array(length.buffer)[0]);
     this.#mpi.broadcast(bytes);
-    return this.first ? value : JSON.parse(new TextDecoder().decode(bytes)).value;
+    return this.first ? value : deserialize(bytes) as T;
   }
 
   /** Overwrites a float32 tensor with rank 0's. */

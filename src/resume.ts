@@ -3,6 +3,7 @@ import { type Given, setting, z } from "./command.ts";
 import { checkLoop, type LoopSettings } from "./config.ts";
 import { InputError, messageOf } from "./errors.ts";
 import { exists } from "./files/atomic.ts";
+import { readText } from "./files/text.ts";
 import { energyShape } from "./train/energy.ts";
 
 /** Settings that a run may go on with when they have changed and `--override` names them. */
@@ -23,8 +24,14 @@ const overridable = [
 /** Settings that change nothing in a run's numbers, or, as threads, their last bits alone. */
 const harmless = ["threads", "steps_ahead", "cuda_graphs", "checkpoint_minutes", ...Object.keys(energyShape)];
 
-/** Settings of one call of a command, which are not those of a run. */
-const ofTheCall = ["data", "output", "config", "resume", "override", "requeue", "samples_per_class", "folds"];
+/**
+ * Settings of one call of a command, which are not those of a run. Where data, scenarios and model lie may change: that
+ * they are the same is known by their fingerprints.
+ */
+const ofTheCall = [
+  ...["data", "scenarios", "model", "output", "config"],
+  ...["resume", "override", "requeue", "samples_per_class", "folds"],
+];
 
 /** What queues a job again, for all commands that can be gone on with. */
 export const requeueSetting = setting(
@@ -61,7 +68,7 @@ export async function settingsIn(folder: string): Promise<Record<string, unknown
   if (!await exists(`${folder}/metrics.jsonl`)) return undefined;
   const path = `${folder}/config.json`;
   try {
-    return JSON.parse(await Deno.readTextFile(path));
+    return JSON.parse(await readText(path));
   } catch (error) {
     throw new InputError(`the settings of the run, ${path}, cannot be read: ${messageOf(error)}`);
   }

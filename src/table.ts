@@ -16,6 +16,11 @@ export function plainTable(texts: readonly (readonly string[])[]): string {
   ).join("\n");
 }
 
+/** A number with so many decimals. */
+export function fixed(value: number, decimals: number): string {
+  return Number.isNaN(value) ? "not defined" : value.toFixed(decimals);
+}
+
 /** A whole number with commas between thousands. */
 export function grouped(n: number): string {
   return n.toLocaleString("en-US");

@@ -2,16 +2,19 @@
 import { createHash } from "node:crypto";
 import { libtorch } from "../ffi/library.ts";
 import { Tensor } from "../ffi/tensor.ts";
+import { z } from "./command.ts";
 import { type LoopSettings, pretrainOptions } from "./config.ts";
 import { type Dataset, lightCurvesOf } from "./data/dataset.ts";
 import { InputError, messageOf } from "./errors.ts";
-import { exists, removeLeftovers, writeAll, writeJson } from "./files/atomic.ts";
+import { exists, landingOf, removeLeftovers, writeAll, writeJson } from "./files/atomic.ts";
+import { readJson } from "./files/json.ts";
 import { widthOf } from "./model/architecture.ts";
 import type { AstromerNetwork } from "./model/network.ts";
 import type { Parameters } from "./model/parameters.ts";
 import { duration, ProgressLine } from "./progress.ts";
 import { oneRank, type Ranks } from "./ranks.ts";
 import type { Runtime, Stop } from "./run.ts";
+import { fixed } from "./table.ts";
 import { Adam } from "./train/adam.ts";
 import { type Checkpoint, newestCheckpoint, writeCheckpoint } from "./train/checkpoint.ts";
 import { energyOf } from "./train/energy.ts";
@@ -32,6 +35,8 @@ export interface TrainingRun {
   /** What the model folders say beside that. */
   details: Pick<ModelDetails, "window_size" | "origin" | "notes" | "license">;
   runtime: Runtime;
+  /** The fingerprint of the model that training starts from, if it is not from initial values. */
+  model?: string;
   /** The run folder. */
   output: string;
   /** Whether to go on from the folder's newest checkpoint. */
@@ -78,7 +83,7 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
     const result = await pretrain(network, adam, dataset, options, events, state, ranks);
     return { ...result, folder, best: null };
   }
-  await Deno.mkdir(folder, { recursive: true }).catch((error) => {
+  await Deno.mkdir(await landingOf(folder), { recursive: true }).catch((error) => {
     throw new InputError(`--output ${folder} cannot be made: ${messageOf(error)}`);
   });
   const checkpoints = `${folder}/checkpoints`;
@@ -94,8 +99,9 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
     dataset: dataset.fingerprint,
     light_curves: hashed(train.join(), validation.join()),
     parameters: hashed(...network.parameters.layout.map(({ name, shape }) => `${name} [${shape}]`)),
+    ...run.model === undefined ? {} : { model: run.model },
   };
-  const from = run.resume ? await checkpointOf(folder, fingerprints, environment) : undefined;
+  const from = run.resume ? await checkpointOf(folder, fingerprints, environment, saved) : undefined;
 
   const now = new Date().toISOString(), begun = from?.record.started ?? now;
   const started = performance.now(), before = from?.record.state.seconds ?? 0;
@@ -129,6 +135,7 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
   await writeJson(`${folder}/environment.json`, {
     ...environment,
     dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint },
+    ...run.model === undefined ? {} : { model: { folder: saved.model, fingerprint: run.model } },
     parameters: network.parameters.size,
     started: begun,
     ...from ? { resumed: now, resumed_from_step: from.record.step } : {},
@@ -174,7 +181,7 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
       metricsBytes += bytes.length;
       if (found.kind !== "epoch") return;
       line.clear();
-      const number = (name: string) => Number(found[name]).toFixed(4);
+      const number = (name: string) => fixed(Number(found[name]), 4);
       console.log(
         `epoch ${found.epoch}: train loss ${number("train_loss")}, validation loss ${
           number("validation_loss")
@@ -221,8 +228,9 @@ function startTogether(
  */
 async function checkpointOf(
   folder: string,
-  fingerprints: { dataset: string; light_curves: string; parameters: string },
+  fingerprints: { dataset: string; light_curves: string; parameters: string; model?: string },
   environment: Record<string, unknown>,
+  saved: Record<string, unknown>,
 ): Promise<Checkpoint | undefined> {
   const found = await newestCheckpoint(`${folder}/checkpoints`, console.error);
   if (!found) {
@@ -253,6 +261,7 @@ async function checkpointOf(
       `${folder} was begun with a network of other parameters (astromer ${there.astromer}): choose another --output`,
     );
   }
+  refuseOtherModel(folder, fingerprints.model, saved.model, then.model, found.record.settings.model);
   const place = batch ? `${batch} batches into epoch ${epoch}` : `${epoch - 1} epochs done`;
   console.log(`${folder} goes on from step ${step} (${place})`);
   const changed = Object.entries(environment).filter(([name, value]) => there[name] !== value)
@@ -266,6 +275,44 @@ async function checkpointOf(
   }
   return found;
 }
+
+/** What a network is, and what its parameters are, wherever it was read from: SHA-256 in hexadecimal. */
+export function fingerprintOfNetwork({ architecture, parameters }: AstromerNetwork): string {
+  const values = parameters.master.toArray() as Float32Array<ArrayBuffer>;
+  return createHash("sha256").update(JSON.stringify(architecture)).update(new Uint8Array(values.buffer))
+    .digest("hex");
+}
+
+/**
+ * Refuses another model than the one that a run was begun with. Runs of older versions know its path alone.
+ * @throws {InputError} naming both
+ */
+export function refuseOtherModel(
+  folder: string,
+  fingerprint: string | undefined,
+  model: unknown,
+  fingerprintBefore: string | undefined,
+  modelBefore: unknown,
+): void {
+  if (fingerprintBefore === undefined ? model === modelBefore : fingerprint === fingerprintBefore) return;
+  throw new InputError(
+    `${folder} was begun with another model than --model ${model}: with ${modelBefore}` +
+      (fingerprintBefore === undefined
+        ? ", whose fingerprint was not kept: give it by that path"
+        : `, of the fingerprint ${fingerprintBefore.slice(0, 12)}, this one has ${
+          fingerprint?.slice(0, 12)
+        }`),
+  );
+}
+
+/** The fingerprint of the model that the run in a folder was begun with, if it is known. */
+export async function modelFingerprintIn(folder: string): Promise<string | undefined> {
+  const path = `${folder}/environment.json`;
+  if (!await exists(path)) return undefined;
+  return (await readJson(path, environmentSchema)).model?.fingerprint;
+}
+
+const environmentSchema = z.looseObject({ model: z.looseObject({ fingerprint: z.string() }).optional() });
 
 function hashed(...texts: string[]): string {
   return createHash("sha256").update(texts.join("\n")).digest("hex");

@@ -6,7 +6,7 @@ import { lightCurveById } from "../src/data/light_curve_by_id.ts";
 import { sequentialWindows, type Window } from "../src/data/windows.ts";
 import { InputError, printable } from "../src/errors.ts";
 import { attentionWeights } from "../src/evaluate/attention.ts";
-import { lombScargle } from "../src/evaluate/lomb_scargle.ts";
+import { fewestInstants, lombScargle } from "../src/evaluate/lomb_scargle.ts";
 import { writeText } from "../src/files/atomic.ts";
 import { csvOf } from "../src/files/csv.ts";
 import { attendedObservations, attentionFigure, attentionTable } from "../src/report/attention_figure.ts";
@@ -75,7 +75,11 @@ export default command({
         error: dataset.err.subarray(from, to),
       }], { device });
       if (Number.isNaN(peak.period)) {
-        throw new InputError(`${settings.id} does not vary, so it has no period: give one with --period`);
+        const instants = new Set(dataset.mjd.subarray(from, to)).size;
+        const why = instants < fewestInstants
+          ? `was observed at ${instants} different times, which determine no period`
+          : "does not vary, so it has no period";
+        throw new InputError(`${settings.id} ${why}: give one with --period`);
       }
       period = Number(peak.period.toPrecision(7));
       source = `Lomb-Scargle, power ${peak.power.toFixed(2)}`;

@@ -8,9 +8,11 @@ import { sequentialWindows } from "../src/data/windows.ts";
 import { InputError } from "../src/errors.ts";
 import { reconstructionMetrics } from "../src/evaluate/reconstruction.ts";
 import { exists, writeJson } from "../src/files/atomic.ts";
+import { readJson } from "../src/files/json.ts";
 import { lockFolder } from "../src/files/lock.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
 import type { Finetuned } from "../src/report/finetuning_figure.ts";
+import { finetunedSchema } from "../src/report/run_folder.ts";
 import {
   isOverridden,
   refuseExistingRun,
@@ -22,7 +24,13 @@ import {
 } from "../src/resume.ts";
 import { interrupted, listenForStop, prepareRun, sayStopping, type Stop } from "../src/run.ts";
 import { plainTable } from "../src/table.ts";
-import { summaryOf, trainIntoFolder } from "../src/training_run.ts";
+import {
+  fingerprintOfNetwork,
+  modelFingerprintIn,
+  refuseOtherModel,
+  summaryOf,
+  trainIntoFolder,
+} from "../src/training_run.ts";
 import { type LoadedModel, loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 const numbers = z.array(z.coerce.number().int().min(0)).min(1);
@@ -92,6 +100,9 @@ export default command({
       if (stop.requested()) throw interruption();
       return found;
     };
+    const start = await loadModel(settings.model, runtime);
+    const fingerprint = fingerprintOfNetwork(start.model);
+    start.model[Symbol.dispose]();
     const found: Finetuned[] = [];
     let before: number | undefined; // the test light curves are the same for all
     for (const part of parts) {
@@ -99,8 +110,17 @@ export default command({
       const saved = await settingsIn(folder);
       if (await exists(finetuned)) {
         if (!resume && saved) refuseOtherRun(settings, saved, folder);
+        if (saved) {
+          refuseOtherModel(
+            folder,
+            fingerprint,
+            settings.model,
+            await modelFingerprintIn(folder),
+            saved.model,
+          );
+        }
         if (!(resume && saved && isOverridden(settings, saved))) {
-          found.push(JSON.parse(await Deno.readTextFile(finetuned)));
+          found.push(await readJson(finetuned, finetunedSchema));
           console.log(`${folder} is there already`);
           continue;
         }
@@ -123,6 +143,7 @@ export default command({
       const run = await trainIntoFolder({
         ...{ network, dataset, train, validation, settings, saved: savedOf(settings), runtime, resume, stop },
         details: { window_size, origin, notes, license },
+        model: fingerprint,
         output: folder,
       });
       console.log(summaryOf(run));

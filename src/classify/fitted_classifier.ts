@@ -7,6 +7,7 @@ import { InputError, messageOf } from "../errors.ts";
 import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
 import { checkedVersion, type FormatVersions, versionIn } from "../files/format_version.ts";
+import { jsonNumber } from "../files/json.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
 import { checkStateDict, type StateDict } from "../model/parameters.ts";
 import { version } from "../version.ts";
@@ -79,7 +80,7 @@ const configSchema = z.object({
   /** The encoder: a model folder with the SHA-256 of its weights, or classical features by name. */
   encoder: z.record(z.string(), z.unknown()),
   training: z.record(z.string(), z.unknown()),
-  metrics: z.record(z.string(), z.number()),
+  metrics: z.record(z.string(), jsonNumber),
   astromer_version: z.string(),
 });
 type ClassifierConfig = z.output<typeof configSchema>;

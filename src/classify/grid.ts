@@ -7,6 +7,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
 import type { ClassificationMetrics } from "../evaluate/classification.ts";
 import { exists, writeJson } from "../files/atomic.ts";
+import { readJson } from "../files/json.ts";
 import { duration, ProgressLine } from "../progress.ts";
 import { requeueSetting } from "../resume.ts";
 import { interrupted, type Runtime, type Stop } from "../run.ts";
@@ -23,7 +24,7 @@ import {
   hasGradients,
 } from "./fitted_classifier.ts";
 import { Head, type HeadKind } from "./head.ts";
-import type { Result } from "./results.ts";
+import { type Result, resultSchema } from "./results.ts";
 import type { OpenedScenarios, ScenarioSample } from "./scenarios.ts";
 import { type HeadTraining, type Sample, scored } from "./train_head.ts";
 import { openVectors, plannedWindows, type VectorTable, windowsToTrainOn } from "./vectors.ts";
@@ -99,6 +100,9 @@ export async function refuseOtherSettings(
     output: ______,
     threads: _______,
     requeue: ________,
+    // Where they lie may change: the fingerprint and the draw say whether they are the same.
+    data,
+    scenarios,
     ...rest
   }: GridSettings,
   dataset: Dataset,
@@ -106,7 +110,8 @@ export async function refuseOtherSettings(
 ): Promise<void> {
   const draw = createHash("sha256").update(JSON.stringify([runs, test])).digest("hex");
   const mine = { ...rest, classes, fingerprint: dataset.fingerprint, draw }, path = `${output}/config.json`;
-  if (!await exists(path)) return await writeJson(path, mine);
+  const write = () => writeJson(path, { data, scenarios, ...mine });
+  if (!await exists(path)) return await write();
   const before = JSON.parse(await Deno.readTextFile(path));
   const other = Object.keys(mine).find((name) =>
     JSON.stringify(before[name]) !== JSON.stringify(mine[name as keyof typeof mine])
@@ -117,6 +122,7 @@ export async function refuseOtherSettings(
         `${JSON.stringify(mine[other as keyof typeof mine])}: choose another --output`,
     );
   }
+  if (before.data !== data || before.scenarios !== scenarios) await write();
 }
 
 /** All classifiers of a run folder. */
@@ -155,7 +161,7 @@ export class Grid {
       for (const encoder of encoders) {
         for (const head of this.#headsOf(encoder)) {
           const path = `${this.#pathOf(encoder, head, run, "results")}.json`;
-          if (await exists(path)) found.push(JSON.parse(await Deno.readTextFile(path)));
+          if (await exists(path)) found.push(await readJson(path, resultSchema));
         }
       }
     }

@@ -1,7 +1,9 @@
 /** Results of classifiers by model, head, scenario and fold; their means as a table. */
+import { z } from "../command.ts";
 import type { Scores } from "../evaluate/classification.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
 import { csvOf } from "../files/csv.ts";
+import { jsonNumber } from "../files/json.ts";
 
 /** One classifier on the test set. */
 export interface Result {
@@ -25,6 +27,29 @@ export interface Result {
   seconds: number;
   light_curves: { train: number; validation: number; test: number };
 }
+
+const score = jsonNumber, count = z.int().min(0);
+
+/** A result as a file holds it. */
+export const resultSchema: z.ZodType<Result> = z.object({
+  model: z.string(),
+  fingerprint: z.string().optional(),
+  head: z.string(),
+  samples_per_class: count,
+  fold: count,
+  classes: z.array(z.string()).min(1),
+  scores: z.object({ f1: score, precision: score, recall: score, accuracy: score, balanced_accuracy: score }),
+  f1: z.array(score),
+  confusion: z.array(count),
+  gammas: z.array(score).optional(),
+  validation_loss: score,
+  epochs: count,
+  seconds: score,
+  light_curves: z.object({ train: count, validation: count, test: count }),
+}).refine(
+  ({ classes, confusion }) => confusion.length === classes.length ** 2,
+  "the confusion matrix does not fit the classes",
+);
 
 const scoreNames = ["f1", "precision", "recall", "accuracy", "balanced_accuracy"] as const;
 

@@ -31,7 +31,7 @@ export interface FrequencyGrid {
 
 /** The highest peak of a periodogram. */
 export interface Peak {
-  /** Days; NaN where a light curve has no duration or does not vary. */
+  /** Days; NaN where a light curve does not vary, or was observed at fewer than {@link fewestInstants} instants. */
   period: number;
   /** 0 (the sinusoid explains nothing) to 1 (all of the variance). */
   power: number;
@@ -44,6 +44,9 @@ export interface Periodogram {
   /** 0 … 1, see {@link Peak}. */
   power: Float64Array;
 }
+
+/** A sinusoid with a floating mean has three numbers and goes through any three points, whatever its period. */
+export const fewestInstants = 4;
 
 /** Frequencies about a middle, on the grid and when a maximum is refined. */
 const gridSteps = 256, zoomSteps = 32;
@@ -145,7 +148,7 @@ function prepare(
   let mean = 0, variance = 0;
   for (let i = 0; i < n; i++) mean += (weights[i] /= total) * magnitude[i];
   for (let i = 0; i < n; i++) variance += weights[i] * (magnitude[i] - mean) ** 2;
-  const duration = last - first, varies = variance > 1e-20 && duration > 0;
+  const duration = last - first, varies = variance > 1e-20 && new Set(Array.from(mjd)).size >= fewestInstants;
   const scale = varies ? 1 / Math.sqrt(variance) : 0, step = 1 / (oversampling * duration);
   return {
     times: Float64Array.from(mjd, (t) => t - first),

@@ -1,5 +1,5 @@
 /** RMSE and R2 of reconstructed magnitudes, as the reference reports them. */
-import { plainTable } from "../table.ts";
+import { fixed, plainTable } from "../table.ts";
 
 /** What metrics are computed from: sums over windows. */
 export interface ReconstructionSums {
@@ -59,19 +59,21 @@ export class ReconstructionMetrics {
   add(predicted: ArrayLike<number>, target: ArrayLike<number>, weights?: ArrayLike<number>): void {
     const n = target.length;
     if (n === 0) return;
+    // Differences from the first: of a constant magnitude they are exactly zero.
     let squares = 0, weighted = 0, sum = 0, sumOfSquares = 0;
     for (let i = 0; i < n; i++) {
       const squared = (predicted[i] - target[i]) ** 2;
       squares += squared;
       weighted += squared * (weights ? weights[i] : 1);
-      sum += target[i];
-      sumOfSquares += target[i] ** 2;
+      const difference = target[i] - target[0];
+      sum += difference;
+      sumOfSquares += difference ** 2;
     }
     this.sums.windows++;
     this.sums.meanSquares += squares / n;
     this.sums.weighted += weighted / n;
     this.sums.residual += squares;
-    this.sums.total += sumOfSquares - sum * sum / n;
+    this.sums.total += Math.max(0, sumOfSquares - sum * sum / n);
     this.#rmse.push(Math.sqrt(squares / n));
   }
 
@@ -107,9 +109,9 @@ export class ReconstructionMetrics {
     return Math.sqrt(this.sums.weighted / this.sums.windows);
   }
 
-  /** 1 - SS_res / SS_tot over all windows, each with its own probed mean; -Infinity where no magnitude varies. */
+  /** 1 - SS_res / SS_tot over all windows, each with its own probed mean; NaN, not defined, where no magnitude varies. */
   get r2(): number {
-    return 1 - this.sums.residual / this.sums.total;
+    return this.sums.total > 0 ? 1 - this.sums.residual / this.sums.total : NaN;
   }
 
   /** The median over windows of a window's own RMSE, mag. */
@@ -135,7 +137,7 @@ export class MetricsByName {
     return [...this.#byName.keys()];
   }
 
-  /** Numbers by name, as JSON holds them. */
+  /** Numbers by name; JSON has null for those that are not defined. */
   summary(): Record<string, Record<string, number>> {
     return Object.fromEntries([...this.#byName].map(([name, { windows, rmse, medianRmse, r2, loss }]) => [
       name,
@@ -152,7 +154,7 @@ export class MetricsByName {
         String(m.windows),
         m.rmse.toFixed(4),
         m.medianRmse.toFixed(4),
-        m.r2.toFixed(3),
+        fixed(m.r2, 3),
       ]),
     ]);
   }

@@ -18,7 +18,8 @@ export interface LearningPoint {
   place: number;
   /** mag */
   rmse: number;
-  r2: number;
+  /** Null where it is not defined: no magnitude varies. */
+  r2: number | null;
 }
 
 const running = "training, running";
@@ -38,19 +39,20 @@ export function learningPoints(lines: readonly MetricsLine[]): LearningPoint[] {
     steps = lines.filter(({ kind }) => kind === "step");
   const perPlace = countsEpochs(lines) ? epochs[0].step : 1;
   const metric = (value: unknown) => typeof value === "number" ? value : NaN;
+  const defined = (value: unknown) => Number.isFinite(value) ? value as number : null;
   const points: LearningPoint[] = steps.map(({ step, rmse, r2 }, i) => ({
     set: running,
     place: (step + (steps[i - 1]?.step ?? 0)) / 2 / perPlace,
     rmse: metric(rmse),
-    r2: metric(r2),
+    r2: defined(r2),
   }));
   for (const line of epochs) {
     for (const [set, name] of [["training", "train"], ["validation", "validation"]]) {
-      const [rmse, r2] = [metric(line[`${name}_rmse`]), metric(line[`${name}_r2`])];
-      points.push({ set, place: line.step / perPlace, rmse, r2 });
+      const [rmse, r2] = [line[`${name}_rmse`], line[`${name}_r2`]];
+      points.push({ set, place: line.step / perPlace, rmse: metric(rmse), r2: defined(r2) });
     }
   }
-  return points.filter(({ rmse, r2 }) => Number.isFinite(rmse) && Number.isFinite(r2));
+  return points.filter(({ rmse }) => Number.isFinite(rmse));
 }
 
 /** Whether there is a whole epoch: the last, which may be the only one, can be cut short by the clock. */
@@ -97,7 +99,7 @@ export function learningCurves(lines: readonly MetricsLine[], test?: TestMetrics
         },
         ...test
           ? [{
-            data: { values: [{ ...test, set: test.name }] },
+            data: { values: Number.isFinite(test[name]) ? [{ ...test, set: test.name }] : [] },
             mark: { type: "rule", strokeWidth: 1.5 },
             encoding: { y, color, strokeDash },
           }]

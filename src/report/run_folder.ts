@@ -1,8 +1,9 @@
 /** What a run left behind, read again for a report. */
-import type { Result } from "../classify/results.ts";
+import { type Result, resultSchema } from "../classify/results.ts";
 import { z } from "../command.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { exists } from "../files/atomic.ts";
+import { jsonNumber, parseJson, readJson } from "../files/json.ts";
 import { energySchema } from "../train/energy.ts";
 import type { MetricsLine } from "../train/pretrain.ts";
 import type { Finetuned } from "./finetuning_figure.ts";
@@ -53,7 +54,7 @@ const modelSchema = z.looseObject({
     head_size: count,
     masked_magnitudes: z.string(),
   }),
-  metrics: z.record(z.string(), z.number()).optional(),
+  metrics: z.record(z.string(), jsonNumber).optional(),
   energy: energySchema.optional(),
   license: z.string().optional(),
   origin: z.string().optional(),
@@ -67,39 +68,19 @@ const metricsSchema = z.looseObject({
   seconds: z.number(),
 });
 
-const finetunedSchema: z.ZodType<Finetuned> = z.object({
+/** What finetune writes of a model as `finetuned.json`. */
+export const finetunedSchema: z.ZodType<Finetuned> = z.object({
   name: z.string(),
   light_curves: count,
-  before: z.number(),
-  after: z.number(),
+  before: jsonNumber,
+  after: jsonNumber,
   minutes: z.number(),
   epochs: count,
 });
 
-const score = z.number();
-const resultSchema: z.ZodType<Result> = z.object({
-  model: z.string(),
-  fingerprint: z.string().optional(),
-  head: z.string(),
-  samples_per_class: count,
-  fold: count,
-  classes: z.array(z.string()).min(1),
-  scores: z.object({ f1: score, precision: score, recall: score, accuracy: score, balanced_accuracy: score }),
-  f1: z.array(score),
-  confusion: z.array(count),
-  gammas: z.array(z.number()).optional(),
-  validation_loss: z.number(),
-  epochs: count,
-  seconds: z.number(),
-  light_curves: z.object({ train: count, validation: count, test: count }),
-}).refine(
-  ({ classes, confusion }) => confusion.length === classes.length ** 2,
-  "the confusion matrix does not fit the classes",
-);
-
 const evaluationSchema = z.looseObject({
   subset: z.string(),
-  probed: z.looseObject({ all: z.looseObject({ rmse: z.number(), r2: z.number() }) }),
+  probed: z.looseObject({ all: z.looseObject({ rmse: jsonNumber, r2: jsonNumber }) }),
 });
 
 /**
@@ -161,34 +142,12 @@ function testOf({ subset, probed: { all: { rmse, r2 } } }: z.output<typeof evalu
 async function readMetrics(path: string): Promise<MetricsLine[]> {
   const lines = (await Deno.readTextFile(path)).split("\n");
   return lines.slice(0, -1).map((line, i) =>
-    parsed(`${path}, line ${i + 1}`, line, metricsSchema) as MetricsLine
+    parseJson(`${path}, line ${i + 1}`, line, metricsSchema) as MetricsLine
   );
 }
 
 async function readValues(path: string): Promise<Values> {
   return await exists(path) ? await readJson(path, values) : {};
-}
-
-async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-  try {
-    return parsed(path, await Deno.readTextFile(path), schema);
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    throw new InputError(`${path} cannot be read: ${messageOf(error)}`);
-  }
-}
-
-function parsed<T>(where: string, text: string, schema: z.ZodType<T>): T {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`${where} is not valid JSON: ${messageOf(error)}`);
-  }
-  const result = schema.safeParse(json);
-  if (result.success) return result.data;
-  const [{ path, message }] = result.error.issues;
-  throw new InputError(`${where}: ${path.length ? `${path.join(".")}: ` : ""}${message}`);
 }
 
 async function foldersIn(folder: string): Promise<string[]> {

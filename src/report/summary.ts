@@ -2,7 +2,7 @@
 import { summariesOf } from "../classify/results.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
 import { duration } from "../progress.ts";
-import { grouped } from "../table.ts";
+import { fixed, grouped } from "../table.ts";
 import { bestCandidates } from "./classification_figures.ts";
 import type { RunFolder, Training } from "./run_folder.ts";
 import { textOf } from "./section.ts";
@@ -17,7 +17,7 @@ function pretraining({ folder, settings, metrics, best, last, environment }: Tra
   const epochs = metrics.filter(({ kind }) => kind === "epoch").length,
     end = metrics.at(-1),
     model = best ?? last;
-  const found = (name: string) => best?.metrics?.[name]?.toFixed(4) ?? "?";
+  const found = (name: string) => best?.metrics?.[name] === undefined ? "?" : fixed(best.metrics[name], 4);
   const sizes = [
     ...model ? [`${grouped(model.parameters)} parameters`] : [],
     `${epochs} ${epochs === 1 ? "epoch" : "epochs"}`,

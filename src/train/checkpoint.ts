@@ -2,6 +2,7 @@
 import { z } from "../command.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { exists } from "../files/atomic.ts";
+import { jsonNumber } from "../files/json.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
 import type { PretrainState } from "./pretrain.ts";
 
@@ -14,7 +15,7 @@ const sums = z.object({
   residual: z.number(),
   total: z.number(),
 });
-const numbers = z.record(z.string(), z.number());
+const numbers = z.record(z.string(), jsonNumber);
 const anything = z.record(z.string(), z.unknown());
 const state: z.ZodType<PretrainState> = z.object({
   epoch: z.int().min(1),
@@ -61,6 +62,9 @@ export interface Checkpoint {
   best?: Values;
 }
 
+/** A file that is as it was written, by another version: nothing is wrong with it. */
+class OtherCheckpoint extends InputError {}
+
 const nameOf = (step: number) => `step-${String(step).padStart(8, "0")}.safetensors`;
 
 /** How many are kept: should the newest be damaged, there is the one before. */
@@ -90,7 +94,7 @@ export async function writeCheckpoint(
  * The newest checkpoint that is whole. Damaged ones are set aside as `….damaged`.
  * @param say takes a line for each damaged one
  * @returns undefined where there is none
- * @throws {InputError} where there are some, but none is whole
+ * @throws {InputError} where there are some, but none is whole, or the newest is of another version: that one is left alone
  */
 export async function newestCheckpoint(
   folder: string,
@@ -102,7 +106,7 @@ export async function newestCheckpoint(
     try {
       return await readCheckpoint(path);
     } catch (error) {
-      if (!(error instanceof InputError)) throw error;
+      if (!(error instanceof InputError) || error instanceof OtherCheckpoint) throw error;
       say(`damaged checkpoint, set aside as ${name}.damaged: ${messageOf(error)}`);
       await Deno.rename(path, `${path}.damaged`);
     }
@@ -120,7 +124,9 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const parsed = recordSchema.safeParse(jsonOf(path, tensors.get("record")));
   if (!parsed.success) {
     const [{ path: at, message }] = parsed.error.issues;
-    throw new InputError(`${path} is not a checkpoint of this version: ${at.join(".")}: ${message}`);
+    throw new OtherCheckpoint(
+      `${path} is whole, but not a checkpoint as this version writes it: ${at.join(".")}: ${message}`,
+    );
   }
   const size = tensors.get("parameters")?.shape.join();
   const take = (name: string) => {

@@ -25,6 +25,7 @@ function rowsOf(values: Record<string, unknown>): [string, unknown][] {
 }
 
 function shown(value: unknown): unknown {
+  if (Number.isNaN(value)) return "not defined";
   return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
 }
 

@@ -6,6 +6,7 @@ import { shortestLightCurve } from "../data/windows.ts";
 import { InputError, messageOf } from "../errors.ts";
 import { exists, writeFolderAtomically, writeJson, writeText } from "../files/atomic.ts";
 import { checkedVersion, type FormatVersions, versionIn } from "../files/format_version.ts";
+import { jsonNumber } from "../files/json.ts";
 import { parseSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
 import { type Architecture, architectureSchema } from "../model/architecture.ts";
 import { AstromerNetwork } from "../model/network.ts";
@@ -74,7 +75,7 @@ const configSchema: z.ZodType<ModelConfig> = z.object({
     light_curves: z.number().optional(),
     observations: z.number().optional(),
   }).optional(),
-  metrics: z.record(z.string(), z.number()).optional(),
+  metrics: z.record(z.string(), jsonNumber).optional(),
   energy: energySchema.optional(),
   astromer_version: z.string(),
 });

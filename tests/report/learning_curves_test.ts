@@ -61,5 +61,12 @@ Deno.test("curves name units, the best epoch and the test set", async () => {
 
 Deno.test("there is nothing to draw before there are metrics", () => {
   assertEquals(learningCurves([]), null);
-  assertEquals(learningCurves([{ ...step(4, 0.9), r2: null as unknown as number }]), null);
+  assertEquals(learningCurves([{ ...step(4, 0.9), rmse: null as unknown as number }]), null);
+});
+
+Deno.test("where R2 is not defined, RMSE is drawn all the same", async () => {
+  const undefinedR2 = { ...step(4, 0.9), r2: null as unknown as number };
+  assertEquals(learningPoints([undefinedR2]).map(({ r2 }) => r2), [null]);
+  const svg = await renderSvg(learningCurves([undefinedR2, { ...undefinedR2, step: 8 }])!.spec);
+  assertEquals(/NaN|undefined/.test(svg), false);
 });
