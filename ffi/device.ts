@@ -85,6 +85,19 @@ export function synchronize(device: Device): void {
 }
 
 /**
+ * Says whether a GPU may round the factors of float32 products to 10 bits (TF32), which is several times as fast; without
+ * that word it does not.
+ * @returns whether this libtorch can be told
+ */
+export function allowTf32(allowed: boolean): boolean {
+  const { torch } = libtorch();
+  const context = torch._ZN2at13globalContextEv?.(), set = torch._ZN2at7Context18setAllowTF32CuBLASEb;
+  if (!context || !set) return false;
+  set(context, allowed);
+  return true;
+}
+
+/**
  * Sets how many threads an operator may use on the CPU.
  *
  * @example

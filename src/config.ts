@@ -22,6 +22,10 @@ export const runShape = {
     z.enum(["auto", "float32", "bfloat16"]).default("auto"),
     "arithmetic of the layers; auto takes bfloat16 where the processor is fast with it",
   ),
+  tf32: setting(
+    z.boolean().default(false),
+    "on a GPU: round the factors of float32 products to 10 bits, which is several times as fast",
+  ),
   threads: setting(
     z.int().min(1).max(1024).optional(),
     "CPU threads of an operator (libtorch's own choice, if not given: one a core)",

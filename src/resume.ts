@@ -19,6 +19,7 @@ const overridable = [
   "log_steps",
   "device",
   "precision",
+  "tf32",
 ] as const;
 
 /** Settings that change nothing in a run's numbers, or, as threads, their last bits alone. */

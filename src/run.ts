@@ -1,5 +1,6 @@
 /** Where a command runs: device, arithmetic, threads, and signals that ask it to stop. */
 import {
+  allowTf32,
   cudaDeviceCount,
   type Device,
   deviceCode,
@@ -30,7 +31,7 @@ let warned = false;
  * @throws {InputError} when the device is not there
  */
 export function prepareRun(
-  settings: { device: string; precision: "auto" | "float32" | "bfloat16"; threads?: number },
+  settings: { device: string; precision: "auto" | "float32" | "bfloat16"; tf32?: boolean; threads?: number },
   ranks: Ranks = oneRank,
 ): Runtime {
   let device =
@@ -52,6 +53,7 @@ export function prepareRun(
     console.error(`computing on the CPU: libtorch's CUDA part cannot be loaded: ${cudaFlaw}`);
   }
   if (settings.threads !== undefined) setThreads(settings.threads);
+  if (device !== "cpu") allowTf32(settings.tf32 ?? false);
   keepFreedMemory();
   stockSmallBlocks();
   ranks.connect(device);

@@ -1,5 +1,6 @@
 import { backward, gradientOf, requiresGrad } from "../../ffi/autograd.ts";
 import {
+  allowTf32,
   cudaDeviceCount,
   type Device,
   deviceCode,
@@ -108,6 +109,26 @@ gpuTest("CUDA: tensors are placed, copied there and back", () => {
   back.copyFrom(there);
   assertEquals(numbers(back), [1, 2, 3, 4]);
   assertThrows(() => there.memory(), TypeError, "use toArray()");
+});
+
+scopedTest("TF32 can be allowed and forbidden; the CPU's products do not change", () => {
+  const third = Tensor.from([1 / 3], [1, 1]), product = () => numbers(matmul(third, third))[0];
+  const exact = product();
+  assertEquals([allowTf32(true), product(), allowTf32(false), product()], [true, exact, true, exact]);
+});
+
+gpuTest("CUDA: float32 products are rounded to TF32 only where that is allowed", () => {
+  const matrix = Tensor.from(Array.from({ length: 64 * 64 }, (_, i) => 1 + i * 1e-4), [64, 64]),
+    there = Tensor.empty([64, 64], { device: "cuda" });
+  there.copyFrom(matrix);
+  const expected = numbers(matmul(matrix, matrix));
+  const worst = () =>
+    Math.max(...numbers(matmul(there, there)).map((value, i) => Math.abs(value / expected[i] - 1)));
+  const exact = worst();
+  allowTf32(true);
+  const rounded = worst();
+  allowTf32(false);
+  assertTrue(exact < 1e-6 && worst() < 1e-6 && rounded < 5e-3, `${exact} ${rounded}`);
 });
 
 gpuTest("CUDA: the seed is the GPU's too", () => {

@@ -38,7 +38,8 @@ try {
   // What is imported, compiled by no one yet. DuckDB and usearch stay behind: datasets come ready.
   const env = { DENO_DIR: `${work}/deno_dir` };
   const stages = ["checks", "bench", "pretrain", "verdict"].map((stage) => `tests/gpu/${stage}.ts`);
-  await run(Deno.execPath(), ["cache", ...stages, "cli.ts"], { env });
+  const tests = ["tests/ffi/device_test.ts", "tests/ffi/nccl_test.ts"];
+  await run(Deno.execPath(), ["cache", ...stages, ...tests, "cli.ts"], { env });
   const npm = `${work}/deno_dir/npm`;
   for await (const registry of Deno.readDir(npm)) {
     for (const left of ["@duckdb", "usearch", "puppeteer-core", "chromium-bidi", "devtools-protocol"]) {

@@ -39,6 +39,10 @@ if [[ ",$stages," == *,tests,* ]]; then
       grep -q "\"check\":\"$check\"" "$out/tests.jsonl" ||
       echo "{\"check\":\"$check\",\"ok\":false,\"error\":\"it ended without a word: see log\"}" >>"$out/tests.jsonl"
   done
+  # The unit tests that need a GPU.
+  limited 90 unit.log "$deno" test -A --cached-only --quiet --filter "/CUDA|GPU/" tests/ffi/device_test.ts tests/ffi/nccl_test.ts >/dev/null && unit=true || unit=false
+  [ $unit = true ] || cat "$out/unit.log" >>"$out/log"
+  echo "{\"check\":\"unitTests\",\"ok\":$unit}" | tee -a "$out/tests.jsonl"
   # Two processes on one device.
   run 60 two.log tests/gpu/checks.ts --device "$device" $rehearse repeated >/dev/null & other=$!
   run 60 two.log tests/gpu/checks.ts --device "$device" $rehearse repeated >/dev/null && one=true || one=false
@@ -88,5 +92,5 @@ fi
 
 "$deno" run -A --cached-only tests/gpu/verdict.ts --stages "$stages" "$out"
 code=$?
-rm -rf "$out"/{tests,bench,pretrain}.jsonl "$out/two.log" "$out/survey" "$out/data" # all of it is in report.json
+rm -rf "$out"/{tests,bench,pretrain}.jsonl "$out"/{two,unit}.log "$out/survey" "$out/data" # all of it is in report.json
 exit $code
