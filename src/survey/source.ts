@@ -237,7 +237,7 @@ function containerSource(
 ): Source {
   const { columns, metadata, sample: first } = layout;
   const table = db.temporaryName();
-  let loaded: readonly SurveyFile[] | undefined;
+  let loaded: readonly SurveyFile[] | undefined, loadedColumns: Source["wanted"], relation = "";
   const cell = (column: TableColumn, row: number) => {
     const value = column.values[row];
     return column.missing?.[row] || value === null
@@ -246,7 +246,7 @@ function containerSource(
       ? String(value === 1)
       : String(value);
   };
-  return {
+  const source: Source = {
     ...typedColumns(columns),
     path: files[0].path,
     files,
@@ -262,14 +262,19 @@ function containerSource(
     folderKeys: folderKeysOf(files, columns.map((column) => column.name)),
     async from(some) {
       const same = loaded?.length === some.length && loaded.every((file, k) => file === some[k]);
-      if (!same) {
+      if (!same || loadedColumns !== source.wanted) {
         loaded = undefined;
-        await loadContainers(db, some.map((file) => file.path), format, table, skip);
+        loadedColumns = source.wanted;
+        relation = await loadContainers(db, some.map((file) => file.path), format, table, {
+          skip,
+          wanted: source.wanted,
+        });
         loaded = some;
       }
-      return name(table);
+      return relation;
     },
   };
+  return source;
 }
 
 /** What a table with typed columns, and the number of each row in its file, has in common. */

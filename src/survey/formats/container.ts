@@ -147,7 +147,15 @@ const notTables: Partial<Record<Format, string>> = {
  * @returns half a sentence, or undefined when it may be a light curve
  */
 export async function passedOver(path: string, format: Format): Promise<string | undefined> {
-  if (format === "fits") return await otherFits(path);
+  if (format === "fits") {
+    try {
+      return await otherFits(path);
+    } catch (error) {
+      // What is wrong with it is said where it is read, or skipped.
+      if (error instanceof InputError) return undefined;
+      throw error;
+    }
+  }
   return notTables[format];
 }
 

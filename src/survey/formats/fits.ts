@@ -13,7 +13,7 @@ const pieceBytes = 1 << 23;
 /** Arrays of up to so many elements that are no time series become columns of their own: psfMag_1 to psfMag_5. */
 const fewElements = 16;
 /** Heaps of varying arrays are held in memory as a whole. */
-const mostHeap = 2 ** 31;
+const mostHeap = 2 ** 31 - 1;
 
 /** One table of a file. */
 interface FitsTable {
@@ -281,12 +281,12 @@ function pieceOf(
   heap?: DataView,
   heapAt = 0,
 ): TablePiece {
-  const starts = new Float64Array(rows);
+  const starts = new Int32Array(rows);
   const counts = new Int32Array(rows).fill(1);
   let total = rows;
   const placed: [FitsColumn, DataView, Places][] = [];
   for (const [k, column] of arrays.entries()) {
-    const own = { starts: new Float64Array(rows), counts: new Int32Array(rows), total: 0 };
+    const own = { starts: new Int32Array(rows), counts: new Int32Array(rows), total: 0 };
     for (let r = 0; r < rows; r++) {
       if (column.count !== undefined) {
         own.starts[r] = r * rowBytes + column.offset;

@@ -130,7 +130,7 @@ function typeOf(kind: string, unsigned: boolean): ColumnType {
 
 /** Where the elements of each row lie, and how many there are. */
 export interface Places {
-  starts: Float64Array;
+  starts: Int32Array;
   counts: Int32Array;
   /** The sum of counts. */
   total: number;
@@ -142,81 +142,113 @@ export function decode(column: FitsColumn, view: DataView, { starts, counts, tot
   const values = emptyValues(type, total);
   let missing: Uint8Array | undefined;
   const gap = (i: number) => (missing ??= new Uint8Array(total))[i] = 1;
+  const rows = counts.length;
   let i = 0;
-  const each = (put: (at: number) => void) => {
-    for (let r = 0; r < counts.length; r++) {
-      for (let k = 0, at = starts[r]; k < counts[r]; k++, at += size) {
-        put(at);
-        i++;
-      }
-    }
-  };
-  if (kind === "D" || kind === "E") {
+  // A loop for each kind: one loop that calls a function for each element takes three times as long.
+  if (kind === "D") {
     const numbers = values as Float64Array;
-    if (kind === "D") {
-      for (let r = 0; r < counts.length; r++) {
-        for (let k = 0, at = starts[r]; k < counts[r]; k++, at += 8) numbers[i++] = view.getFloat64(at);
-      }
-    } else {
-      for (let r = 0; r < counts.length; r++) {
-        for (let k = 0, at = starts[r]; k < counts[r]; k++, at += 4) numbers[i++] = view.getFloat32(at);
+    for (let r = 0; r < rows; r++) {
+      for (let k = counts[r], at = starts[r]; k > 0; k--, at += 8) numbers[i++] = view.getFloat64(at);
+    }
+  } else if (kind === "E") {
+    const numbers = values as Float32Array;
+    for (let r = 0; r < rows; r++) {
+      for (let k = counts[r], at = starts[r]; k > 0; k--, at += 4) numbers[i++] = view.getFloat32(at);
+    }
+  } else if (kind === "J" && type === "INTEGER") {
+    const numbers = values as Int32Array;
+    for (let r = 0; r < rows; r++) {
+      for (let k = counts[r], at = starts[r]; k > 0; k--, at += 4) numbers[i++] = view.getInt32(at);
+    }
+  } else if (kind === "I" && type === "INTEGER") {
+    const numbers = values as Int32Array, added = unsigned ? zero : 0;
+    for (let r = 0; r < rows; r++) {
+      for (let k = counts[r], at = starts[r]; k > 0; k--, at += 2) numbers[i++] = view.getInt16(at) + added;
+    }
+  } else if (kind === "B" && type === "INTEGER") {
+    const numbers = values as Int32Array, added = unsigned ? zero : 0;
+    for (let r = 0; r < rows; r++) {
+      for (let k = counts[r], at = starts[r]; k > 0; k--, at++) numbers[i++] = view.getUint8(at) + added;
+    }
+  } else if (kind === "K" && type === "BIGINT") {
+    // In halves: a BigInt for each would be made only to be taken apart again.
+    const halves = new Int32Array((values as BigInt64Array).buffer);
+    for (let r = 0; r < rows; r++) {
+      for (let k = counts[r], at = starts[r]; k > 0; k--, at += 8) {
+        halves[i++] = view.getInt32(at + 4);
+        halves[i++] = view.getInt32(at);
       }
     }
-    if (scale !== 1 || zero !== 0) { for (let n = 0; n < total; n++) numbers[n] = numbers[n] * scale + zero; }
   } else if (kind === "L") {
-    each((at) => {
-      const sign = view.getUint8(at);
-      if (sign === 0) gap(i);
-      (values as Uint8Array)[i] = sign === 0x54 || sign === 0x74 ? 1 : 0;
-    });
+    for (let r = 0; r < rows; r++) {
+      for (let k = counts[r], at = starts[r]; k > 0; k--, at++, i++) {
+        const sign = view.getUint8(at);
+        if (sign === 0) gap(i);
+        values[i] = sign === 0x54 || sign === 0x74 ? 1 : 0;
+      }
+    }
   } else if (kind === "A") {
-    let before = "", beforeAt = -1;
-    const bytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
-    each((at) => {
-      // Bands and names repeat from row to row.
-      if (beforeAt < 0 || bytes.compare(bytes, beforeAt, beforeAt + size, at, at + size) !== 0) {
-        before = textAt(bytes, at, size);
-        beforeAt = at;
-      }
-      (values as (string | null)[])[i] = before === "" ? null : before;
-    });
+    const texts = new Texts(view, size);
+    for (let r = 0; r < rows; r++) {
+      for (let k = counts[r], at = starts[r]; k > 0; k--, at += size) values[i++] = texts.at(at);
+    }
   } else if (kind === "X") {
-    each((at) => {
+    for (let r = 0; r < rows; r++) {
       let bits = "";
-      for (let b = 0; b < size; b++) bits += (view.getUint8(at + (b >> 3)) >> (7 - (b & 7))) & 1;
-      (values as string[])[i] = bits;
-    });
-  } else if (kind === "K") {
-    const none = column.null;
-    each((at) => {
-      const number = view.getBigInt64(at);
-      if (number === none) {
-        if (type === "BIGINT") gap(i);
-        else if (type === "DOUBLE") (values as Float64Array)[i] = NaN;
-        return;
-      }
-      if (unsigned) (values as string[])[i] = String(number + (1n << 63n));
-      else if (type === "DOUBLE") (values as Float64Array)[i] = Number(number) * scale + zero;
-      else (values as BigInt64Array)[i] = number;
-    });
+      for (let b = 0; b < size; b++) bits += (view.getUint8(starts[r] + (b >> 3)) >> (7 - (b & 7))) & 1;
+      values[i++] = bits;
+    }
   } else {
-    const none = column.null === undefined ? undefined : Number(column.null);
-    const get = kind === "B"
-      ? (at: number) => view.getUint8(at)
-      : kind === "I"
-      ? (at: number) => view.getInt16(at)
-      : (at: number) => view.getInt32(at);
-    each((at) => {
-      const number = get(at);
-      if (number === none) {
-        if (type === "DOUBLE") (values as Float64Array)[i] = NaN;
-        else gap(i);
-      } else if (type === "DOUBLE") (values as Float64Array)[i] = number * scale + zero;
-      else if (type === "BIGINT") (values as BigInt64Array)[i] = BigInt(number + zero);
-      else (values as Int32Array)[i] = unsigned ? number + zero : number;
-    });
+    for (let r = 0; r < rows; r++) {
+      for (let k = counts[r], at = starts[r]; k > 0; k--, at += size) {
+        const number = wholeAt(view, at, kind);
+        if (number === column.null && type === "DOUBLE") values[i++] = NaN;
+        else if (type === "DOUBLE") values[i++] = Number(number) * scale + zero;
+        else if (type === "BIGINT") values[i++] = number + BigInt(zero);
+        else values[i++] = String(number + (1n << 63n));
+      }
+    }
+  }
+  if ((kind === "D" || kind === "E") && (scale !== 1 || zero !== 0)) {
+    const numbers = values as Float64Array;
+    for (let n = 0; n < total; n++) numbers[n] = numbers[n] * scale + zero;
+  }
+  if (column.null !== undefined && (type === "INTEGER" || type === "BIGINT")) {
+    const none = type === "BIGINT"
+      ? column.null + BigInt(unsigned ? zero : 0)
+      : Number(column.null) + (unsigned ? zero : 0);
+    for (let n = 0; n < total; n++) if (values[n] === none) gap(n);
   }
   return { name, type, unit, description, values, ...missing ? { missing } : {} };
+}
+
+function wholeAt(view: DataView, at: number, kind: string): bigint {
+  if (kind === "K") return view.getBigInt64(at);
+  return BigInt(kind === "B" ? view.getUint8(at) : kind === "I" ? view.getInt16(at) : view.getInt32(at));
+}
+
+/** Texts of one width; bands and names repeat, and are made once. */
+class Texts {
+  private readonly bytes: Buffer;
+  private readonly made = new Map<number | string, string | null>();
+
+  constructor(private readonly view: DataView, private readonly size: number) {
+    this.bytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+  }
+
+  at(at: number): string | null {
+    const { bytes, size, made } = this;
+    let key: number | string = 0;
+    if (size <= 6) { for (let k = 0; k < size; k++) key = key * 256 + bytes[at + k]; }
+    else key = bytes.toString("latin1", at, at + size);
+    let text = made.get(key);
+    if (text === undefined) {
+      if (made.size > 4096) made.clear();
+      text = textAt(bytes, at, size) || null;
+      made.set(key, text);
+    }
+    return text;
+  }
 }
 
 /** A text of a table: it ends at the first zero byte, and blanks at its end do not count. */

@@ -36,10 +36,18 @@ function keyOf(piece: TablePiece): string {
   return JSON.stringify(piece.columns.map(({ name, type, unit }) => [name, type, unit]));
 }
 
+/** How containers are loaded. */
+export interface LoadOptions {
+  /** Is told of files that are broken, which are left out as a whole; not given, they are an error. */
+  skip?: (path: string, reason: string) => void;
+  /** The columns that are loaded; all if not given. */
+  wanted?: ReadonlySet<string>;
+}
+
 /**
  * Makes a table of the rows of some files of one layout: the typed columns (no value is NULL, and NaN stays NaN in floats), then
- * `__file` (the path) and `file_row_number` (from 0, in its own file).
- * @param skip files that are broken are left out as a whole, and told to it; not given, they are an error
+ * `__number` (of the file, from 0) and `file_row_number` (from 0, in its own file).
+ * @returns the relation that has `__file`, the path, in the number's place
  * @throws {InputError} when a file is broken or has other columns than the first
  */
 export async function loadContainers(
@@ -47,18 +55,18 @@ export async function loadContainers(
   paths: readonly string[],
   format: Format,
   table: string,
-  skip?: (path: string, reason: string) => void,
-): Promise<void> {
+  { skip, wanted }: LoadOptions = {},
+): Promise<string> {
   let open: { rows: Appender; key: string } | undefined, failed: InputError | undefined;
-  const broken: string[] = [];
+  const broken: number[] = [];
   try {
-    for (const path of paths) {
+    for (const [number, path] of paths.entries()) {
       try {
-        await load(path);
+        await load(path, number);
       } catch (error) {
         if (!skip || !(error instanceof InputError)) throw error;
         failed ??= error;
-        broken.push(path);
+        broken.push(number);
         skip(path, error.message);
       }
     }
@@ -68,22 +76,24 @@ export async function loadContainers(
   if (!open) throw failed ?? new InputError(`${paths[0]} holds no table`);
   // What was read of them before the damage is no whole light curve.
   if (broken.length > 0) {
-    await db.run(`DELETE FROM ${name(table)} WHERE list_contains(${texts(broken)}, __file)`);
+    await db.run(`DELETE FROM ${name(table)} WHERE __number IN (${broken.join(", ")})`);
   }
+  // A path in each row would take most of the time.
+  return `(SELECT * EXCLUDE (__number), (${texts(paths)})[__number + 1] AS __file FROM ${name(table)})`;
 
-  async function load(path: string): Promise<void> {
+  async function load(path: string, number: number): Promise<void> {
     let row = 0;
     for await (const piece of readTables(path, format)) {
       const full = withFacts(piece);
       const key = keyOf(full);
-      open ??= { rows: await newTable(db, table, full), key };
+      const columns = full.columns.filter((column) => !wanted || wanted.has(column.name));
+      open ??= { rows: await newTable(db, table, columns), key };
       if (key !== open.key) {
         throw new InputError(`${path} has other columns than ${paths[0]}: read them apart`);
       }
-      const numbers = new BigInt64Array(full.rows);
-      for (let i = 0; i < full.rows; i++) numbers[i] = BigInt(row + i);
+      const rows = Int32Array.from({ length: full.rows }, (_, i) => row + i);
       open.rows.append(
-        [...full.columns, { values: new Array<string>(full.rows).fill(path) }, { values: numbers }],
+        [...columns, { values: new Int32Array(full.rows).fill(number) }, { values: rows }],
         full.rows,
       );
       row += full.rows;
@@ -91,11 +101,11 @@ export async function loadContainers(
   }
 }
 
-async function newTable(db: Database, table: string, { columns }: TablePiece) {
+async function newTable(db: Database, table: string, columns: readonly ColumnHead[]) {
   const all = [
     ...columns,
-    { name: "__file", type: "VARCHAR" as const },
-    { name: "file_row_number", type: "BIGINT" as const },
+    { name: "__number", type: "INTEGER" as const },
+    { name: "file_row_number", type: "INTEGER" as const },
   ];
   await db.run(
     `CREATE OR REPLACE TABLE ${name(table)} (${all.map((c) => `${name(c.name)} ${c.type}`).join(", ")})`,
