@@ -56,7 +56,7 @@ const middlesAtOnce = 1 << 10;
 const observationsAtOnce = 1 << 13;
 /** Light curves whose maxima are refined together. */
 const lightCurvesAtOnce = 32;
-/** Grid maxima that are refined. */
+/** Grid maxima that are refined at least. */
 const candidates = 5;
 /** Smallest determinant D (eq. 6; 1/4 where phases are spread evenly) that is divided by. */
 const smallestDeterminant = 1e-3;
@@ -70,17 +70,42 @@ const smallestDeterminant = 1e-3;
  */
 export async function lombScargle(
   lightCurves: readonly Observed[],
-  { onBatch, ...grid }: FrequencyGrid & { onBatch?: (done: number) => void } = {},
+  grid: FrequencyGrid & { onBatch?: (done: number) => void } = {},
 ): Promise<Peak[]> {
-  const peaks: Peak[] = lightCurves.map(() => ({ period: NaN, power: 0 }));
+  const found = await lombScarglePeaks(lightCurves, 1, grid);
+  return found.map(([peak]) => peak ?? { period: NaN, power: 0 });
+}
+
+/**
+ * The highest peaks of each light curve: local maxima of the grid, refined to 1/256 of its step, by power. None where a light
+ * curve has no duration or does not vary.
+ * @param count how many at most
+ * @param onBatch is told how many are done, when signals have been let in
+ * @throws {RangeError} when the grid is empty
+ */
+export async function lombScarglePeaks(
+  lightCurves: readonly Observed[],
+  count: number,
+  { onBatch, ...grid }: FrequencyGrid & { onBatch?: (done: number) => void } = {},
+): Promise<Peak[][]> {
+  const peaks: Peak[][] = lightCurves.map(() => []);
   // Of a similar length, so that little padding is computed.
   const order = [...lightCurves.keys()].sort((i, j) => lightCurves[i].mjd.length - lightCurves[j].mjd.length);
   for (let from = 0; from < order.length; from += lightCurvesAtOnce) {
     const some = order.slice(from, from + lightCurvesAtOnce);
     const batch = some.map((place) => ({ place, curve: prepare(lightCurves[place], grid) }))
       .filter(({ curve }) => curve.count > 0);
-    const found = highestPeaks(batch.map(({ curve }) => curve), grid.device);
-    for (const [k, { place }] of batch.entries()) peaks[place] = found[k];
+    const found = refinedPeaks(
+      batch.map(({ curve }) => curve),
+      { maxima: Math.max(candidates, count), keep: count },
+      grid.device,
+    );
+    for (const [k, { place }] of batch.entries()) {
+      // Where there are fewer maxima than that, the last of them is repeated.
+      peaks[place] = found[k].filter(({ period }, i) =>
+        !found[k].slice(0, i).some((p) => p.period === period)
+      );
+    }
     await letSignalsIn();
     onBatch?.(from + some.length);
   }
@@ -184,33 +209,44 @@ function powerOf(C: number, S: number, YC: number, YS: number, C2: number, S2: n
   return (SS * YC * YC + CC * YS * YS - 2 * CS * YC * YS) / D;
 }
 
-/** The best of the grid's highest maxima, after two finer grids about them. */
-function highestPeaks(batch: readonly Prepared[], device?: Device): Peak[] {
+/**
+ * The best of the grid's highest maxima of each light curve, by power: measured on one finer grid about each maximum, and the
+ * best `keep` of them on a second one.
+ */
+function refinedPeaks(
+  batch: readonly Prepared[],
+  { maxima, keep }: { maxima: number; keep: number },
+  device?: Device,
+): Peak[][] {
   if (batch.length === 0) return [];
-  let middles = batch.map((curve) => highestMaxima(gridPower(curve)).map((k) => curve.from + k * curve.step));
-  let peaks: Peak[] = [];
+  let middles = batch.map((curve) =>
+    highestMaxima(gridPower(curve), maxima).map((k) => curve.from + k * curve.step)
+  );
+  let peaks: Peak[][] = [];
   using observations = new Observations(batch, device);
   for (const finer of [16, 256]) {
     const steps = batch.map(({ step }) => step / finer);
     peaks = observations.power(middles, steps, zoomSteps).map((power, i) => {
       const { from, to } = batch[i];
-      let best: Peak = { period: NaN, power: -1 };
-      for (const [k, value] of power.entries()) {
-        const middle = middles[i][Math.floor(k / zoomSteps)];
-        const frequency = middle + (k % zoomSteps + 0.5 - zoomSteps / 2) * steps[i];
-        if (value > best.power && frequency >= from && frequency <= to) {
-          best = { period: 1 / frequency, power: value };
+      return middles[i].map((middle, m) => {
+        let best: Peak = { period: NaN, power: -1 };
+        for (let k = 0; k < zoomSteps; k++) {
+          const value = power[m * zoomSteps + k];
+          const frequency = middle + (k + 0.5 - zoomSteps / 2) * steps[i];
+          if (value > best.power && frequency >= from && frequency <= to) {
+            best = { period: 1 / frequency, power: value };
+          }
         }
-      }
-      return best;
+        return best;
+      }).sort((a, b) => b.power - a.power).slice(0, keep);
     });
-    middles = peaks.map(({ period }) => [1 / period]);
+    middles = peaks.map((found) => found.map(({ period }) => 1 / period));
   }
   return peaks;
 }
 
-/** Places of the highest local maxima, always as many (the last is repeated). */
-function highestMaxima(power: Float64Array): number[] {
+/** Places of the highest local maxima, always as many as asked for (the last is repeated). */
+function highestMaxima(power: Float64Array, candidates: number): number[] {
   const highest: number[] = [];
   for (let k = 0; k < power.length; k++) {
     if (k > 0 && power[k] < power[k - 1] || k + 1 < power.length && power[k] <= power[k + 1]) continue;

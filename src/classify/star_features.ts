@@ -1,0 +1,141 @@
+/**
+ * What is known of a star without a label: the classical features of its light curve, and how it repeats. For the latter a
+ * series is fitted at each of the highest peaks of its periodogram, and the best explained one is described: the highest peak
+ * of a periodogram is often an alias or a multiple of the period, and a sinusoid does not know an eclipse.
+ */
+import type { Dataset } from "../data/dataset.ts";
+import { harmonicEvidence } from "../evaluate/harmonic_evidence.ts";
+import { lombScarglePeaks, type Peak } from "../evaluate/lomb_scargle.ts";
+import { type ClassicalFeatures, classicalFeatures } from "./classical_features.ts";
+
+/** Peaks at which a series is fitted. */
+const peaksTried = 12;
+/** Periods between 1.5 hours and 1000 days. */
+const grid = { minimumFrequency: 1e-3, maximumFrequency: 16, oversampling: 3 };
+/** Share of the variance that is added to every squared error: a few tiny errors must not decide alone. */
+const addedVariance = 0.1;
+/** Light curves whose periodograms are held at once. */
+const lightCurvesAtOnce = 256;
+
+/**
+ * Names of the numbers that say how a star repeats, in their order. m = sum A_k cos(2 pi k t / P + phi_k), of 4 harmonics at
+ * the period P (`once`), and of 8 at 2 P (`twice`, for binaries with two similar eclipses).
+ *
+ * - `repeats_log_period`: log10 of P in days. `repeats_power`: of the Lomb-Scargle peak at P, 0 to 1.
+ * - `repeats_odds_once`, `_twice`: asinh of a third of the logarithm of the odds against noise ({@link harmonicEvidence}).
+ * - `repeats_residual_once`, `_twice`: share of the variance that the series leaves over.
+ * - `repeats_log_amplitude`: log10 of A_1 in mag. `repeats_r21`, `r31`, `r41`: asinh of A_k / A_1.
+ * - `repeats_cos_phi21`, `sin_phi21`, … : phi_k - k phi_1 as a point on the circle.
+ * - `repeats_odd_share`: of the squared amplitudes at 2 P that of odd harmonics, by which alternate cycles differ.
+ */
+export const repetitionNames = [
+  "repeats_log_period",
+  "repeats_power",
+  "repeats_odds_once",
+  "repeats_odds_twice",
+  "repeats_residual_once",
+  "repeats_residual_twice",
+  "repeats_log_amplitude",
+  "repeats_r21",
+  "repeats_r31",
+  "repeats_r41",
+  "repeats_cos_phi21",
+  "repeats_sin_phi21",
+  "repeats_cos_phi31",
+  "repeats_sin_phi31",
+  "repeats_cos_phi41",
+  "repeats_sin_phi41",
+  "repeats_odd_share",
+] as const;
+
+/**
+ * The classical features of light curves, then {@link repetitionNames}.
+ * @param onProgress is told how many light curves are done, when signals have been let in
+ * @returns all finite; 0 where a light curve does not define a number
+ */
+export async function starFeatures(
+  dataset: Pick<Dataset, "mjd" | "mag" | "err" | "offsets" | "lengths">,
+  lightCurves: readonly number[],
+  onProgress: (done: number) => void = () => {},
+): Promise<ClassicalFeatures> {
+  const names: string[] = [], rows: number[] = [];
+  for (let start = 0; start < lightCurves.length; start += lightCurvesAtOnce) {
+    const some = lightCurves.slice(start, start + lightCurvesAtOnce);
+    const classical = await classicalFeatures(
+      dataset,
+      some,
+      (done) => onProgress(start + Math.floor(done / 2)),
+    );
+    if (start === 0) names.push(...classical.names, ...repetitionNames);
+    const curves = some.map((i) => prepare(dataset, i)), width = classical.names.length;
+    const peaks = await lombScarglePeaks(curves, peaksTried, {
+      ...grid,
+      onBatch: (done) => onProgress(start + Math.floor((some.length + done) / 2)),
+    });
+    for (const [row, curve] of curves.entries()) {
+      rows.push(...classical.values.subarray(row * width, (row + 1) * width));
+      rows.push(
+        ...repetition(curve, peaks[row]).map((value) => Number.isFinite(value) ? Math.fround(value) : 0),
+      );
+    }
+    onProgress(start + some.length);
+  }
+  return { names, values: Float32Array.from(rows) };
+}
+
+/** A light curve in order of time, with errors that none of them is far below the others. */
+interface Curve {
+  /** Days from the first observation. */
+  mjd: Float64Array;
+  magnitude: Float64Array;
+  error: Float64Array;
+}
+
+function prepare(
+  { mjd, mag, err, offsets, lengths }: Pick<Dataset, "mjd" | "mag" | "err" | "offsets" | "lengths">,
+  lightCurve: number,
+): Curve {
+  const from = offsets[lightCurve], n = lengths[lightCurve];
+  // Of the same time, by magnitude: so that the order in a file does not matter.
+  const order = Array.from({ length: n }, (_, i) => from + i)
+    .sort((i, j) => mjd[i] - mjd[j] || mag[i] - mag[j] || err[i] - err[j]);
+  const magnitudes = Float64Array.from(order, (i) => mag[i]), mean = average(magnitudes);
+  const variance = average(magnitudes.map((m) => (m - mean) ** 2));
+  return {
+    mjd: Float64Array.from(order, (i) => mjd[i] - mjd[order[0]]),
+    magnitude: magnitudes.map((m) => m - mean),
+    error: Float64Array.from(order, (i) => Math.sqrt(err[i] ** 2 + addedVariance * variance + 1e-12)),
+  };
+}
+
+/** What {@link repetitionNames} name. */
+function repetition({ mjd, magnitude, error }: Curve, peaks: readonly Peak[]): number[] {
+  if (peaks.length === 0) return repetitionNames.map(() => 0);
+  const total = error.reduce((sum, e) => sum + e ** -2, 0), weights = error.map((e) => e ** -2 / total);
+  const mean = weights.reduce((sum, w, i) => sum + w * magnitude[i], 0);
+  const deviation = Math.sqrt(weights.reduce((sum, w, i) => sum + w * (magnitude[i] - mean) ** 2, 0));
+  const values = magnitude.map((m) => (m - mean) / deviation);
+  let best: { peak: Peak; odds: number } & ReturnType<typeof harmonicEvidence> | undefined;
+  for (const peak of peaks) {
+    const found = harmonicEvidence(mjd, values, weights, peak.period);
+    const odds = Math.max(found.once.evidence, found.twice.evidence);
+    if (!best || odds > best.odds) best = { peak, odds, ...found };
+  }
+  const { peak, once, twice } = best!, [A, phi] = [once.amplitudes, once.phases];
+  const squares = twice.amplitudes.map((amplitude) => amplitude ** 2);
+  return [
+    Math.log10(peak.period),
+    peak.power,
+    Math.asinh(once.evidence / 3),
+    Math.asinh(twice.evidence / 3),
+    once.residual,
+    twice.residual,
+    Math.log10(Math.max(A[0] * deviation, 1e-6)),
+    ...[1, 2, 3].map((k) => Math.asinh(A[k] / A[0])),
+    ...[2, 3, 4].map((k) => phi[k - 1] - k * phi[0]).flatMap((angle) => [Math.cos(angle), Math.sin(angle)]),
+    sumOf(squares.filter((_, k) => k % 2 === 0)) / sumOf(squares),
+  ];
+}
+
+const sumOf = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);
+const average = (values: Float64Array) => sumOf(values) / values.length;
