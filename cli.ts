@@ -41,6 +41,7 @@ const commands: Record<string, { summary: string; load: () => Promise<{ default:
     load: () => import("./tasks/benchmark.ts"),
   },
   predict: { summary: "classes of the objects of a survey", load: () => import("./tasks/predict.ts") },
+  explore: { summary: "a map of embeddings in the browser", load: () => import("./tasks/explore.ts") },
   anomalies: {
     summary: "the oddest light curves, without labels",
     load: () => import("./tasks/anomalies.ts"),

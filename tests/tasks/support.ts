@@ -54,7 +54,10 @@ export class Running {
   /** Waits until it has printed a text. */
   async until(text: string): Promise<void> {
     let over = false;
-    this.#read.then(() => over = true);
+    this.#read.then(() => {
+      over = true;
+      this.#heard();
+    });
     while (!(this.stdout + this.stderr).includes(text)) {
       if (over) throw new Error(`it ended without "${text}": ${this.stdout}${this.stderr}`);
       await new Promise<void>((resolve) => this.#heard = resolve);
