@@ -67,6 +67,9 @@ function batches(count: number): Batch[] {
   });
 }
 
+/** The paper's learning rate. With larger ones two runs that differ in their last bits are soon two different runs. */
+const rate = 1e-5;
+
 /** Losses of steps on batches, each read at once or all at the end, and the parameters then. */
 function losses(
   on: Device,
@@ -83,8 +86,8 @@ function losses(
   using steps = deferred ? new DeferredSteps(model, adam, oneRank, { record }) : undefined;
   const reads = batches(count).map((batch, i) => {
     manualSeed(1000 + i);
-    if (steps) return steps.begin(batch, size, 1e-3);
-    const { loss } = sharedStep(model, adam, batch, size, 1e-3, oneRank);
+    if (steps) return steps.begin(batch, size, rate);
+    const { loss } = sharedStep(model, adam, batch, size, rate, oneRank);
     return () => ({ loss });
   });
   const found = reads.map((read) => read().loss);
