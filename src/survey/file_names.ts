@@ -4,6 +4,7 @@ import type { Database } from "./duckdb.ts";
 import { stemOf, type SurveyFile } from "./files.ts";
 import type { Mapping } from "./mapping.ts";
 import { fromFolder } from "./mapping.ts";
+import { namedBy } from "./names.ts";
 import type { Source } from "./source.ts";
 
 interface Named {
@@ -17,7 +18,7 @@ const bands =
   /^([ugrizy]|[UBVRIJHK]|z[gri]|GBP|GRP|G|BP|RP|[oc]|W[1-4]|[ugrizyUBVRIJHK][ _-]?band|band[ _-]?[ugrizyUBVRIJHK])$/;
 
 function namesBy(pattern: string | undefined): (path: string) => Named {
-  if (pattern === undefined) return (path) => ({ id: stemOf(path), band: "", class: null });
+  if (pattern === undefined) return namedBy;
   let expression: RegExp;
   try {
     expression = new RegExp(pattern);
@@ -63,12 +64,14 @@ export function refuseSameNames(
   mapped: Mapping[],
   pattern: string | undefined,
 ): string[] {
-  const nameOf = namesBy(pattern), notes: string[] = [];
+  const notes: string[] = [];
+  let nameOf = namesBy(pattern);
   const collision = () => {
     const seen = new Map<string, string>();
     for (const [k, { files }] of sources.entries()) {
       if (mapped[k].id !== undefined && mapped[k].id!.label !== "the file's name") continue;
       const { band } = mapped[k];
+      nameOf = namesBy(pattern ?? mapped[k].pattern);
       for (const { path } of files) {
         const { id, band: named } = nameOf(path);
         const folder = band === fromFolder

@@ -54,8 +54,9 @@ export function inRange({ min_error, max_error, magnitude_range }: FilterSetting
   const magnitudes = magnitude_range &&
     `mag BETWEEN ${magnitude_range[0]}::FLOAT AND ${magnitude_range[1]}::FLOAT`;
   return [
-    `isfinite(time) AND isfinite(mag) AND isfinite(err)`,
-    `err BETWEEN ${min_error}::FLOAT AND ${max_error}::FLOAT`,
+    `isfinite(time) AND isfinite(mag)`,
+    // An error that is unknown is none that is out of range.
+    `(err IS NULL OR err BETWEEN ${min_error}::FLOAT AND ${max_error}::FLOAT)`,
     ...(magnitudes ? [magnitudes] : []),
   ].join(" AND ");
 }

@@ -47,7 +47,6 @@ export interface PreprocessSettings
     Resources {
   input: readonly string[];
   output: string;
-  preset?: "reference" | "macho";
   /** Filters that are not asked for one by one. */
   recipe?: "paper";
   trim?: boolean;
@@ -73,6 +72,8 @@ export interface DatasetDescription {
   subsets: Partial<Record<Subset, Count>>;
   classes: Record<string, Count>;
   unusable: Unusable[];
+  /** Whole rows that are no measurements (limits, gaps), or that flags and --where made go. */
+  filtered: Unusable[];
   warnings: string[];
   /** A guess from the numbers: "JD" (full Julian dates), "MJD", or "relative". */
   time_system: string;
@@ -83,25 +84,6 @@ export interface DatasetDescription {
   /** SHA-256 over the checksums, in the order of the files' names. */
   fingerprint: string;
 }
-
-/** What the presets stand for; a setting that was given counts more. */
-const presets: Record<"reference" | "macho", Partial<PreprocessSettings>> = {
-  reference: {
-    id: "newID",
-    time: "mjd",
-    magnitude: "mag",
-    error: "errmag",
-    labels_id: "newID",
-    labels_class: "Class",
-  },
-  macho: {
-    id: "filename",
-    time: "1",
-    magnitude: "2",
-    error: "3",
-    file_name: "^(?:lc_)?(?<id>\\d+\\.\\d+\\.\\d+)\\.(?<band>[A-Za-z])\\.",
-  },
-};
 
 /** Of this many input files at most the dataset keeps the names. */
 const namedInputs = 1000;
@@ -203,12 +185,7 @@ export async function preprocess(
 /** Settings with the preset filled in, checked against each other. */
 async function resolved(given: PreprocessSettings): Promise<PreprocessSettings> {
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const preset = given.preset ? presets[given.preset] : {};
-  // A column of ids that was given is not to be overruled by the preset's file names.
-  const settings = { ...preset, ...present } as PreprocessSettings;
-  if (given.preset === "macho" && given.id !== undefined && given.file_name === undefined) {
-    delete settings.file_name;
-  }
+  const settings = { ...present } as unknown as PreprocessSettings;
   if (given.preset === "reference" && settings.input.length === 1) {
     const folder = settings.input[0].replace(/\/+$/, "");
     if (await exists(`${folder}/observations`)) {
@@ -460,7 +437,7 @@ async function sortAndFilter(
       await db.append("summary", summary);
     }
   };
-  const rows = db.stream(`SELECT lc, time, mag, err FROM ${usableRows} WHERE ${inRange(settings)}`);
+  const rows = db.stream(`SELECT lc, time, mag, coalesce(err, 'nan'::FLOAT) AS err FROM ${usableRows} WHERE ${inRange(settings)}`);
   for await (const [lcs, times, mags, errs] of rows) {
     buckets.add(lcs as Int32Array, times as Float64Array, mags as Float32Array, errs as Float32Array);
     await filterComplete();
@@ -528,6 +505,7 @@ async function describe(db: Database, facts: Facts): Promise<DatasetDescription>
     ),
     classes: Object.fromEntries(Object.entries(end.classes).filter(([, count]) => count.light_curves > 0)),
     unusable: reading.unusable,
+    filtered: reading.filtered,
     warnings: [...warnings, ...time.warnings],
     time_system: time.system,
     magnitudes: magnitudes!,

@@ -1,10 +1,17 @@
 /** Reading: survey files into one table of observations, and every row that is unusable, with its place. */
 import { fewOf, InputError } from "../errors.ts";
-import type { Role } from "./columns.ts";
-import { type Database, text } from "./duckdb.ts";
+import { type Database, name, text } from "./duckdb.ts";
 import { nameFiles, refuseSameNames } from "./file_names.ts";
 import type { SurveyFile } from "./files.ts";
-import { type Channel, type ColumnSettings, describeMapping, mapColumns, type Mapping } from "./mapping.ts";
+import {
+  type Cell,
+  type Channel,
+  type ColumnSettings,
+  describeMapping,
+  mapColumns,
+  type Mapping,
+} from "./mapping.ts";
+import { type Preset, presets } from "./presets.ts";
 import {
   keepsRejects,
   readable,
@@ -32,8 +39,10 @@ export interface Unusable {
 /** What reading found. */
 export interface Reading {
   unusable: Unusable[];
+  /** Whole rows that are no measurements, or that were asked to go: limits, gaps, flags. */
+  filtered: Unusable[];
   /** The columns as they were mapped, one entry a layout of files. */
-  columns: { files: number; first: string; columns: Partial<Record<Role, string>> }[];
+  columns: { files: number; first: string; columns: Record<string, string> }[];
   /** Whether files are light curves, named after the file. */
   idFromFile: boolean;
   /** What is worth a word. */
@@ -42,6 +51,9 @@ export interface Reading {
 
 /** What no value is beyond: 27,000 years, and what surveys write for "no value" (1e30, 9.97e36). */
 const largest = { time: 1e7, magnitude: 1e10, error: 1e10 };
+
+/** What the reasons of rows begin with that are whole, but go. */
+const filtered = "~ ";
 
 /** Files read by one statement: MACHO is a million files, and a statement should not be 100 MB long. */
 const filesAtOnce = 2000;
@@ -76,14 +88,15 @@ export async function readObservations(
   if (!viewed) {
     await db.run(
       `CREATE TABLE raw (id VARCHAR, band VARCHAR, class VARCHAR, time DOUBLE, mag FLOAT, err FLOAT, reason VARCHAR,
-        file VARCHAR, row BIGINT, cells VARCHAR[])`,
+        file VARCHAR, row BIGINT, cells VARCHAR[], doubtful BOOLEAN)`,
     );
   }
   for (const [k, source] of sources.entries()) {
     for (let start = 0; start < source.files.length; start += filesAtOnce) {
       const some = source.files.slice(start, start + filesAtOnce);
-      if (mapped[k].byName) await nameFiles(db, some, settings.file_name);
-      await reading(db, source, some, async (from) => {
+      if (mapped[k].byName) await nameFiles(db, some, mapped[k].pattern);
+      await reading(db, source, some, async (plain) => {
+        const from = named(source, mapped[k], plain);
         const rows = mapped[k].channels.map((channel) => selection(source, mapped[k], channel, from, viewed));
         await db.run(`${viewed ? "CREATE VIEW raw AS" : "INSERT INTO raw"} ${rows.join(" UNION ALL ")}`);
       });
@@ -95,15 +108,21 @@ export async function readObservations(
       `CREATE TEMP TABLE found AS
         SELECT reason, id AS key, band, count(*) AS n_read, min(class) AS class, max(class) AS other, min(file) AS file,
           count(*) FILTER (${inRange}) AS n_sound, count(*) FILTER (isfinite(mag) AND mag NOT BETWEEN -5 AND 40) AS n_odd,
-          max(err) FILTER (isfinite(err)) AS largest_error
+          max(err) FILTER (isfinite(err)) AS largest_error, count(*) FILTER (doubtful) AS n_doubtful,
+          count(*) FILTER (mag BETWEEN -90 AND -3) AS n_negative, count(*) FILTER (mag BETWEEN 3 AND 90) AS n_positive,
+          min(time) FILTER (isfinite(time) AND time <> 0) AS first_time, max(time) FILTER (isfinite(time)) AS last_time
         FROM raw GROUP BY reason, id, band`,
     ),
   );
   notes.push(...skippedNotes(skipped));
   await refuseImpossible(db, sources, mapped, settings);
+  notes.push(...await mixtures(db, settings), ...presetNotes(mapped), ...await doubtfulNotes(db, mapped));
   notes.push(...preciseTimes(sources, mapped), ...folderNotes(mapped), ...rowNameNotes(sources));
+  const left = await unusableRows(db, sources, mapped);
   return {
-    unusable: [...await unusableRows(db, sources, mapped), ...await rejectedRows(db)],
+    unusable: [...left.filter(({ reason }) => !reason.startsWith(filtered)), ...await rejectedRows(db)],
+    filtered: left.filter(({ reason }) => reason.startsWith(filtered))
+      .map(({ reason, ...rest }) => ({ reason: reason.slice(filtered.length), ...rest })),
     columns: sources.map((source, k) => ({
       files: source.files.length,
       first: source.files[0].path,
@@ -160,9 +179,98 @@ function skippedNotes(skipped: readonly string[]): string[] {
 
 /** The columns of a source that its mapping reads. */
 function usedColumns(source: Source, mapping: Mapping): ReadonlySet<string> {
-  const { id, band, class: label, time, channels } = mapping;
-  const cells = [id, band, label, time, ...channels.flatMap((c) => [c.time, c.magnitude, c.error])];
-  return new Set(cells.flatMap((cell) => cell?.column === undefined ? [] : [source.columns[cell.column]]));
+  const { id, band, class: label, time, channels, doubtful, where } = mapping;
+  const cells = [
+    ...[id, band, label, time].map((cell) => cell?.column),
+    ...channels.flatMap((c) => [
+      ...[c.time, c.magnitude, c.error, c.flux, c.fluxError].map((cell) => cell?.column),
+      c.zeroPointColumn,
+      ...c.filters.map((filter) => filter.column),
+    ]),
+    ...doubtful.map((filter) => filter.column),
+  ];
+  const used = cells.flatMap((column) => column === undefined ? [] : [source.columns[column]]);
+  return new Set([...used, ...where === undefined ? [] : source.columns.filter((column) => mentions(where, column))]);
+}
+
+/** Whether an SQL condition names a column. */
+function mentions(sql: string, column: string): boolean {
+  const escaped = column.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`(?<!\\w)${escaped}(?!\\w)`, "i").test(sql);
+}
+
+/** A source's rows with the columns that --where names, and lists in cells of text taken apart. */
+function named(source: Source, { where, lists, channels }: Mapping, from: string): string {
+  if (where !== undefined && source.layout) {
+    const columns = source.columns.flatMap((column, i) => {
+      if (!mentions(where, column)) return [];
+      const isNumber = source.sample.every((row) => row[i] === "" || Number.isFinite(Number(row[i])));
+      return [`${isNumber ? source.numberCell(i) : source.textCell(i)} AS ${name(column)}`];
+    });
+    if (columns.length > 0) from = `(SELECT *, ${columns.join(", ")} FROM ${from})`;
+  }
+  return lists.length > 0 && channels.length === 1 ? takenApart(lists, from) : from;
+}
+
+/** A row an element of lists that cells of text hold. */
+function takenApart(lists: readonly number[], from: string): string {
+  const cells = lists.map((i) => `unnest(string_split(trim(c${i + 1}, '[] '), ',')) AS c${i + 1}`);
+  return `(SELECT * REPLACE (${cells.join(", ")}) FROM ${from})`;
+}
+
+/** What was recognised, and what is unknown, in a line each. */
+function presetNotes(mapped: readonly Mapping[]): string[] {
+  const found = mapped.flatMap(({ preset, guessed }) => {
+    if (preset === undefined || !guessed) return [];
+    const { about, notes } = presets[preset] as Preset;
+    return [`read as ${preset}, ${about}${notes ? `: ${notes}` : ""}; --preset and flags of columns say otherwise`];
+  });
+  const without = mapped.some(({ channels }) => channels.some(({ error, fluxError }) => !error && !fluxError));
+  return [
+    ...new Set(found),
+    ...without ? ["there is no column of errors: errors are unknown, and what needs them does without"] : [],
+  ];
+}
+
+async function doubtfulNotes(db: Database, mapped: readonly Mapping[]): Promise<string[]> {
+  const doubts = mapped.find(({ doubtful }) => doubtful.length > 0);
+  if (!doubts) return [];
+  const { n } = await db.row<{ n: number }>(`SELECT coalesce(sum(n_doubtful), 0) AS n FROM found WHERE reason IS NULL`);
+  if (n === 0) return [];
+  const reasons = [...new Set(mapped.flatMap(({ doubtful }) => doubtful.map(({ reason }) => reason)))];
+  return [
+    `${n} observations are doubtful (${reasons.join("; ")}); they are kept: --preset ${doubts.preset} drops them`,
+  ];
+}
+
+/**
+ * Light curves that mix what does not belong together.
+ * @throws {InputError} with the evidence: fluxes among magnitudes, times of two origins
+ */
+async function mixtures(db: Database, settings: ColumnSettings & { magnitude_range?: unknown }): Promise<string[]> {
+  const [times] = await db.rows<{ id: string; first: number; last: number }>(
+    `SELECT key::VARCHAR AS id, first_time AS first, last_time AS last FROM found
+      WHERE reason IS NULL AND n_read > 1 AND last_time - first_time > 36525 * 1.1 AND first_time < 2300000 AND last_time > 30000
+      ORDER BY id LIMIT 1`,
+  );
+  if (times) {
+    throw new InputError(
+      `times of "${times.id}" go from ${times.first} to ${times.last}, over ${
+        Math.round((times.last - times.first) / 365.25)
+      } years: different zero points (JD, MJD, days since a start)? Read the files apart, each with its --time-format`,
+    );
+  }
+  const { share, id } = await db.row<{ share: number | null; id: string | null }>(
+    `SELECT sum(CASE WHEN n_negative > 0 AND n_positive > 0 THEN n_negative ELSE 0 END) / sum(n_read) AS share,
+      min(key::VARCHAR) FILTER (n_negative > 0 AND n_positive > 0) AS id FROM found WHERE reason IS NULL`,
+  );
+  if (id === null || settings.magnitude_range !== undefined) return [];
+  const what = `magnitudes of both signs stand in one light curve (e.g. of "${id}")`;
+  if (share! <= 0.01) return [`${what}: marks for no value, or fluxes below 0?`];
+  throw new InputError(
+    `${what}: they look like fluxes, or a negative magnitude stands for a negative flux. --flux, --flux-error and --zero-point convert ` +
+      `fluxes; --where leaves rows out; where the magnitudes are right, --magnitude-range says so`,
+  );
 }
 
 /**
@@ -186,7 +294,7 @@ async function refuseImpossible(
   const { largestError } = await db.row<{ largestError: number | null }>(
     `SELECT max(largest_error) AS "largestError" FROM found WHERE reason IS NULL`,
   );
-  if (largestError === 0 && settings.error === undefined) {
+  if (largestError === 0 && settings.error === undefined && mapped.some(({ channels }) => channels[0].error)) {
     const k = mapped.findIndex(({ channels }) => channels[0].error);
     throw new InputError(
       `${sources[k].path}: all errors in column ${
@@ -232,44 +340,73 @@ function folderNotes(mapped: Mapping[]): string[] {
 
 /** The rows of `raw` that some files hold. */
 function selection(source: Source, roles: Mapping, channel: Channel, from: string, viewed: boolean): string {
-  const { magnitude, error } = channel, time = channel.time ?? roles.time;
+  const { magnitude, error, flux, fluxError } = channel, time = channel.time ?? roles.time;
   const id = roles.id === undefined ? "__file_id" : viewed ? roles.id.id : roles.id.text;
-  const needed = { time, magnitude, ...(error ? { error } : {}) };
-  const beyond = (role: string) => largest[role as keyof typeof largest];
+  const brightness = magnitude ?? flux!, uncertainty = error ?? fluxError;
+  const needed: Record<string, Cell> = {
+    time,
+    [magnitude ? "magnitude" : "flux"]: brightness,
+    ...(uncertainty && !channel.errorsOptional ? { [error ? "error" : "flux's error"]: uncertainty } : {}),
+  };
+  const beyond = (role: string) => role === "time" ? largest.time : largest.magnitude;
+  const values: Record<string, string> = {
+    time: "__time",
+    magnitude: "__magnitude",
+    flux: "__magnitude",
+    error: "__error",
+    "flux's error": "__error",
+  };
   const broken = source.broken.map(({ condition }) => condition).join(" OR ") || "false";
+  const filters = [
+    ...channel.filters,
+    ...roles.where === undefined
+      ? []
+      : [{ condition: `NOT coalesce((${roles.where}), false)`, reason: `not ${roles.where} (--where)` }],
+  ];
+  const goes = filters.map(({ condition }) => ` AND NOT ${condition}`).join("");
   const usable = [
     "__id IS NOT NULL",
-    ...Object.keys(needed).map((role) => `abs(__${role}) <= ${beyond(role)}`),
+    ...Object.keys(needed).map((role) => `abs(${values[role]}) <= ${beyond(role)}`),
   ];
   const checks = [
     // Most rows are usable, and then nothing else is looked at.
-    `WHEN NOT (${broken}) AND ${usable.join(" AND ")} THEN NULL`,
+    `WHEN NOT (${broken}) AND ${usable.join(" AND ")}${goes} THEN NULL`,
     ...source.broken.map(({ condition, reason }) => `WHEN ${condition} THEN ${text(reason)}`),
+    ...filters.map(({ condition, reason }) => `WHEN ${condition} THEN ${text(filtered + reason)}`),
     `WHEN __id IS NULL THEN 'no id'`,
     ...Object.entries(needed).flatMap(([role, cell]) => [
-      `WHEN ${cell.isEmpty} THEN 'no ${role}'`,
-      `WHEN abs(${cell.number()}) > ${
-        beyond(role)
-      } AND isfinite(${cell.number()}) THEN 'the ${role} is beyond ${beyond(role)}'`,
-      `WHEN __${role} IS NULL THEN 'the ${role} is not a number'`,
+      `WHEN ${cell.isEmpty} THEN ${text(`no ${role}`)}`,
+      `WHEN abs(${cell.number()}) > ${beyond(role)} AND isfinite(${cell.number()}) THEN ${
+        text(`the ${role} is beyond ${beyond(role)}`)
+      }`,
+      `WHEN ${values[role]} IS NULL THEN ${text(`the ${role} is not a number`)}`,
     ]),
   ];
-  const cells = [roles.id, time, magnitude, error].map((cell) => cell?.text ?? "NULL");
+  const cells = [roles.id, time, brightness, uncertainty].map((cell) => cell?.text ?? "NULL");
   const ifBad = (value: string) => `CASE WHEN __reason IS NOT NULL THEN ${value} END`;
   const band = channel.band === undefined ? roles.band?.text ?? "NULL" : text(channel.band);
+  const doubtful = roles.doubtful.map(({ condition }) => condition).join(" OR ") || "false";
+  // Pogson: a relative error of the flux is 2.5 / ln 10 times as large in magnitudes.
+  const asMagnitude = flux && `CASE WHEN ${flux.number()} > 0
+    THEN TRY_CAST(${channel.zeroPoint} - 2.5 * log10(${flux.number()}) AS FLOAT) END`;
+  const asError = flux && fluxError &&
+    `TRY_CAST(1.0857362 * ${fluxError.number()} / nullif(abs(${flux.number()}), 0) AS FLOAT)`;
+  const own = channel.time ? roles.lists.filter((i) => [time, magnitude, error].some((cell) => cell?.column === i)) : [];
+  const rows = own.length > 0 ? takenApart(own, from) : from;
   return `
     SELECT __id AS id, coalesce(__band, '') AS band, __class::VARCHAR AS class, __time AS time, __magnitude AS mag, __error AS err,
       __reason AS reason, ${ifBad("__file")} AS file, ${ifBad(source.place)} AS row,
-      ${ifBad(`[${cells.join(", ")}]`)} AS cells
+      ${ifBad(`[${cells.join(", ")}]`)} AS cells, __doubtful AS doubtful
     FROM (SELECT *, CASE ${checks.join(" ")} END AS __reason FROM (
       SELECT *,
         ${id} AS __id,
         ${band} AS __band,
         ${roles.class?.text ?? "NULL"} AS __class,
         ${time.number("DOUBLE")} AS __time,
-        ${magnitude.number("FLOAT")} AS __magnitude,
-        ${error?.number("FLOAT") ?? "NULL::FLOAT"} AS __error
-      FROM ${from}
+        ${magnitude?.number("FLOAT") ?? asMagnitude} AS __magnitude,
+        ${error?.number("FLOAT") ?? asError ?? "NULL::FLOAT"} AS __error,
+        ${doubtful} AS __doubtful
+      FROM ${rows}
       ${roles.byName ? "JOIN file_names ON __file = __path" : ""}))`;
 }
 
@@ -292,8 +429,8 @@ async function unusableRows(db: Database, sources: Source[], mapped: Mapping[]):
       } ORDER BY row LIMIT 1`,
     );
     const k = sources.findIndex((source) => source.files.some(({ path }) => path === file));
-    const { id, time, channels: [{ magnitude, error }] } = mapped[k];
-    const columns = [id, time, magnitude, error];
+    const { id, time, channels: [{ magnitude, error, flux, fluxError }] } = mapped[k];
+    const columns = [id, time, magnitude ?? flux, error ?? fluxError];
     const what = columns.flatMap((cell, c) => cell ? [`${cell.label} ${shown(bad.cells[c])}`] : []);
     const where = bad.row === null
       ? await lineOf(sources[k], bad, columns.map((cell) => cell?.column))

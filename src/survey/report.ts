@@ -9,7 +9,7 @@ const timesAs: Record<string, string> = { relative: "days from some start", mixe
 
 /** The whole report: filters, classes, subsets, spans, what was unusable, what looks odd. */
 export function reportOf(dataset: DatasetDescription): string {
-  const { stages, subsets, unusable, warnings, magnitudes, time_steps, time_system } = dataset;
+  const { stages, subsets, unusable, filtered, warnings, magnitudes, time_steps, time_system } = dataset;
   const classes = Object.keys(stages[0].classes);
   return printable([
     readAs(dataset.columns),
@@ -34,6 +34,12 @@ export function reportOf(dataset: DatasetDescription): string {
         unusable.map(({ reason, rows, example }) => `  ${reason}: ${grouped(rows)}, e.g. ${example}`).join(
           "\n",
         ),
+      ]
+      : []),
+    ...(filtered.length > 0
+      ? [
+        "Left out, as they are no measurements or were asked to go:\n" +
+        filtered.map(({ reason, rows, example }) => `  ${reason}: ${grouped(rows)}, e.g. ${example}`).join("\n"),
       ]
       : []),
     ...(warnings.length > 0 ? ["Note:\n" + warnings.map((warning) => `  ${warning}`).join("\n")] : []),

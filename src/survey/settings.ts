@@ -1,14 +1,15 @@
 /** Settings of reading and filtering a survey, for every command that takes survey files. */
 import { setting, z } from "../command.ts";
+import { type TimeFormat, timeOrigins } from "./mapping.ts";
+import { presetNames } from "./presets.ts";
 
 const numbers = z.array(z.coerce.number());
 
 /** Which of the files' columns are what. */
 export const columnsShape = {
   preset: setting(
-    z.enum(["reference", "macho"]).optional(),
-    "reference: columns newID, mjd, mag, errmag, labels newID, Class, Band (--input may be the folder that holds observations/ and metadata.parquet); " +
-      "macho: tables of mjd, mag, err, one a light curve, named like lc_1.3444.614.B.mjd (id 1.3444.614, band B)",
+    z.enum(presetNames).optional(),
+    "survey whose columns, units and flags are known: its doubtful measurements go, too; most are recognised without (deno task inspect says as what)",
   ),
   id: setting(
     z.string().optional(),
@@ -25,6 +26,23 @@ export const columnsShape = {
   file_name: setting(
     z.string().optional(),
     "regular expression with groups (?<id>…), (?<band>…), (?<class>…) that takes a file's name apart (its whole path, if there is a / in it)",
+  ),
+  flux: setting(z.string().optional(), "column of a flux in place of --magnitude: zero point - 2.5 log10 flux"),
+  flux_error: setting(z.string().optional(), "column of the flux's error"),
+  zero_point: setting(
+    z.union([z.number(), z.string()]).transform(String).optional(),
+    "magnitude of a flux of 1: a number, a unit (nJy, uJy, mJy, Jy, nmgy, SNANA), or a column",
+  ),
+  min_snr: setting(z.number().min(0).optional(), "observations with a smaller ratio of signal to noise go"),
+  where: setting(z.string().optional(), "condition on the files' columns, in SQL, that observations meet: 'catflags < 32768'"),
+  flag: setting(
+    z.array(z.string()).optional(),
+    "columns of flags, each with a mask if wanted (catflags:32768): observations with a flag set go",
+  ),
+  sentinels: setting(numbers.optional(), "magnitudes that stand for no value (--sentinels=99.999,-99)"),
+  time_format: setting(
+    z.enum(Object.keys(timeOrigins) as [TimeFormat, ...TimeFormat[]]).optional(),
+    "what the times are: they become MJD (rjd: JD - 2400000); not set, numbers stay as they are, and dates become MJD",
   ),
   labels: setting(z.string().optional(), "table of classes by object (Parquet, CSV), joined by id as text"),
   labels_id: setting(z.string().optional(), "its column of ids"),
