@@ -95,7 +95,7 @@ export interface Channel {
   /** The magnitude of a flux of 1, in SQL. */
   zeroPoint?: string;
   zeroPointColumn?: number;
-  /** Whether single observations may lack an error. */
+  /** Whether single observations may lack an error, and what stands behind it. */
   errorsOptional: boolean;
   filters: Filter[];
 }
@@ -177,13 +177,15 @@ export function mapColumns(source: Source, given: ColumnSettings, files: number)
   const id = presetId ??
     (given.id === undefined && preset?.id === "filename" && !byPattern
       ? fromStem
-      : identity(source, "id", settings.id, byPattern)) ??
+      : identity(source, "id", settings.id, settings.file_name)) ??
     unnamedId(source);
   const band = (given.band === undefined && !byPattern ? presetCell(preset?.band) : undefined) ??
-    identity(source, "band", settings.band, byPattern) ??
+    identity(source, "band", settings.band, settings.file_name) ??
     (preset?.band_name ? textCell("the preset", text(preset.band_name)) : undefined) ??
-    ((id ?? fromStem) === fromStem && source.files.some(({ path }) => namedBy(path).band !== "") ? fromName("band") : undefined);
-  const label = identity(source, "class", settings.class, byPattern);
+    ((id ?? fromStem) === fromStem && source.files.some(({ path }) => namedBy(path).band !== "")
+      ? fromName("band")
+      : undefined);
+  const label = identity(source, "class", settings.class, settings.file_name);
   const channels = channelsOf(source, settings, preset);
   const ownTime = given.time === undefined ? presetCell(preset?.time) : undefined;
   const time = given.time === undefined && channels[0].time
@@ -366,8 +368,9 @@ function identity(
   source: Source,
   role: "id" | "band" | "class",
   given: string | undefined,
-  byPattern: boolean,
+  pattern: string | undefined,
 ): Cell | undefined {
+  const byPattern = pattern !== undefined;
   if (given !== undefined) {
     const column = columnCalled(source, given);
     if (column !== undefined && (source.named || /^\d+$/.test(given))) return cellOf(source, column);
@@ -379,9 +382,13 @@ function identity(
   }
   // A pattern that names the role was given, and a column was not.
   if (byPattern && role === "id") return fromName("id");
-  const column = findColumn(source, role, undefined, role);
+  // What has an id of its own within a light curve is an observation, not the object.
+  const outer = role === "id" && source.outer
+    ? source.columns.map((column) => source.outer!.has(column) ? column : "")
+    : source.columns;
+  const column = findColumn({ ...source, columns: outer }, role, undefined, role);
   if (column !== undefined) return cellOf(source, column);
-  return folderRole(source, role) ?? (byPattern ? fromName(role) : undefined);
+  return folderRole(source, role) ?? (pattern?.includes(`(?<${role}>`) ? fromName(role) : undefined);
 }
 
 /** The value of a key of the files' folders whose name is usual for a role (band=g/): it serves where no column does. */
@@ -435,8 +442,11 @@ function presetChannels(source: Source, settings: ColumnSettings, preset: Preset
     const magnitude = cell(entry.magnitude), flux = cell(entry.flux);
     if (!magnitude && !flux) return [];
     const at = entry === preset ? undefined : presetColumn(source, entry.time);
+    const blank = (at: Cell | undefined) =>
+      at?.column !== undefined && source.sample.length > 0 &&
+      source.sample.every((row) => (row[at.column!] ?? "") === "");
     const error = settings.error === undefined
-      ? cell(entry.error)
+      ? blank(cell(entry.error)) ? undefined : cell(entry.error)
       : settings.error === "none"
       ? undefined
       : cellOf(source, findColumn(source, "error", settings.error, "error")!);
@@ -480,6 +490,15 @@ function zeroPointOf(
   );
 }
 
+/** The one column whose name begins with "mag", if it is one and no error: mag_inst_R. */
+function onlyMagnitude({ columns, named }: Source): number | undefined {
+  if (!named) return undefined;
+  const places = columns.flatMap((column, i) =>
+    /^mag/i.test(column) && !/err|unc|sig|std|ref|lim|zp|zero|flag|corr|num|type|sys/i.test(column) ? [i] : []
+  );
+  return places.length === 1 ? places[0] : undefined;
+}
+
 function channelOf(source: Source, settings: ColumnSettings): Channel {
   const { path } = source;
   if (settings.flux !== undefined) {
@@ -494,7 +513,7 @@ function channelOf(source: Source, settings: ColumnSettings): Channel {
       filters: [],
     };
   }
-  const magnitude = filledOf(source, "magnitude", settings.magnitude, "magnitude");
+  const magnitude = filledOf(source, "magnitude", settings.magnitude, "magnitude") ?? onlyMagnitude(source);
   if (magnitude === undefined) {
     const fluxes = source.columns.filter((column) => /flux|fcal|ujy|njy/i.test(column));
     const hint = fluxes.length > 0

@@ -312,9 +312,18 @@ async function checkLabels(db: Database, { labels }: PreprocessSettings): Promis
         `--labels-id and --id choose the columns`,
     );
   }
-  return matched === all
-    ? []
-    : [`${all - matched} of ${all} light curves are not in ${labels}: they have no class`];
+  const alike = await db.rows<{ names: string }>(
+    `SELECT string_agg(DISTINCT '"' || class || '"', ', ' ORDER BY '"' || class || '"') AS names FROM labels WHERE class IS NOT NULL
+      GROUP BY lower(class) HAVING count(DISTINCT class) > 1 ORDER BY names LIMIT 5`,
+  );
+  return [
+    ...matched === all
+      ? []
+      : [`${all - matched} of ${all} light curves are not in ${labels}: they have no class`],
+    ...alike.map(({ names }) =>
+      `${labels}: the classes ${names} differ by case alone; they are classes of their own`
+    ),
+  ];
 }
 
 /** Pairs of --duplicates that name no object that was read. */
@@ -437,7 +446,9 @@ async function sortAndFilter(
       await db.append("summary", summary);
     }
   };
-  const rows = db.stream(`SELECT lc, time, mag, coalesce(err, 'nan'::FLOAT) AS err FROM ${usableRows} WHERE ${inRange(settings)}`);
+  const rows = db.stream(
+    `SELECT lc, time, mag, coalesce(err, 'nan'::FLOAT) AS err FROM ${usableRows} WHERE ${inRange(settings)}`,
+  );
   for await (const [lcs, times, mags, errs] of rows) {
     buckets.add(lcs as Int32Array, times as Float64Array, mags as Float32Array, errs as Float32Array);
     await filterComplete();

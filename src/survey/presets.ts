@@ -1,5 +1,6 @@
 /** What is known of each survey's files: a row a survey, from which they are read, recognised and documented. */
 import { type Columns, plainName } from "./columns.ts";
+import type { Source } from "./source.ts";
 
 /** Observations that go: by a number that compares so, by bits of a flag, or by a flag that is true. */
 export interface Drop {
@@ -59,7 +60,8 @@ export interface Preset {
 }
 
 const gaiaFlags: Drop[] = [
-  { column: "rejected_by_photometry", reason: "rejected by Gaia's photometry" },
+  { column: "rejectedbyphotometry", reason: "rejected by Gaia's photometry" },
+  { column: "rejectedbyvariability", reason: "rejected by Gaia's variability processing" },
 ];
 
 /** All surveys, by name. */
@@ -122,7 +124,6 @@ export const presets = {
     flux: "flux",
     flux_error: "fluxerror",
     drops: gaiaFlags,
-    doubtful: [{ column: "rejected_by_variability", reason: "rejected by Gaia's variability processing" }],
     channels: [
       {
         band: "G",
@@ -286,10 +287,10 @@ export const presets = {
       "band",
     ]],
     id: "name|starname",
-    time: "date|jd",
+    time: "date|jd|1",
     time_format: "jd",
-    magnitude: "mag|magnitude",
-    error: "merr|uncertainty",
+    magnitude: "mag|magnitude|2",
+    error: "merr|uncertainty|3",
     band: "filt|band",
     errors_optional: true,
   },
@@ -373,11 +374,25 @@ export type PresetName = keyof typeof presets;
 export const presetNames = Object.keys(presets) as [PresetName, ...PresetName[]];
 
 /** The survey whose columns a table has, if it is certain. */
-export function recognised({ columns, named }: Columns): PresetName | undefined {
-  if (!named) return undefined;
+export function recognised(
+  { columns, named, sample }: Columns & Pick<Source, "sample">,
+): PresetName | undefined {
+  if (!named) return isSimpleFormat(columns, sample) ? "aavso" : undefined;
   const there = new Set(columns.map(plainName));
   return presetNames.find((name) =>
     (presets[name] as Preset).known?.some((list) => list.every((column) => there.has(column)))
+  );
+}
+
+/** VStar's simple format: full Julian dates, magnitudes, then an error or nothing, then an observer or nothing. */
+function isSimpleFormat(columns: readonly string[], sample: Source["sample"]): boolean {
+  if (columns.length < 2 || columns.length > 4 || sample.length === 0) return false;
+  const isNumber = (cell: string | undefined) =>
+    cell !== undefined && cell !== "" && Number.isFinite(Number(cell));
+  return sample.every(([time, magnitude, error = "", observer = ""]) =>
+    isNumber(time) && (columns.length === 2 || Number(time) > 2_300_000) &&
+    isNumber(magnitude?.replace(/^[<>]/, "")) &&
+    (error === "" || columns.length === 4 && isNumber(error)) && !isNumber(observer)
   );
 }
 

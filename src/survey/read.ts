@@ -110,7 +110,7 @@ export async function readObservations(
           count(*) FILTER (${inRange}) AS n_sound, count(*) FILTER (isfinite(mag) AND mag NOT BETWEEN -5 AND 40) AS n_odd,
           max(err) FILTER (isfinite(err)) AS largest_error, count(*) FILTER (doubtful) AS n_doubtful,
           count(*) FILTER (mag BETWEEN -90 AND -3) AS n_negative, count(*) FILTER (mag BETWEEN 3 AND 90) AS n_positive,
-          min(time) FILTER (isfinite(time) AND time <> 0) AS first_time, max(time) FILTER (isfinite(time)) AS last_time
+          count(*) FILTER (time = 0) AS n_zero, min(time) FILTER (isfinite(time) AND time <> 0) AS first_time, max(time) FILTER (isfinite(time)) AS last_time
         FROM raw GROUP BY reason, id, band`,
     ),
   );
@@ -118,7 +118,7 @@ export async function readObservations(
   await refuseImpossible(db, sources, mapped, settings);
   notes.push(...await mixtures(db, settings), ...presetNotes(mapped), ...await doubtfulNotes(db, mapped));
   notes.push(...preciseTimes(sources, mapped), ...folderNotes(mapped), ...rowNameNotes(sources));
-  const left = await unusableRows(db, sources, mapped);
+  const left = await unusableRows(db, sources, mapped, viewed);
   return {
     unusable: [...left.filter(({ reason }) => !reason.startsWith(filtered)), ...await rejectedRows(db)],
     filtered: left.filter(({ reason }) => reason.startsWith(filtered))
@@ -190,7 +190,10 @@ function usedColumns(source: Source, mapping: Mapping): ReadonlySet<string> {
     ...doubtful.map((filter) => filter.column),
   ];
   const used = cells.flatMap((column) => column === undefined ? [] : [source.columns[column]]);
-  return new Set([...used, ...where === undefined ? [] : source.columns.filter((column) => mentions(where, column))]);
+  return new Set([
+    ...used,
+    ...where === undefined ? [] : source.columns.filter((column) => mentions(where, column)),
+  ]);
 }
 
 /** Whether an SQL condition names a column. */
@@ -223,9 +226,13 @@ function presetNotes(mapped: readonly Mapping[]): string[] {
   const found = mapped.flatMap(({ preset, guessed }) => {
     if (preset === undefined || !guessed) return [];
     const { about, notes } = presets[preset] as Preset;
-    return [`read as ${preset}, ${about}${notes ? `: ${notes}` : ""}; --preset and flags of columns say otherwise`];
+    return [
+      `read as ${preset}, ${about}${notes ? `: ${notes}` : ""}; --preset and flags of columns say otherwise`,
+    ];
   });
-  const without = mapped.some(({ channels }) => channels.some(({ error, fluxError }) => !error && !fluxError));
+  const without = mapped.some(({ channels }) =>
+    channels.some(({ error, fluxError }) => !error && !fluxError)
+  );
   return [
     ...new Set(found),
     ...without ? ["there is no column of errors: errors are unknown, and what needs them does without"] : [],
@@ -235,11 +242,15 @@ function presetNotes(mapped: readonly Mapping[]): string[] {
 async function doubtfulNotes(db: Database, mapped: readonly Mapping[]): Promise<string[]> {
   const doubts = mapped.find(({ doubtful }) => doubtful.length > 0);
   if (!doubts) return [];
-  const { n } = await db.row<{ n: number }>(`SELECT coalesce(sum(n_doubtful), 0) AS n FROM found WHERE reason IS NULL`);
+  const { n } = await db.row<{ n: number }>(
+    `SELECT coalesce(sum(n_doubtful), 0) AS n FROM found WHERE reason IS NULL`,
+  );
   if (n === 0) return [];
   const reasons = [...new Set(mapped.flatMap(({ doubtful }) => doubtful.map(({ reason }) => reason)))];
   return [
-    `${n} observations are doubtful (${reasons.join("; ")}); they are kept: --preset ${doubts.preset} drops them`,
+    `${n} observations are doubtful (${
+      reasons.join("; ")
+    }); they are kept: --preset ${doubts.preset} drops them`,
   ];
 }
 
@@ -247,10 +258,15 @@ async function doubtfulNotes(db: Database, mapped: readonly Mapping[]): Promise<
  * Light curves that mix what does not belong together.
  * @throws {InputError} with the evidence: fluxes among magnitudes, times of two origins
  */
-async function mixtures(db: Database, settings: ColumnSettings & { magnitude_range?: unknown }): Promise<string[]> {
+async function mixtures(
+  db: Database,
+  settings: ColumnSettings & { magnitude_range?: unknown },
+): Promise<string[]> {
+  // Full Julian dates beside others, or days since a start beside MJD.
   const [times] = await db.rows<{ id: string; first: number; last: number }>(
-    `SELECT key::VARCHAR AS id, first_time AS first, last_time AS last FROM found
-      WHERE reason IS NULL AND n_read > 1 AND last_time - first_time > 36525 * 1.1 AND first_time < 2300000 AND last_time > 30000
+    `SELECT key::VARCHAR AS id, first_time AS first, last_time AS last FROM found WHERE reason IS NULL AND
+      (last_time BETWEEN 2380000 AND 2600000 AND first_time < 2300000
+        OR last_time BETWEEN 45000 AND 100000 AND first_time BETWEEN 0 AND 12000)
       ORDER BY id LIMIT 1`,
   );
   if (times) {
@@ -260,13 +276,19 @@ async function mixtures(db: Database, settings: ColumnSettings & { magnitude_ran
       } years: different zero points (JD, MJD, days since a start)? Read the files apart, each with its --time-format`,
     );
   }
+  const { zeros } = await db.row<{ zeros: number }>(
+    `SELECT coalesce(sum(n_zero), 0) AS zeros FROM found WHERE reason IS NULL AND last_time > 10000`,
+  );
+  const notes = zeros === 0 ? [] : [
+    `${zeros} observations are at time 0, far from the others of their light curves: marks for no value? --where leaves them out`,
+  ];
   const { share, id } = await db.row<{ share: number | null; id: string | null }>(
     `SELECT sum(CASE WHEN n_negative > 0 AND n_positive > 0 THEN n_negative ELSE 0 END) / sum(n_read) AS share,
       min(key::VARCHAR) FILTER (n_negative > 0 AND n_positive > 0) AS id FROM found WHERE reason IS NULL`,
   );
-  if (id === null || settings.magnitude_range !== undefined) return [];
+  if (id === null || settings.magnitude_range !== undefined) return notes;
   const what = `magnitudes of both signs stand in one light curve (e.g. of "${id}")`;
-  if (share! <= 0.01) return [`${what}: marks for no value, or fluxes below 0?`];
+  if (share! <= 0.01) return [...notes, `${what}: marks for no value, or fluxes below 0?`];
   throw new InputError(
     `${what}: they look like fluxes, or a negative magnitude stands for a negative flux. --flux, --flux-error and --zero-point convert ` +
       `fluxes; --where leaves rows out; where the magnitudes are right, --magnitude-range says so`,
@@ -294,7 +316,9 @@ async function refuseImpossible(
   const { largestError } = await db.row<{ largestError: number | null }>(
     `SELECT max(largest_error) AS "largestError" FROM found WHERE reason IS NULL`,
   );
-  if (largestError === 0 && settings.error === undefined && mapped.some(({ channels }) => channels[0].error)) {
+  if (
+    largestError === 0 && settings.error === undefined && mapped.some(({ channels }) => channels[0].error)
+  ) {
     const k = mapped.findIndex(({ channels }) => channels[0].error);
     throw new InputError(
       `${sources[k].path}: all errors in column ${
@@ -356,7 +380,10 @@ function selection(source: Source, roles: Mapping, channel: Channel, from: strin
     error: "__error",
     "flux's error": "__error",
   };
-  const broken = source.broken.map(({ condition }) => condition).join(" OR ") || "false";
+  const breaks = channel.errorsOptional && !source.named
+    ? source.broken.filter(({ reason }) => !reason.startsWith("fewer"))
+    : source.broken;
+  const broken = breaks.map(({ condition }) => condition).join(" OR ") || "false";
   const filters = [
     ...channel.filters,
     ...roles.where === undefined
@@ -371,7 +398,7 @@ function selection(source: Source, roles: Mapping, channel: Channel, from: strin
   const checks = [
     // Most rows are usable, and then nothing else is looked at.
     `WHEN NOT (${broken}) AND ${usable.join(" AND ")}${goes} THEN NULL`,
-    ...source.broken.map(({ condition, reason }) => `WHEN ${condition} THEN ${text(reason)}`),
+    ...breaks.map(({ condition, reason }) => `WHEN ${condition} THEN ${text(reason)}`),
     ...filters.map(({ condition, reason }) => `WHEN ${condition} THEN ${text(filtered + reason)}`),
     `WHEN __id IS NULL THEN 'no id'`,
     ...Object.entries(needed).flatMap(([role, cell]) => [
@@ -391,7 +418,9 @@ function selection(source: Source, roles: Mapping, channel: Channel, from: strin
     THEN TRY_CAST(${channel.zeroPoint} - 2.5 * log10(${flux.number()}) AS FLOAT) END`;
   const asError = flux && fluxError &&
     `TRY_CAST(1.0857362 * ${fluxError.number()} / nullif(abs(${flux.number()}), 0) AS FLOAT)`;
-  const own = channel.time ? roles.lists.filter((i) => [time, magnitude, error].some((cell) => cell?.column === i)) : [];
+  const own = channel.time
+    ? roles.lists.filter((i) => [time, magnitude, error].some((cell) => cell?.column === i))
+    : [];
   const rows = own.length > 0 ? takenApart(own, from) : from;
   return `
     SELECT __id AS id, coalesce(__band, '') AS band, __class::VARCHAR AS class, __time AS time, __magnitude AS mag, __error AS err,
@@ -416,7 +445,12 @@ interface BadRow {
   cells: string[];
 }
 
-async function unusableRows(db: Database, sources: Source[], mapped: Mapping[]): Promise<Unusable[]> {
+async function unusableRows(
+  db: Database,
+  sources: Source[],
+  mapped: Mapping[],
+  viewed: boolean,
+): Promise<Unusable[]> {
   const reasons = await db.rows<{ reason: string; rows: number; file: string }>(
     `SELECT reason, sum(n_read) AS rows, min(file) AS file FROM found WHERE reason IS NOT NULL GROUP BY reason
       ORDER BY rows DESC, reason`,
@@ -424,9 +458,9 @@ async function unusableRows(db: Database, sources: Source[], mapped: Mapping[]):
   const found: Unusable[] = [];
   for (const { reason, rows, file } of reasons) {
     const bad = await db.row<BadRow>(
-      `SELECT file, row, cells FROM raw WHERE reason = ${text(reason)} AND file = ${
-        text(file)
-      } ORDER BY row LIMIT 1`,
+      `SELECT file, row, cells FROM raw WHERE reason = ${text(reason)} AND file = ${text(file)} ORDER BY row${
+        viewed ? "" : ", rowid"
+      } LIMIT 1`,
     );
     const k = sources.findIndex((source) => source.files.some(({ path }) => path === file));
     const { id, time, channels: [{ magnitude, error, flux, fluxError }] } = mapped[k];

@@ -39,7 +39,9 @@ export function reportOf(dataset: DatasetDescription): string {
     ...(filtered.length > 0
       ? [
         "Left out, as they are no measurements or were asked to go:\n" +
-        filtered.map(({ reason, rows, example }) => `  ${reason}: ${grouped(rows)}, e.g. ${example}`).join("\n"),
+        filtered.map(({ reason, rows, example }) => `  ${reason}: ${grouped(rows)}, e.g. ${example}`).join(
+          "\n",
+        ),
       ]
       : []),
     ...(warnings.length > 0 ? ["Note:\n" + warnings.map((warning) => `  ${warning}`).join("\n")] : []),

@@ -27,14 +27,20 @@ export const columnsShape = {
     z.string().optional(),
     "regular expression with groups (?<id>…), (?<band>…), (?<class>…) that takes a file's name apart (its whole path, if there is a / in it)",
   ),
-  flux: setting(z.string().optional(), "column of a flux in place of --magnitude: zero point - 2.5 log10 flux"),
+  flux: setting(
+    z.string().optional(),
+    "column of a flux in place of --magnitude: zero point - 2.5 log10 flux",
+  ),
   flux_error: setting(z.string().optional(), "column of the flux's error"),
   zero_point: setting(
     z.union([z.number(), z.string()]).transform(String).optional(),
     "magnitude of a flux of 1: a number, a unit (nJy, uJy, mJy, Jy, nmgy, SNANA), or a column",
   ),
   min_snr: setting(z.number().min(0).optional(), "observations with a smaller ratio of signal to noise go"),
-  where: setting(z.string().optional(), "condition on the files' columns, in SQL, that observations meet: 'catflags < 32768'"),
+  where: setting(
+    z.string().optional(),
+    "condition on the files' columns, in SQL, that observations meet: 'catflags < 32768'",
+  ),
   flag: setting(
     z.array(z.string()).optional(),
     "columns of flags, each with a mask if wanted (catflags:32768): observations with a flag set go",

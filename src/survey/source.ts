@@ -35,6 +35,8 @@ export interface Source extends Columns {
   notes: readonly string[];
   /** The columns that are read; all if not set. Arrays in cells are taken apart for these alone. */
   wanted?: ReadonlySet<string>;
+  /** Where light curves are nested: the columns of the object, of which one is its id. */
+  outer?: ReadonlySet<string>;
   /** Keys that folders of the files' paths give a value, as in band=g/, which no column of the files has. */
   folderKeys: readonly string[];
   /** The FROM clause that reads some of the files; what DuckDB would take otherwise than we do is copied first. */
@@ -184,6 +186,9 @@ async function parquetSource(db: Database, files: SurveyFile[]): Promise<Source>
     files,
     db.rows<{ column_name: string; column_type: string }>(`DESCRIBE SELECT * FROM ${flat([files[0]])}`),
   );
+  const there = new Set(
+    described.filter(({ column_type: t }) => !/\]$|^STRUCT/.test(t)).map((c) => c.column_name),
+  );
   let columns = described.filter(({ column_name: c }) => c !== "__file" && c !== "file_row_number")
     .map(({ column_name, column_type }) => ({ name: column_name, type: column_type }));
   const nested = columns.some(({ type }) => /\]$|^STRUCT/.test(type))
@@ -216,6 +221,7 @@ async function parquetSource(db: Database, files: SurveyFile[]): Promise<Source>
     descriptions: columns.map(() => undefined),
     metadata: {},
     format: nested ? "nested Parquet" : "Parquet",
+    outer: nested && there,
     notes,
     sample: shown.map(({ cells }) => (cells as unknown as { items: string[] }).items ?? cells),
     folderKeys: folderKeysOf(files, columns.map((column) => column.name)),

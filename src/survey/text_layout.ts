@@ -71,7 +71,11 @@ export async function lookedAt(path: string): Promise<{ layout: TextLayout; samp
   const common = mostCommon(body.map((fields) => fields.length));
   const width = Math.max(headed ? first.length : 0, common);
   const words = wordsOf(comment, delimiter);
-  let names = headed ? first : words.length === width && !words.some(isNumber) ? words : undefined;
+  // Commas between the names alone are no part of them.
+  const plain = delimiter === null && first.filter((word) => word.endsWith(",")).length > first.length / 2
+    ? first.map((word) => word.replace(/,$/, ""))
+    : first;
+  let names = headed ? plain : words.length === width && !words.some(isNumber) ? words : undefined;
   if (headed && common === first.length + 1 && body.some((fields) => fields.at(-1) !== "")) {
     const full = data.slice(1, sampleLines).filter((_, i) => body[i].length === common);
     if (!beginsWithRowNames(full, full.map((line) => fieldsOf(line, delimiter)[0]))) {
@@ -80,7 +84,7 @@ export async function lookedAt(path: string): Promise<{ layout: TextLayout; samp
           `Give every column a name`,
       );
     }
-    names = [rowName, ...first];
+    names = [rowName, ...plain];
   }
   const layout: TextLayout = {
     delimiter,

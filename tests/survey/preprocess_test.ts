@@ -334,7 +334,6 @@ testIn(
 testIn("what is wrong is said in one sentence", async (folder) => {
   const good = head + lines("a", [10, 11, 10, 11, 10, 11]);
   const input = [await file(folder, "a.csv", good)];
-  const noError = [await file(folder, "b.csv", "id,mjd,mag\na,1,2\n")];
   const noId = [await file(folder, "c.csv", "when,mjd,mag,err\na,1,2,3\n")];
   const empty = [await file(folder, "d.csv", "")];
   const bad = [await file(folder, "e.parquet", "not parquet at all")];
@@ -347,10 +346,6 @@ testIn("what is wrong is said in one sentence", async (folder) => {
     [{ input: [`${folder}/absent.csv`] }, "--input absent.csv: there is no such file or folder"],
     [{ input: [`${folder}/*.absent`] }, "--input *.absent: the pattern matches no file"],
     [{ input, time: "jd" }, 'a.csv has no column "jd" (--time); its columns are id, mjd, mag, err'],
-    [
-      { input: noError },
-      "b.csv: which column is the magnitude's error? Give --error; its columns are id, mjd, mag",
-    ],
     [
       { input: noId },
       "c.csv: which column is the object's id? Give --id, or --id filename if the file is one light curve; its columns are when, mjd, mag, err",
