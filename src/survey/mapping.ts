@@ -186,6 +186,8 @@ export function mapColumns(source: Source, given: ColumnSettings, files: number)
       ? fromName("band")
       : undefined);
   const label = identity(source, "class", settings.class, settings.file_name);
+  // What is missed first is the time: a table without one is no light curve.
+  if (!preset && !sideBySide(source, settings)[0]?.time) timeColumn(source, settings);
   const channels = channelsOf(source, settings, preset);
   const ownTime = given.time === undefined ? presetCell(preset?.time) : undefined;
   const time = given.time === undefined && channels[0].time
