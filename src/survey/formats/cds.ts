@@ -9,11 +9,57 @@ interface Column extends CellHead {
   to: number;
 }
 
+/** What a folder's ReadMe says, by folder: a million files may lie beside one. */
+const readMes = new Map<string, string | undefined>();
+
 /**
- * The rows of a table whose description stands before them.
+ * The description of a file in the ReadMe of its folder, as VizieR's catalogues have it ("Description of file: table3.dat lc/*.dat").
+ * @returns the ReadMe's lines from there on, or undefined when it does not describe the file
+ */
+export function describedInReadMe(path: string): string[] | undefined {
+  const slash = path.lastIndexOf("/"), folder = slash < 0 ? "." : path.slice(0, slash);
+  const name = path.slice(slash + 1).replace(/\.gz$/i, "");
+  for (const [place, prefix] of [[folder, ""], [`${folder}/..`, `${folder.split("/").at(-1)}/`]]) {
+    if (!readMes.has(place)) {
+      let text: string | undefined;
+      try {
+        text = Deno.readTextFileSync(`${place}/ReadMe`);
+      } catch { /* there is none */ }
+      readMes.set(place, text);
+    }
+    const lines = readMes.get(place)?.split(/\r?\n/) ?? [];
+    const start = lines.findIndex((line) => {
+      const files = /^Byte-by-byte Description of file\s*(?:\([^)]*\))?\s*:\s*(.*)$/i.exec(line)?.[1];
+      return files?.split(/[\s,]+/).some((file) => matches(file, prefix + name));
+    });
+    if (start >= 0) return lines.slice(start);
+  }
+  return undefined;
+}
+
+/** Whether a name of a ReadMe, which may have a *, means a file. */
+function matches(pattern: string, name: string): boolean {
+  if (pattern === "") return false;
+  const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join("[^/]*")}$`).test(name);
+}
+
+/**
+ * The rows of a table whose description stands before them, or in the ReadMe of the folder.
  * @throws {InputError} when no column is described, or a cell is not what its column says
  */
 export async function* readCds(path: string): AsyncGenerator<TablePiece> {
+  const described = describedInReadMe(path);
+  if (described) {
+    const columns = columnsOf(path, described), pieces = new Pieces(path, columns, "", {});
+    for await (const lines of linesOf(path)) {
+      for (const line of lines) {
+        if (line.trim() !== "") pieces.add(columns.map(({ from, to }) => line.slice(from, to)));
+      }
+      yield* pieces.ready();
+    }
+    return yield* pieces.end();
+  }
   const head: string[] = [];
   let pieces: Pieces | undefined, columns: Column[] = [];
   let held: string[] = [];
@@ -48,10 +94,7 @@ export async function* readCds(path: string): AsyncGenerator<TablePiece> {
   }
 }
 
-/**
- * The columns that a byte-by-byte description gives.
- * @param file only the description of this file, where there are several (a ReadMe)
- */
+/** The columns that the first byte-by-byte description in some lines gives. */
 export function columnsOf(path: string, lines: readonly string[]): Column[] {
   const start = lines.findIndex((line) => /^Byte-by-byte Description/i.test(line));
   const columns: Column[] = [];

@@ -4,7 +4,7 @@ import { InputError } from "../../errors.ts";
 import { readAavso } from "./aavso.ts";
 import { readAvro } from "./avro.ts";
 import { headOf } from "./bytes.ts";
-import { readCds } from "./cds.ts";
+import { describedInReadMe, readCds } from "./cds.ts";
 import { readEcsv } from "./ecsv.ts";
 import { otherFits, readFitsLightCurves } from "./fits.ts";
 import { readIpac } from "./ipac.ts";
@@ -87,11 +87,16 @@ function recogniseText(head: string, path: string): Format | undefined {
   if (/^VARLIST:|^NVAR:|^OBS:|^SNID:/m.test(head) && /^(SURVEY|SNID|VARLIST|NVAR|FILTERS):/m.test(head)) {
     return "snana";
   }
-  if (/^Byte-by-byte Description/im.test(head) && !/(^|\/)ReadMe(\.txt)?$/i.test(path)) return "cds";
+  if (/^Byte-by-byte Description/im.test(head) && !isReadMe(path)) return "cds";
+  if (!isReadMe(path) && describedInReadMe(path)) return "cds";
   if (/^From \S+@\S+ |^(Return-Path|Received|Delivered-To|MIME-Version|Message-ID):/i.test(start)) {
     return "mail";
   }
   return undefined;
+}
+
+function isReadMe(path: string): boolean {
+  return /(^|\/)ReadMe(\.txt)?$/i.test(path);
 }
 
 /**

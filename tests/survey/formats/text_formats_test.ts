@@ -125,6 +125,33 @@ testIn("IPAC tables and those of journals are read by their columns", async (fol
   );
 });
 
+testIn("Tables of VizieR are read by the ReadMe beside them", async (folder) => {
+  const rule = "-".repeat(80), head = `${rule}\n   Bytes Format Units Label  Explanations\n${rule}\n`;
+  await Deno.writeTextFile(
+    `${folder}/ReadMe`,
+    `J/A+A/1/1  Stars\n\nByte-by-byte Description of file: stars.dat\n${head}   1-  4 I4 --- ID The star\n${rule}\n\n` +
+      `Byte-by-byte Description of file: table2.dat lc/*.dat\n${head}   1-  4 I4    ---  ID The star\n   6- 12 F7.3  d    HJD    ? Time\n` +
+      `  14- 19 F6.3  mag  Vmag   [10/20]? Magnitude\n${rule}\n`,
+  );
+  await Deno.mkdir(`${folder}/lc`);
+  for (const name of ["table2.dat", "lc/a.dat"]) {
+    const path = `${folder}/${name}`;
+    await Deno.writeTextFile(path, "   1 234.500 14.250\n   2 235.500       \n");
+    assertEquals(await recognise(path), "cds");
+    const [{ columns }] = await Array.fromAsync(readTables(path, "cds"));
+    assertEquals(columns.map(({ name, unit }) => [name, unit]), [["ID", undefined], ["HJD", "d"], [
+      "Vmag",
+      "mag",
+    ]]);
+    assertEquals(columns.map(({ values }) => Array.from<unknown>(values)), [[1, 2], [234.5, 235.5], [
+      14.25,
+      NaN,
+    ]]);
+  }
+  await Deno.writeTextFile(`${folder}/other.dat`, "1 2 3\n");
+  assertEquals(await recognise(`${folder}/other.dat`), undefined);
+});
+
 testIn("SNANA and AAVSO keep what is written in a cell", async (folder) => {
   assertEquals(
     await columnsOf(
