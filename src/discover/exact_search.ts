@@ -51,7 +51,7 @@ export async function exactSearch(
       return [...before, ...here].sort((a, b) => a.distance - b.distance || a.row - b.row).slice(0, k);
     });
   };
-  let done = 0;
+  let done = 0, paused = performance.now();
   if (Symbol.asyncIterator in pieces) {
     for await (const { from, vectors } of pieces) {
       using points = Tensor.from(vectors, [vectors.length / width, width]);
@@ -65,7 +65,9 @@ export async function exactSearch(
     for (const [i, points] of pieces.pieces.entries()) {
       compare(points, measures[i], origin, done);
       onPiece(done += points.shape[0]);
+      if (performance.now() - paused < 200) continue;
       await letSignalsIn();
+      paused = performance.now();
     }
   }
   return found;

@@ -128,7 +128,7 @@ export class Scatter {
 
   get pointSize() {
     const area = this.canvas.clientWidth * this.canvas.clientHeight / Math.max(1, this.count);
-    return Math.min(11, Math.max(1.6, 0.55 * Math.sqrt(area)) * Math.min(3, this.zoom ** 0.35));
+    return Math.min(11, Math.max(1.6, 0.42 * Math.sqrt(area)) * Math.min(3, this.zoom ** 0.35));
   }
 
   draw() {
