@@ -18,6 +18,7 @@ const commands: Record<string, { summary: string; load: () => Promise<{ default:
   import: { summary: "the authors' TensorFlow weights to a model", load: () => import("./tasks/import.ts") },
   fetch: { summary: "a model of the Hugging Face Hub, for later", load: () => import("./tasks/fetch.ts") },
   export: { summary: "a model or classifier as ONNX", load: () => import("./tasks/export.ts") },
+  publish: { summary: "a model as a folder for the Hub", load: () => import("./tasks/publish.ts") },
   embed: { summary: "embeddings of light curves as Parquet", load: () => import("./tasks/embed.ts") },
   reconstruct: {
     summary: "draw a light curve, its hidden points, predictions",

@@ -29,6 +29,64 @@ function shown(value: unknown): unknown {
   return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
 }
 
+/** What a card's metadata say beside what `config.json` does. */
+export interface CardDetails {
+  /** The model's name; with it its metrics are listed as the Hub's `model-index`. */
+  name?: string;
+  license?: string;
+  /** Datasets of the Hub, ORG/NAME. */
+  datasets?: readonly string[];
+}
+
+/** A card's metadata, in YAML, as the Hugging Face Hub reads them. */
+export function frontMatter(config: ModelConfig, { name, license, datasets = [] }: CardDetails = {}): string {
+  const { metrics = {}, dataset } = config;
+  const measured = Object.entries({ validation_rmse: "rmse", validation_r2: "r_squared" })
+    .filter(([key]) => Number.isFinite(metrics[key]))
+    .flatMap(([key, type]) => [
+      `    - type: ${type}`,
+      `      value: ${metrics[key]}`,
+      `      name: ${key === "validation_rmse" ? "RMSE of probed points, mag" : "R2 of probed points"}`,
+    ]);
+  const of = dataset?.folder.replace(/\/+$/, "").split("/").at(-1) || "unknown";
+  return [
+    "---",
+    "library_name: astromer",
+    "pipeline_tag: feature-extraction",
+    "tags:",
+    "- astronomy",
+    "- light-curves",
+    "- time-series",
+    "- self-supervised",
+    `license: ${license ?? config.license ?? "other"}`,
+    ...datasets.length ? ["datasets:", ...datasets.map((id) => `- ${id}`)] : [],
+    ...name !== undefined && measured.length
+      ? [
+        "model-index:",
+        // A text in JSON is one in YAML.
+        `- name: ${JSON.stringify(name)}`,
+        "  results:",
+        "  - task:",
+        "      type: feature-extraction",
+        "      name: prediction of hidden magnitudes",
+        "    dataset:",
+        `      type: ${JSON.stringify(of)}`,
+        `      name: ${JSON.stringify(of)}`,
+        "      split: validation",
+        "    metrics:",
+        ...measured,
+      ]
+      : [],
+    "---",
+    "",
+  ].join("\n");
+}
+
+/** A card without its metadata. */
+export function cardBody(card: string): string {
+  return card.replace(/^---\n[\s\S]*?\n---\n+/, "");
+}
+
 /**
  * The card of a model: what it is, how to use it, data, metrics, settings, energy, licence, citation.
  * @param config the model's `config.json`
@@ -39,17 +97,7 @@ export function modelCard(config: ModelConfig): string {
   const width = architecture.heads * architecture.head_size;
   const section = (title: string, body: string | undefined) => body ? [`## ${title}`, "", body, ""] : [];
   return [
-    "---",
-    "library_name: astromer",
-    "pipeline_tag: feature-extraction",
-    "tags:",
-    "- astronomy",
-    "- light-curves",
-    "- time-series",
-    "- self-supervised",
-    `license: ${config.license ?? "other"}`,
-    "---",
-    "",
+    frontMatter(config),
     "# Astromer",
     "",
     `A self-supervised transformer encoder of astronomical light curves: ${architecture.blocks} blocks, ` +
