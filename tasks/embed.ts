@@ -1,17 +1,23 @@
 /** Embeds light curves as a Parquet table. */
-import { command, setting, z } from "../src/command.ts";
+import { launched } from "../ffi/mpi.ts";
+import { fingerprintOf } from "../src/classify/encoder.ts";
+import { command, type Given, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
 import { lightCurvesOf } from "../src/data/dataset.ts";
 import { projected, type ProjectedTable } from "../src/embed/projected.ts";
 import { embeddingTable } from "../src/embed/table.ts";
 import { Failure, InputError } from "../src/errors.ts";
 import { writeAtomically } from "../src/files/atomic.ts";
+import { fromStandardInput, toStandardOutput } from "../src/files/pipes.ts";
 import { groupsOf, openParquet } from "../src/files/parquet.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import { type ProjectedPoint, projectionFigure } from "../src/report/projection_figure.ts";
-import { joinRanks } from "../src/ranks.ts";
-import { listenForStop, prepareRun } from "../src/run.ts";
+import { embedCatalogue } from "../src/hats/embed_catalogue.ts";
+import { shareOf } from "../src/hats/partitions.ts";
+import { joinRanks, Ranks } from "../src/ranks.ts";
+import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/run.ts";
+import { silent } from "../src/survey/progress.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
 import { grouped } from "../src/table.ts";
 import { version } from "../src/version.ts";
@@ -19,7 +25,10 @@ import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 const settings = z.object({
   model: setting(z.string(), modelHelp),
-  output: setting(z.string(), "the .parquet to write"),
+  output: setting(
+    z.string(),
+    "the .parquet to write, - for standard output, or the folder of a catalogue to make: see the examples",
+  ),
   ...dataOrInputShape,
   subset: setting(
     z.enum(["train", "validation", "test", "none", "all"]).default("all"),
@@ -71,12 +80,12 @@ export default command({
     "deno task embed --model runs/asas/best --input 'survey/*.csv' --output embeddings.parquet",
     "deno task embed --model runs/asas/best --data data/ztf --bands g,r --join concat --output objects.parquet",
     "deno task embed --model runs/asas/best --data data/asas --pooling layers --project tsne --output layers.parquet",
+    "deno task embed --model astromer2-asas --input - --output - < light_curves.parquet > embeddings.parquet",
+    "deno task embed --model astromer2-asas --input CATALOGUE --output CATALOGUE_OUT   (HATS, or any folder of Parquet: partition by " +
+    "partition, what is done is left as it is; ranks of mpirun or srun and tasks of a Slurm array share the partitions)",
   ],
   async run(settings, given) {
     const { output, pooling, bands, per_window } = settings;
-    if (!output.endsWith(".parquet")) {
-      throw new InputError(`--output ${output}: embeddings are written as .parquet`);
-    }
     if (bands && (per_window || pooling === "points")) {
       throw new InputError(
         "--bands makes a row an object: it does not go with --per-window or --pooling points",
@@ -86,104 +95,205 @@ export default command({
       if (!settings.project) throw new InputError("--figure draws what --project makes, which is not given");
       checkFigurePath(settings.figure);
     }
-    const ranks = joinRanks();
-    if (ranks.size > 1 && settings.input !== undefined) {
-      throw new InputError(
-        "--input is read by one process; several ranks share a dataset folder (preprocess, --data)",
-      );
-    }
-    const { device, dtype } = prepareRun(settings, ranks);
-    const { model, config } = await loadModel(settings.model, { device, dtype });
-    using _ = model;
-    await using opened = await openDataOrInput(settings, given, config.preprocessing ?? {}, output);
-    const { dataset } = opened;
+    if (output !== "-" && !output.endsWith(".parquet")) return await embedFolder(settings, given);
+    if (settings.input?.includes("-") || output === "-") return await embedPiped(settings, given);
+    await embedTable(settings, given, console.log);
+  },
+});
 
-    const line = new ProgressLine(), started = performance.now();
-    const seconds = () => (performance.now() - started) / 1000;
-    using stop = listenForStop(() => line.clear());
-    let incomplete = 0, embedded = 0;
-    const table = embeddingTable(model, dataset, lightCurvesOf(dataset, settings.subset), {
+type Settings = z.output<typeof settings>;
+
+/** From and to standard input and output, through files that are gone afterwards. */
+async function embedPiped(settings: Settings, given: Given): Promise<void> {
+  if (settings.input?.includes("-") && settings.input.length > 1) {
+    throw new InputError("--input - is standard input, which does not go with other files");
+  }
+  if (settings.output === "-") {
+    if (settings.figure === undefined && settings.project) {
+      throw new InputError("--output - with --project: --figure says where the figure goes");
+    }
+    if (Deno.stdout.isTerminal()) {
+      throw new InputError("--output - writes Parquet to standard output, which is a terminal: pipe it on");
+    }
+  }
+  const folder = await Deno.makeTempDir({ prefix: "astromer-" });
+  try {
+    const input = settings.input?.includes("-") ? [await fromStandardInput(folder)] : settings.input;
+    const output = settings.output === "-" ? `${folder}/embeddings.parquet` : settings.output;
+    await embedTable(
+      { ...settings, input, output },
+      given,
+      settings.output === "-" ? console.error : console.log,
+    );
+    if (settings.output === "-") await toStandardOutput(output);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** A catalogue, partition by partition. */
+async function embedFolder(settings: Settings, given: Given): Promise<void> {
+  const { input, output, pooling, bands } = settings;
+  const isFolder = input?.length === 1 && (await Deno.stat(input[0]).catch(() => undefined))?.isDirectory;
+  if (!isFolder) {
+    throw new InputError(
+      `--output ${output}: embeddings are written as .parquet; a folder is made of a catalogue, --input FOLDER`,
+    );
+  }
+  if (settings.project) throw new InputError("--project holds all embeddings in memory: not of a catalogue");
+  if (settings.output.replace(/\/+$/, "") === input[0].replace(/\/+$/, "")) {
+    throw new InputError("--output is the catalogue itself: choose another folder");
+  }
+  // No rank waits for another: each takes its partitions.
+  const ranks = new Ranks(launched()), { device, dtype } = prepareRun(settings, ranks);
+  const { model, config, folder } = await loadModel(settings.model, { device, dtype });
+  using _ = model;
+  const started = performance.now();
+  using stop = listenForStop(() => sayStopping("batch"));
+  const { partitions, rows } = await embedCatalogue({
+    network: model,
+    input: input[0],
+    output: output.replace(/\/+$/, ""),
+    share: shareOf(ranks),
+    options: {
       pooling,
-      perWindow: per_window,
+      perWindow: settings.per_window,
       bands,
       join: settings.join,
       windowSize: config.window_size,
       batchSize: settings.batch_size,
-      ranks,
-    }, {
-      onBatch(done) {
-        embedded = seconds();
-        if (stop.requested()) throw new Failure(`stopped by a signal: ${output} was not written`);
-        if (!ranks.first) return;
-        line.update(() => {
-          const rate = done / seconds();
-          return `${grouped(done)} of ${grouped(table.windows)} windows  ${rate.toFixed(1)} windows/s  ` +
-            `${duration(seconds())}, ${duration((table.windows - done) / rate)} left`;
-        });
-      },
-      onIncomplete: () => void incomplete++,
-    });
-    if (!ranks.first) {
-      for await (const _ of table.rows) throw new Error("only the first rank has rows");
-      return;
-    }
-    const { project: method } = settings;
-    const plane = method && await projected(table, {
-      method,
-      perplexity: settings.perplexity,
-      learningRate: settings.projection_rate,
-      neighbors: settings.neighbors,
-      seed: settings.seed,
-      onProgress(stage, done, of) {
-        if (stop.requested()) throw new Failure(`stopped by a signal: ${output} was not written`);
-        line.update(() => `${method}, ${stage}: ${grouped(done)} of ${grouped(of)}`);
-      },
-    });
-    let rows = 0;
-    await writeAtomically(output, async (temporary) => {
-      using file = await openParquet(temporary, (plane ?? table).columns, {
-        astromer: JSON.stringify({
-          version,
-          model: settings.model,
-          architecture: config.architecture,
-          window_size: config.window_size,
-          dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint },
-          pooling,
-          precision: dtype,
-        }),
-      });
-      for await (const group of groupsOf((plane ?? table).rows)) {
-        file.write(group);
-        rows += group.length;
+    },
+    memory: settings,
+    open: (path, beside) =>
+      openDataOrInput({ ...settings, input: [path] }, given, config.preprocessing ?? {}, beside, silent),
+    settings: {
+      catalogue: input[0],
+      model: settings.model,
+      ...!/^https?:/.test(folder) ? { fingerprint: await fingerprintOf(folder) } : {},
+      pooling,
+      per_window: settings.per_window,
+      bands,
+      ...bands ? { join: settings.join } : {},
+      precision: dtype,
+    },
+    say: (line) => console.error(line),
+    check() {
+      if (stop.requested()) {
+        throw interrupted(stop, "the same command goes on with the partitions left", false);
       }
-      file.finish();
-    });
-    line.clear();
-    console.log(
-      `${output}: ${grouped(rows)} rows of ${grouped(table.lightCurves)} light curves, ${
-        grouped(table.windows)
-      } windows, ` +
-        `${dtype} on ${device}${ranks.size > 1 ? ` of ${ranks.size} ranks` : ""}; ${duration(seconds())}, ${
-          (table.windows / embedded).toFixed(1)
-        } windows/s`,
+    },
+  });
+  console.log(
+    rows === undefined
+      ? `${output}: ${grouped(partitions)} partitions are done here, others are left to other processes; ${
+        duration((performance.now() - started) / 1000)
+      }`
+      : `${output}: complete, ${grouped(rows)} rows; ${dtype} on ${device}, ${
+        duration((performance.now() - started) / 1000)
+      }`,
+  );
+}
+
+/** Into one file. */
+async function embedTable(settings: Settings, given: Given, say: (line: string) => void): Promise<void> {
+  const { output, pooling, bands, per_window } = settings;
+  const ranks = joinRanks();
+  if (ranks.size > 1 && settings.input !== undefined) {
+    throw new InputError(
+      "--input is read by one process; several ranks share a dataset folder (preprocess, --data)",
     );
-    if (plane) {
-      const figure = settings.figure ?? output.replace(/\.parquet$/, ".svg");
-      await writeFigure(
-        figure,
-        projectionFigure(pointsOf(plane), { axes: method === "tsne" ? "t-SNE" : "UMAP" }),
-      );
-      console.log(figure);
+  }
+  const { device, dtype } = prepareRun(settings, ranks);
+  const { model, config } = await loadModel(settings.model, { device, dtype });
+  using _ = model;
+  await using opened = await openDataOrInput(settings, given, config.preprocessing ?? {}, output);
+  const { dataset } = opened;
+
+  const line = new ProgressLine(), started = performance.now();
+  const seconds = () => (performance.now() - started) / 1000;
+  using stop = listenForStop(() => line.clear());
+  let incomplete = 0, embedded = 0;
+  const table = embeddingTable(model, dataset, lightCurvesOf(dataset, settings.subset), {
+    pooling,
+    perWindow: per_window,
+    bands,
+    join: settings.join,
+    windowSize: config.window_size,
+    batchSize: settings.batch_size,
+    ranks,
+  }, {
+    onBatch(done) {
+      embedded = seconds();
+      if (stop.requested()) throw new Failure(`stopped by a signal: ${output} was not written`);
+      if (!ranks.first) return;
+      line.update(() => {
+        const rate = done / seconds();
+        return `${grouped(done)} of ${grouped(table.windows)} windows  ${rate.toFixed(1)} windows/s  ` +
+          `${duration(seconds())}, ${duration((table.windows - done) / rate)} left`;
+      });
+    },
+    onIncomplete: () => void incomplete++,
+  });
+  if (!ranks.first) {
+    for await (const _ of table.rows) throw new Error("only the first rank has rows");
+    return;
+  }
+  const { project: method } = settings;
+  const plane = method && await projected(table, {
+    method,
+    perplexity: settings.perplexity,
+    learningRate: settings.projection_rate,
+    neighbors: settings.neighbors,
+    seed: settings.seed,
+    onProgress(stage, done, of) {
+      if (stop.requested()) throw new Failure(`stopped by a signal: ${output} was not written`);
+      line.update(() => `${method}, ${stage}: ${grouped(done)} of ${grouped(of)}`);
+    },
+  });
+  let rows = 0;
+  await writeAtomically(output, async (temporary) => {
+    using file = await openParquet(temporary, (plane ?? table).columns, {
+      astromer: JSON.stringify({
+        version,
+        model: settings.model,
+        architecture: config.architecture,
+        window_size: config.window_size,
+        dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint },
+        pooling,
+        precision: dtype,
+      }),
+    });
+    for await (const group of groupsOf((plane ?? table).rows)) {
+      file.write(group);
+      rows += group.length;
     }
-    if (incomplete) {
-      console.log(
-        `${grouped(incomplete)} objects lack one of the bands ${
-          bands!.join(", ")
-        } and are left out (--join mean keeps them)`,
-      );
-    }
-  },
-});
+    file.finish();
+  });
+  line.clear();
+  say(
+    `${output}: ${grouped(rows)} rows of ${grouped(table.lightCurves)} light curves, ${
+      grouped(table.windows)
+    } windows, ` +
+      `${dtype} on ${device}${ranks.size > 1 ? ` of ${ranks.size} ranks` : ""}; ${duration(seconds())}, ${
+        (table.windows / embedded).toFixed(1)
+      } windows/s`,
+  );
+  if (plane) {
+    const figure = settings.figure ?? output.replace(/\.parquet$/, ".svg");
+    await writeFigure(
+      figure,
+      projectionFigure(pointsOf(plane), { axes: method === "tsne" ? "t-SNE" : "UMAP" }),
+    );
+    say(figure);
+  }
+  if (incomplete) {
+    say(
+      `${grouped(incomplete)} objects lack one of the bands ${
+        bands!.join(", ")
+      } and are left out (--join mean keeps them)`,
+    );
+  }
+}
 
 /** A point for every row; with several vectors a panel for each, from the input embedding on. */
 function pointsOf({ rows, coordinates }: ProjectedTable): ProjectedPoint[] {

@@ -465,6 +465,9 @@ function paceOf(done: number, total: number, seconds: number): string {
     `${duration(seconds * (total / done - 1))} left`;
 }
 
+/** Thrown when the filters leave no light curve. */
+export class NothingLeft extends InputError {}
+
 function refuseNothing(stages: Stage[]): void {
   if (stages.at(-1)!.light_curves > 0) return;
   const lost = stages.map(({ name, light_curves }) => `${name}: ${light_curves}`).join(", ");
@@ -472,7 +475,7 @@ function refuseNothing(stages: Stage[]): void {
   const hint = last.name.startsWith("finite")
     ? "; are the errors in magnitudes? --min-error and --max-error bound them"
     : "";
-  throw new InputError(`no light curve is left; light curves after each filter: ${lost}${hint}`);
+  throw new NothingLeft(`no light curve is left; light curves after each filter: ${lost}${hint}`);
 }
 
 interface Facts {

@@ -4,7 +4,7 @@ import { type Dataset, openDataset } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
 import { landingOf } from "../files/atomic.ts";
 import { preprocess } from "./preprocess.ts";
-import { consoleProgress } from "./progress.ts";
+import { consoleProgress, type Progress } from "./progress.ts";
 import { columnsShape, filterShape, inputSetting, resourcesShape } from "./settings.ts";
 
 /** Settings of commands that take a dataset folder or survey files. */
@@ -33,6 +33,7 @@ export interface OpenedData extends AsyncDisposable {
  * @param given names of the settings that were not left to their defaults
  * @param filters how the model's training data were filtered: holds for what was not given
  * @param output the command's own output
+ * @param progress takes what there is to say of the reading
  * @throws {InputError} unless there is exactly one of --data and --input, or as `openDataset` and `preprocess`
  */
 export async function openDataOrInput(
@@ -40,6 +41,7 @@ export async function openDataOrInput(
   given: Given,
   filters: Record<string, unknown>,
   output: string,
+  progress: Progress = consoleProgress(),
 ): Promise<OpenedData> {
   if ((data === undefined) === (input === undefined)) {
     throw new InputError(
@@ -77,7 +79,7 @@ export async function openDataOrInput(
       fractions: [0, 0, 1],
       validation_fraction: 0,
       seed: 0,
-    }, consoleProgress());
+    }, progress);
     const dataset = await openDataset(folder);
     return {
       dataset,
