@@ -5,6 +5,7 @@ import { refuseForeignFolder } from "../src/files/atomic.ts";
 import { openFolderOrZip } from "../src/files/folder_or_zip.ts";
 import { architectureShape } from "../src/model/architecture.ts";
 import { saveModel } from "../src/weights/model_folder.ts";
+import { importMapped, isStateDict } from "../src/weights/mapped_import.ts";
 import { referencePresets } from "../src/weights/reference_config.ts";
 import { importReference } from "../src/weights/reference_import.ts";
 
@@ -15,7 +16,15 @@ export default command({
     "every tensor is used, or it fails. Sizes come from the tensors; heads, window and mask from the config.toml or " +
     "conf.json beside them, from --preset, or from flags.",
   settings: z.object({
-    from: setting(z.string(), "zip, or folder with NAME.index and NAME.data-00000-of-00001"),
+    from: setting(
+      z.string(),
+      "zip, or folder with NAME.index and NAME.data-00000-of-00001; or a state dict: .safetensors, .pt, .pth, .bin",
+    ),
+    mapping: setting(
+      z.string().optional(),
+      'of a state dict: a JSON file with window_size, architecture, and tensors, such as {"encoder.blocks.{i}.attention.query": ' +
+        '{"name": "layers.{i}.qkv", "part": [0, 3]}}; see src/weights/mapped_import.ts',
+    ),
     output: setting(z.string(), "model folder to make"),
     prefix: setting(z.string().optional(), "NAME of the checkpoint's files, where there are several"),
     preset: setting(
@@ -37,10 +46,13 @@ export default command({
   examples: [
     "deno task import --from macho_a0.zip --output models/astromer1-macho",
     "deno task import --from results/pretraining --preset astromer2 --output models/astromer2",
+    "deno task import --from checkpoint.pt --mapping mapping.json --output models/mine",
   ],
-  async run({ from, output, ...options }) {
+  async run({ from, output, mapping, ...options }) {
     await refuseForeignFolder(output, "model.safetensors", "a model folder");
-    const { network, ...details } = await importReference(await openFolderOrZip(from), options);
+    const { network, ...details } = isStateDict(from)
+      ? await importMapped(from, mapping)
+      : await importReference(await openFolderOrZip(from), options);
     using model = network;
     await saveModel(output, model, details);
     const { blocks, heads, head_size, feed_forward_size, skip, masked_magnitudes, ...rest } =
