@@ -84,7 +84,10 @@ function prepare(mjd: Float64Array, mag: Float32Array, err: Float32Array): Curve
   const mean = average(mag),
     smallest = err.reduce((least, e) => e > 0 ? Math.min(least, e) : least, Infinity);
   const magnitude = Float64Array.from(order, (i) => mag[i] - mean);
-  const error = Float64Array.from(order, (i) => smallest < Infinity ? Math.max(err[i], smallest) : 1);
+  const error = Float64Array.from(
+    order,
+    (i) => smallest < Infinity ? (err[i] > smallest ? err[i] : smallest) : 1,
+  );
   const total = error.reduce((sum, e) => sum + e ** -2, 0), weights = error.map((e) => e ** -2 / total);
   const sorted = magnitude.toSorted(), median = percentile(sorted, 50);
   return {

@@ -61,13 +61,13 @@ export interface BatchOptions {
 
 /**
  * w_l of the loss: 1 / e_l scaled to 0 … 1 within the window, plus 0.001. Where all errors are equal, all weigh 1 (the
- * reference's 0.001 would switch such windows off). An error of 0, which stands for an unknown one, counts as the smallest
- * that is known.
+ * reference's 0.001 would switch such windows off). An error of 0 or not a number, which stands for an unknown one, counts as
+ * the smallest that is known; where none is known, all weigh 1.
  */
 export function lossWeights(errors: ArrayLike<number>): number[] {
   let smallest = Infinity, lowest = Infinity, highest = -Infinity;
   for (let i = 0; i < errors.length; i++) if (errors[i] > 0) smallest = Math.min(smallest, errors[i]);
-  const inverse = Array.from(errors, (e) => Math.fround(1 / Math.max(e, smallest)));
+  const inverse = Array.from(errors, (e) => Math.fround(1 / (e > smallest ? e : smallest)));
   for (const value of inverse) {
     lowest = Math.min(lowest, value);
     highest = Math.max(highest, value);

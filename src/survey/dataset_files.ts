@@ -124,7 +124,7 @@ export async function writeMetadata(db: Database, path: string): Promise<void> {
       SELECT id, nullif(band, '') AS band, class,
         (sum(n_final) OVER (ORDER BY lc) - n_final)::BIGINT AS "offset", n_final::INTEGER AS length, subset,
         mean_magnitude, std_magnitude, nullif(skewness, 'NaN'::DOUBLE) AS skewness, nullif(kurtosis, 'NaN'::DOUBLE) AS kurtosis,
-        mean_error, first_mjd, last_mjd
+        nullif(mean_error, 'NaN'::DOUBLE) AS mean_error, first_mjd, last_mjd
       FROM summary JOIN light_curves USING (lc) JOIN subsets USING (id)
       WHERE n_final > 0 ORDER BY lc
     ) TO ${text(path)} (FORMAT parquet, COMPRESSION snappy)`,

@@ -1,6 +1,7 @@
 import { main } from "../../cli.ts";
 import { InputError } from "../../src/errors.ts";
 import { findColumn, needColumn } from "../../src/survey/columns.ts";
+import { lossWeights } from "../../src/data/batch.ts";
 import { layoutOf } from "../../src/survey/text_layout.ts";
 import {
   assertAlmostEquals,
@@ -180,6 +181,49 @@ testIn("comments and blank lines may stand anywhere, a header may be repeated", 
     });
     assertEquals([name, dataset.observations], [name, 6]);
   }
+});
+
+testIn("without a column of errors they are unknown, and weigh alike in the loss", async (folder) => {
+  const input = await file(
+    folder,
+    "a.csv",
+    "id,mjd,mag\n" + lines("a", [10, 11, 10, 11, 10]).replaceAll(",0.01", ""),
+  );
+  const dataset = await run({ input: [input], output: `${folder}/out` });
+  assertStringIncludes(dataset.warnings.join("\n"), "errors are unknown");
+  const { rows, err } = await readDataset(`${folder}/out`);
+  assertEquals(rows[0].mean_error, null);
+  assertEquals(err, [NaN, NaN, NaN, NaN, NaN]);
+  assertEquals(lossWeights(err), [1, 1, 1, 1, 1]);
+  assertEquals(lossWeights([0.1, NaN, 0.2]), lossWeights([0.1, 0, 0.2]));
+});
+
+testIn("fluxes become magnitudes by a zero point; conditions and flags leave rows out", async (folder) => {
+  const rows = Array.from(
+    { length: 8 },
+    (_, i) => `s,${58_000 + i},${i === 0 ? -1 : 100 * i},10,${i === 1 ? 4 : 1},${i}\n`,
+  );
+  const input = await file(folder, "f.csv", "id,mjd,f,df,bits,airmass\n" + rows.join(""));
+  const dataset = await run({
+    input: [input],
+    output: `${folder}/out`,
+    flux: "f",
+    flux_error: "df",
+    zero_point: "uJy",
+    where: "airmass < 7",
+    flag: ["bits:4"],
+    min_observations: 1,
+  });
+  const { mag, err, mjd } = await readDataset(`${folder}/out`);
+  assertEquals(mjd, [58_002, 58_003, 58_004, 58_005, 58_006]);
+  assertAlmostEquals(mag[0], 23.9 - 2.5 * Math.log10(200), 1e-5);
+  assertAlmostEquals(err[0], 1.0857362 * 10 / 200, 1e-6);
+  assertEquals(dataset.filtered.map(({ reason, rows }) => [reason, rows]).sort(), [
+    ["flagged (bits:4)", 1],
+    ["not airmass < 7 (--where)", 1],
+    ["the flux is not above 0, not detected", 1],
+  ]);
+  assertEquals(dataset.unusable, []);
 });
 
 testIn("short light curves go, bands are light curves of their own, ids sort as numbers", async (folder) => {
