@@ -106,5 +106,6 @@ export const resourcesShape = {
 /** Paths and patterns of survey files. */
 export const inputSetting = setting(
   z.array(z.string()).min(1),
-  "files, folders or quoted patterns: Parquet; CSV or TSV (.gz too); tables of blanks (.dat .txt .mjd .lc .asc .tbl, # comments)",
+  "files, folders or quoted patterns: Parquet, flat or nested (HATS folders); CSV, TSV and tables of blanks (.gz too); FITS, VOTable, ECSV, IPAC, " +
+    "machine-readable tables (CDS), AAVSO reports, SNANA, Avro alerts; each is told by its content",
 );
