@@ -96,7 +96,15 @@ const table: Case[] = [
 ];
 
 /** Operators that give no gradient. */
-const withoutGradient: OperatorName[] = ["rand", "randn", "randperm", "fusedAdam_", "fromFile"];
+const withoutGradient: OperatorName[] = [
+  "rand",
+  "randn",
+  "randperm",
+  "fusedAdam_",
+  "fusedAdamByTensor_",
+  "isfinite",
+  "fromFile",
+];
 
 /** A weighted sum of all results, with another weight for each element: no two gradients are alike. */
 function weighted(results: Tensor | Tensor[]): Tensor {
