@@ -566,7 +566,7 @@ const faults: Fault[] = [
   {
     name: "an output under a file: preprocess",
     code: 1,
-    says: "GOOD/survey.csv/out.PID.work.tmp cannot be written: a part of its path is a file, not a folder",
+    says: "GOOD/survey.csv/out cannot be written: a part of its path is a file, not a folder",
     given: ({ survey }) => ["preprocess", "--input", survey, "--output", `${survey}/out`],
   },
   {
@@ -621,7 +621,7 @@ const faults: Fault[] = [
     "a read-only disk: preprocess",
     "ro",
     ({ own, survey }) => ["preprocess", "--input", survey, "--output", `${own}/disk/out`],
-    "OWN/disk/out.PID.work.tmp cannot be written: the file system is read-only",
+    "OWN/disk/out cannot be written: the file system is read-only",
   ),
   mounted(
     "a read-only disk: embed",
