@@ -35,6 +35,12 @@ export default command({
     const scenarios = await openScenarios(settings.scenarios, dataset);
     const runs = chosenRuns(settings, scenarios);
     const encoders = await encodersOf(settings.models);
+    const hybrid = encoders.find(({ withClassical }) => withClassical);
+    if (settings.train_encoder && hybrid) {
+      throw new InputError(
+        `--train-encoder trains networks alone: it does not go with ${hybrid.name} in --models`,
+      );
+    }
     for (const encoder of encoders.filter(({ kind }) => kind === "finetuned")) {
       for (const run of runs) await modelFolderOf(encoder, run);
     }

@@ -5,9 +5,10 @@ import { command, type Given, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
 import { lightCurvesOf } from "../src/data/dataset.ts";
 import { projected, type ProjectedTable } from "../src/embed/projected.ts";
+import { plainTableOf, withClassicalColumns } from "../src/embed/classical.ts";
 import { embeddingTable } from "../src/embed/table.ts";
 import { Failure, InputError } from "../src/errors.ts";
-import { writeAtomically } from "../src/files/atomic.ts";
+import { exists, writeAtomically } from "../src/files/atomic.ts";
 import { fromStandardInput, toStandardOutput } from "../src/files/pipes.ts";
 import { groupsOf, openParquet } from "../src/files/parquet.ts";
 import { duration, ProgressLine } from "../src/progress.ts";
@@ -24,7 +25,10 @@ import { version } from "../src/version.ts";
 import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 const settings = z.object({
-  model: setting(z.string(), modelHelp),
+  model: setting(
+    z.string(),
+    `${modelHelp}; followed by +classical, the classical features of a light curve are columns, too; the word classical: they alone`,
+  ),
   output: setting(
     z.string(),
     "the .parquet to write, - for standard output, or the folder of a catalogue to make: see the examples",
@@ -79,6 +83,7 @@ export default command({
     "deno task embed --model runs/asas/best --data data/asas --output embeddings.parquet",
     "deno task embed --model runs/asas/best --input 'survey/*.csv' --output embeddings.parquet",
     "deno task embed --model runs/asas/best --data data/ztf --bands g,r --join concat --output objects.parquet",
+    "deno task embed --model classical --data data/asas --output features.parquet",
     "deno task embed --model runs/asas/best --data data/asas --pooling layers --project tsne --output layers.parquet",
     "deno task embed --model astromer2-asas --input - --output - < light_curves.parquet > embeddings.parquet",
     "deno task embed --model astromer2-asas --input CATALOGUE --output CATALOGUE_OUT   (HATS, or any folder of Parquet: partition by " +
@@ -94,6 +99,20 @@ export default command({
     if (settings.figure !== undefined) {
       if (!settings.project) throw new InputError("--figure draws what --project makes, which is not given");
       checkFigurePath(settings.figure);
+    }
+    const { model: name, classical } = await classicalIn(settings.model);
+    if (classical && (per_window || bands || pooling === "points")) {
+      throw new InputError(
+        "classical features are of a whole light curve: they do not go with --per-window, --bands or --pooling points",
+      );
+    }
+    if (name === undefined && settings.project) {
+      throw new InputError("--project projects embeddings: it does not go with --model classical");
+    }
+    if (classical && output !== "-" && !output.endsWith(".parquet")) {
+      throw new InputError(
+        `--output ${output}: classical features are written as .parquet, not partition by partition`,
+      );
     }
     if (output !== "-" && !output.endsWith(".parquet")) return await embedFolder(settings, given);
     if (settings.input?.includes("-") || output === "-") return await embedPiped(settings, given);
@@ -203,37 +222,44 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
       "--input is read by one process; several ranks share a dataset folder (preprocess, --data)",
     );
   }
+  const { model: name, classical } = await classicalIn(settings.model);
+  if (classical && ranks.size > 1) {
+    throw new InputError(`classical features are computed by one process, this is one of ${ranks.size}`);
+  }
   const { device, dtype } = prepareRun(settings, ranks);
-  const { model, config } = await loadModel(settings.model, { device, dtype });
-  using _ = model;
-  await using opened = await openDataOrInput(settings, given, config.preprocessing ?? {}, output);
-  const { dataset } = opened;
+  const loaded = name === undefined ? undefined : await loadModel(name, { device, dtype });
+  using _ = loaded?.model;
+  const config = loaded?.config;
+  await using opened = await openDataOrInput(settings, given, config?.preprocessing ?? {}, output);
+  const { dataset } = opened, lightCurves = lightCurvesOf(dataset, settings.subset);
 
   const line = new ProgressLine(), started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
   using stop = listenForStop(() => line.clear());
   let incomplete = 0, embedded = 0;
-  const table = embeddingTable(model, dataset, lightCurvesOf(dataset, settings.subset), {
-    pooling,
-    perWindow: per_window,
-    bands,
-    join: settings.join,
-    windowSize: config.window_size,
-    batchSize: settings.batch_size,
-    ranks,
-  }, {
-    onBatch(done) {
-      embedded = seconds();
-      if (stop.requested()) throw new Failure(`stopped by a signal: ${output} was not written`);
-      if (!ranks.first) return;
-      line.update(() => {
-        const rate = done / seconds();
-        return `${grouped(done)} of ${grouped(table.windows)} windows  ${rate.toFixed(1)} windows/s  ` +
-          `${duration(seconds())}, ${duration((table.windows - done) / rate)} left`;
-      });
-    },
-    onIncomplete: () => void incomplete++,
-  });
+  const unit = loaded ? "windows" : "light curves";
+  const onBatch = (done: number) => {
+    embedded = seconds();
+    if (stop.requested()) throw new Failure(`stopped by a signal: ${output} was not written`);
+    if (!ranks.first) return;
+    line.update(() => {
+      const rate = done / seconds();
+      return `${grouped(done)} of ${grouped(plain.windows)} ${unit}  ${rate.toFixed(1)} ${unit}/s  ` +
+        `${duration(seconds())}, ${duration((plain.windows - done) / rate)} left`;
+    });
+  };
+  const plain = loaded
+    ? embeddingTable(loaded.model, dataset, lightCurves, {
+      pooling,
+      perWindow: per_window,
+      bands,
+      join: settings.join,
+      windowSize: loaded.config.window_size,
+      batchSize: settings.batch_size,
+      ranks,
+    }, { onBatch, onIncomplete: () => void incomplete++ })
+    : plainTableOf(dataset, lightCurves, onBatch);
+  const table = classical ? withClassicalColumns(plain, dataset, lightCurves) : plain;
   if (!ranks.first) {
     for await (const _ of table.rows) throw new Error("only the first rank has rows");
     return;
@@ -256,8 +282,7 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
       astromer: JSON.stringify({
         version,
         model: settings.model,
-        architecture: config.architecture,
-        window_size: config.window_size,
+        ...config ? { architecture: config.architecture, window_size: config.window_size } : {},
         dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint },
         pooling,
         precision: dtype,
@@ -293,6 +318,14 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
       } and are left out (--join mean keeps them)`,
     );
   }
+}
+
+/** What `--model` asks for: the model, if there is one, and whether classical features stand beside it. */
+async function classicalIn(text: string): Promise<{ model?: string; classical: boolean }> {
+  if (text === "classical") return { classical: true };
+  const [, model] = /^(.+)\+classical$/.exec(text) ?? [];
+  if (model === undefined || await exists(text)) return { model: text, classical: false };
+  return { model, classical: true };
 }
 
 /** A point for every row; with several vectors a panel for each, from the input embedding on. */

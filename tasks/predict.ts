@@ -1,4 +1,5 @@
 /** Classifies the objects of a dataset or of survey files. */
+import { classicalNames } from "../src/classify/classical_features.ts";
 import { encoderFolder } from "../src/classify/encoder.ts";
 import { FittedClassifier } from "../src/classify/fitted_classifier.ts";
 import {
@@ -6,6 +7,7 @@ import {
   modelVectors,
   type ObjectPrediction,
   predictObjects,
+  withClassical,
 } from "../src/classify/predict.ts";
 import { shapeOf } from "../src/classify/vectors.ts";
 import { command, setting, z } from "../src/command.ts";
@@ -53,12 +55,19 @@ export default command({
     const runtime = prepareRun(settings), { device, dtype } = runtime;
     const { classifier, details } = await FittedClassifier.load(folder, device);
     using _ = classifier;
-    const encoder = details.encoder as { kind: string; folder?: string; fingerprint?: string };
+    const encoder = details.encoder as {
+      kind: string;
+      folder?: string;
+      fingerprint?: string;
+      with_classical?: boolean;
+    };
     const loaded = encoder.kind === "model"
       ? await loadModel(await encoderFolder(folder, encoder, settings.model), { device, dtype })
       : undefined;
     using _model = loaded?.model ?? { [Symbol.dispose]() {} };
-    const misfit = loaded && classifier.misfit(shapeOf(loaded.model));
+    const [count, width] = loaded ? shapeOf(loaded.model) : [0, 0];
+    const features = encoder.with_classical ? classicalNames.length : 0;
+    const misfit = loaded && classifier.misfit([count, width + features]);
     if (misfit !== undefined) throw new InputError(`${folder} ${misfit}`);
     await using opened = await openDataOrInput(settings, given, loaded?.config.preprocessing ?? {}, output);
     const { dataset } = opened, lightCurves = lightCurvesOf(dataset, settings.subset);
@@ -79,7 +88,7 @@ export default command({
         `${duration(seconds())}, ${duration((all - done) * seconds() / done)} left`
       );
     };
-    const objects = loaded
+    const vectors = loaded
       ? modelVectors(
         loaded.model,
         dataset,
@@ -88,6 +97,7 @@ export default command({
         progress,
       )
       : classicalVectors(dataset, lightCurves, progress);
+    const objects = features ? withClassical(vectors, dataset, count) : vectors;
     const counts = classifier.classes.map(() => 0);
     const predictions = predictObjects(classifier, objects);
     await writeRows(output, rowsOf(predictions, classifier, dataset, counts), classifier.classes, dataset);

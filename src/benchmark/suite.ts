@@ -88,10 +88,10 @@ async function readPeriods(
   const period = findColumn(source, "class", name, "suites (periods_period)")!;
   const rows = await readable(
     source.files,
-    db.rows<{ id: string | null; period: number | null }>(
-      `SELECT ${source.textCell(id)} AS id, ${source.numberCell(period)} AS period FROM ${
-        source.from(source.files)
-      }`,
+    source.from(source.files).then((table) =>
+      db.rows<{ id: string | null; period: number | null }>(
+        `SELECT ${source.textCell(id)} AS id, ${source.numberCell(period)} AS period FROM ${table}`,
+      )
     ),
   );
   return new Map(

@@ -13,9 +13,11 @@ export interface Encoder {
   kind: "model" | "finetuned" | "classical";
   /** The model folder, or the folder that `finetune` made; empty for classical features. */
   folder: string;
+  /** Whether a model's vectors have the classical features of their light curve behind them. */
+  withClassical?: boolean;
 }
 
-const classical = "classical";
+const classical = "classical", joined = "+classical";
 
 /** Names each folder by its last part, or by more parts where two would have the same name. */
 function namesOf(folders: readonly string[]): string[] {
@@ -40,8 +42,14 @@ function namesOf(folders: readonly string[]): string[] {
  * @throws {InputError} when a folder is neither a model nor made by `finetune`, or two would have the same name
  */
 export async function encodersOf(models: readonly string[]): Promise<Encoder[]> {
-  const names = namesOf(models);
-  return await Promise.all(models.map(async (folder, i): Promise<Encoder> => {
+  const hybrid = await Promise.all(models.map(async (text) => text.endsWith(joined) && !await exists(text)));
+  const folders = models.map((text, i) => hybrid[i] ? text.slice(0, -joined.length) : text);
+  const distinct = [...new Set(folders)], distinctNames = namesOf(distinct);
+  const names = folders.map((folder, i) =>
+    distinctNames[distinct.indexOf(folder)] + (hybrid[i] ? joined : "")
+  );
+  return await Promise.all(folders.map(async (folder, i): Promise<Encoder> => {
+    const withClassical = hybrid[i] ? { withClassical: true } : {};
     const first = names.indexOf(names[i]);
     if (first !== i) {
       throw new InputError(
@@ -52,22 +60,28 @@ export async function encodersOf(models: readonly string[]): Promise<Encoder[]> 
           }; rename one of the folders`,
       );
     }
-    if (folder === classical) return { name: classical, kind: "classical", folder: "" };
+    if (folder === classical && !hybrid[i]) return { name: classical, kind: "classical", folder: "" };
     const reference = hubReference(folder);
     const elsewhere = reference
       ? await hubModel(reference)
       : await exists(folder)
       ? undefined
       : await shippedModel(folder);
-    if (elsewhere !== undefined) return { name: names[i], kind: "model", folder: elsewhere };
-    if (await exists(`${folder}/model.safetensors`)) return { name: names[i], kind: "model", folder };
+    if (elsewhere !== undefined) {
+      return { name: names[i], kind: "model", folder: elsewhere, ...withClassical };
+    }
+    if (await exists(`${folder}/model.safetensors`)) {
+      return { name: names[i], kind: "model", folder, ...withClassical };
+    }
     const inside = await exists(folder) && (await Deno.stat(folder)).isDirectory
       ? (await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) => /^\d+-\d+$/.test(name))
       : [];
-    if (inside.length) return { name: names[i], kind: "finetuned", folder };
+    if (inside.length) return { name: names[i], kind: "finetuned", folder, ...withClassical };
     throw new InputError(
       `--models ${folder} is neither a model folder, nor a folder of models that finetune made of scenarios, nor the word ` +
-        `classical, nor a model that ships (${shippedNames().join(", ")})`,
+        `classical, nor a model that ships (${
+          shippedNames().join(", ")
+        }); a model's may be followed by +classical`,
     );
   }));
 }

@@ -1,6 +1,8 @@
 /** Classifiers of every model, head, scenario and fold: fitted one by one, kept in a folder, not done twice. */
 import { createHash } from "node:crypto";
-import { Tensor, unscoped } from "../../ffi/tensor.ts";
+import { noGrad } from "../../ffi/autograd.ts";
+import { cat, expand } from "../../ffi/ops.ts";
+import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { setting, z } from "../command.ts";
 import { runShape } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -35,7 +37,7 @@ const numbers = z.array(z.coerce.number().int().min(0)).min(1);
 export const gridSchema = z.object({
   models: setting(
     z.array(z.string()).min(1),
-    "model folders, names of models that ship, hf:ORG/NAME[@REVISION], folders that finetune made of scenarios, or the word classical (features of the unfolded light curve)",
+    "model folders, names of models that ship, hf:ORG/NAME[@REVISION], folders that finetune made of scenarios, or the word classical (features of the unfolded light curve); a model followed by +classical has these behind its vectors",
   ),
   data: setting(z.string(), "dataset folder"),
   scenarios: setting(z.string(), "folder of scenarios, as the command scenarios writes it"),
@@ -261,7 +263,7 @@ export class Grid {
       const { model, config } = await loadModel(folder, this.runtime);
       using _ = model;
       const { encoder_batch_size: batchSize, seed } = this.settings;
-      return await openVectors(model, this.dataset, {
+      const table = await openVectors(model, this.dataset, {
         train,
         judged,
         windowSize: config.window_size,
@@ -270,6 +272,9 @@ export class Grid {
         cache: `${this.output}/cache`,
         fingerprint: await fingerprintOf(folder),
       }, (done, of) => progress(done, of, "windows"));
+      if (!encoder.withClassical) return table;
+      using _table = table;
+      return await withClassical(table, this.dataset, (done, of) => progress(done, of, "light curves"));
     } finally {
       line.clear();
     }
@@ -383,6 +388,7 @@ export class Grid {
         kind: "model",
         folder: await Deno.realPath(encoderFolder),
         fingerprint: await fingerprintOf(encoderFolder),
+        ...encoder.withClassical ? { with_classical: true } : {},
       },
       training: { samples_per_class: samplesPerClass, fold, ...this.#training },
       metrics: { ...result.scores },
@@ -410,6 +416,32 @@ function judgedSamples(samples: readonly ScenarioSample[], table: Rows): Sample[
   return samples.flatMap(({ lightCurve, label, count }) =>
     Array.from({ length: count }, () => ({ rows: table.rows(lightCurve), label }))
   );
+}
+
+/** A table whose vectors have their light curves' classical features behind them, the same behind each of a window. */
+async function withClassical(
+  { vectors, lightCurves, rows, trainRows }: VectorTable & { lightCurves: readonly number[] },
+  dataset: Dataset,
+  onProgress: (done: number, of: number) => void,
+): Promise<VectorTable> {
+  const distinct = [...new Set(lightCurves)], places = new Map(distinct.map((i, place) => [i, place]));
+  const { names, values } = await classicalFeatures(
+    dataset,
+    distinct,
+    (done) => onProgress(done, distinct.length),
+  );
+  const width = names.length, [size, count] = vectors.shape, repeated = new Float32Array(size * width);
+  for (const [row, i] of lightCurves.entries()) {
+    const place = places.get(i)!;
+    repeated.set(values.subarray(place * width, (place + 1) * width), row * width);
+  }
+  const together = noGrad(() =>
+    scope(() => {
+      const features = Tensor.from(repeated, [size, 1, width], { device: vectors.device });
+      return cat([vectors, expand(features, [size, count, width])], 2);
+    })
+  );
+  return { vectors: together, rows, trainRows, [Symbol.dispose]: () => together.dispose() };
 }
 
 /** Classical features as a table: one row a light curve; the features stand for mean and maximum alike. */

@@ -22,6 +22,8 @@ export interface ObjectPrediction {
 interface ObjectVectors {
   lightCurve: number;
   vectors: Float32Array[];
+  /** The light curve of each. */
+  owners: number[];
 }
 
 /** Objects whose vectors are held at once. */
@@ -49,8 +51,9 @@ export async function* modelVectors(
       yield object;
       object = undefined;
     }
-    object ??= { lightCurve, vectors: [] };
+    object ??= { lightCurve, vectors: [], owners: [] };
     object.vectors.push(embedding);
+    object.owners.push(lightCurve);
   }
   if (object) yield object;
 }
@@ -71,11 +74,49 @@ export async function* classicalVectors(
         object = undefined;
       }
       const features = values.subarray(row * names.length, (row + 1) * names.length);
-      object ??= { lightCurve, vectors: [] };
+      object ??= { lightCurve, vectors: [], owners: [] };
       object.vectors.push(Float32Array.of(...features, ...features));
+      object.owners.push(lightCurve);
     }
   }
   if (object) yield object;
+}
+
+/**
+ * The same with the classical features of a window's light curve behind each of its vectors.
+ * @param count vectors of a window
+ */
+export async function* withClassical(
+  objects: AsyncIterable<ObjectVectors>,
+  dataset: Dataset,
+  count: number,
+): AsyncGenerator<ObjectVectors> {
+  let held: ObjectVectors[] = [];
+  async function joined(): Promise<ObjectVectors[]> {
+    const distinct = [...new Set(held.flatMap(({ owners }) => owners))];
+    const { names, values } = await classicalFeatures(dataset, distinct), F = names.length;
+    const places = new Map(distinct.map((i, place) => [i, place]));
+    return held.map(({ vectors, owners, ...object }) => ({
+      ...object,
+      owners,
+      vectors: vectors.map((vector, k) => {
+        const place = places.get(owners[k])!, features = values.subarray(place * F, (place + 1) * F);
+        const d = vector.length / count, longer = new Float32Array(count * (d + F));
+        for (let v = 0; v < count; v++) {
+          longer.set(vector.subarray(v * d, (v + 1) * d), v * (d + F));
+          longer.set(features, v * (d + F) + d);
+        }
+        return longer;
+      }),
+    }));
+  }
+  for await (const object of objects) {
+    held.push(object);
+    if (held.length < heldObjects) continue;
+    yield* await joined();
+    held = [];
+  }
+  if (held.length) yield* await joined();
 }
 
 /** Classifies objects by their vectors. */

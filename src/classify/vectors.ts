@@ -100,13 +100,14 @@ export function plannedWindows(
 /**
  * Opens the table of an encoder's vectors, from the cache if it was made before.
  * @param onBatch called after each batch with the windows done and their number
+ * @returns the table, with the light curve of each row
  */
 export async function openVectors(
   network: AstromerNetwork,
   dataset: Dataset,
   options: VectorOptions,
   onBatch: (done: number, of: number) => void = () => {},
-): Promise<VectorTable> {
+): Promise<VectorTable & { lightCurves: number[] }> {
   const { windows, trainRows, rows } = plannedWindows(dataset, options);
   const { windowSize, batchSize, cache, fingerprint } = options;
   const shape = [windows.length, ...shapeOf(network)];
@@ -133,7 +134,8 @@ export async function openVectors(
     });
   }
   const vectors = await mapped(path, shape, network.device);
-  return { vectors, trainRows, rows, [Symbol.dispose]: () => vectors.dispose() };
+  const lightCurves = windows.map(({ lightCurve }) => lightCurve);
+  return { vectors, trainRows, rows, lightCurves, [Symbol.dispose]: () => vectors.dispose() };
 }
 
 /** The file's one tensor, mapped; on a GPU a copy. */

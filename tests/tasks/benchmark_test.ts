@@ -18,7 +18,9 @@ testIn("models, features and both are judged on a suite, and gone on with", asyn
     await model.save(`${folder}/model`);
   }
   const suite = `${folder}/simulated.toml`;
-  await Deno.writeTextFile(suite, 'data = "data"\nscenarios = "scenarios"\n');
+  await Deno.writeTextFile(suite, 'data = "data"\nscenarios = "scenarios"\nperiods = "periods.csv"\n');
+  const periods = Array.from({ length: 200 }, (_, i) => `${i},${i % 7 === 0 ? "" : 0.5 + i % 13}`);
+  await Deno.writeTextFile(`${folder}/periods.csv`, ["id,period", ...periods].join("\n"));
   const wanted = [
     "benchmark",
     ...["--models", `${folder}/model@mean,classical,${folder}/model@mean+classical`, "--suites", suite],

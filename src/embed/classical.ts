@@ -1,0 +1,69 @@
+/** Classical features as named columns of a table, alone or beside embeddings. */
+import { classicalFeatures, classicalNames } from "../classify/classical_features.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { ColumnType, Row } from "../files/parquet.ts";
+import type { EmbeddingTable } from "./table.ts";
+
+/** Rows whose features are computed at once. */
+const rowsAtOnce = 512;
+
+const featureColumns: Record<string, ColumnType> = Object.fromEntries(
+  classicalNames.map((name) => [name, "float32" as const]),
+);
+
+/**
+ * A table with a row a light curve, and the classical features of each behind its columns.
+ * @param lightCurves of the rows, in their order
+ */
+export function withClassicalColumns(
+  table: EmbeddingTable,
+  dataset: Dataset,
+  lightCurves: readonly number[],
+): EmbeddingTable {
+  async function* rows(): AsyncGenerator<Row> {
+    let held: Row[] = [], done = 0;
+    async function described(): Promise<Row[]> {
+      const { values } = await classicalFeatures(dataset, lightCurves.slice(done, done + held.length));
+      done += held.length;
+      return held.map((row, i) => ({
+        ...row,
+        ...Object.fromEntries(classicalNames.map((name, k) => [name, values[i * classicalNames.length + k]])),
+      }));
+    }
+    for await (const row of table.rows) {
+      held.push(row);
+      if (held.length < rowsAtOnce) continue;
+      yield* await described();
+      held = [];
+    }
+    if (held.length) yield* await described();
+  }
+  return { ...table, columns: { ...table.columns, ...featureColumns }, rows: rows() };
+}
+
+/** A table of light curves' names and numbers of points, without embeddings. */
+export function plainTableOf(
+  dataset: Dataset,
+  lightCurves: readonly number[],
+  onRow: (done: number) => void = () => {},
+): EmbeddingTable {
+  const classed = dataset.classes.some((name) => name !== null);
+  async function* rows(): AsyncGenerator<Row> {
+    for (const [done, i] of lightCurves.entries()) {
+      onRow(done);
+      yield {
+        id: dataset.ids[i],
+        band: dataset.bands[i],
+        ...classed ? { class: dataset.classes[i] } : {},
+        points: dataset.lengths[i],
+      };
+    }
+  }
+  return {
+    columns: { id: "text", band: "text", ...classed ? { class: "text" } : {}, points: "int32" },
+    vectors: [],
+    lightCurves: lightCurves.length,
+    windows: lightCurves.length,
+    rows: rows(),
+  };
+}
