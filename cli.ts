@@ -7,7 +7,8 @@ import { Failure, InputError, Interrupted, messageOf, missingMemory, printable }
 import { leaveRanks } from "./src/ranks.ts";
 import { closestString } from "./src/std.ts";
 
-const commands: Record<string, { summary: string; load: () => Promise<{ default: unknown }> }> = {
+/** Every command, in the order of the overview. */
+export const commands: Record<string, { summary: string; load: () => Promise<{ default: unknown }> }> = {
   setup: { summary: "install libtorch where none is found", load: () => import("./tasks/setup.ts") },
   doctor: { summary: "what this machine has and what is missing", load: () => import("./tasks/doctor.ts") },
   quickstart: { summary: "the whole way on a simulated survey", load: () => import("./tasks/quickstart.ts") },

@@ -328,7 +328,7 @@ export function helpOf(command: Command): string {
   ].join("\n");
 }
 
-/** A Markdown table of a command's settings, for the README. */
+/** A Markdown table of a command's settings, for `tasks/README.md`. */
 export function settingsTable(command: Command): string {
   const shown = (value: unknown) =>
     value === undefined

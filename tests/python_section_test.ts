@@ -1,15 +1,15 @@
-/** The README's Python section as it stands: pandas, Polars and Astropy through pipes, and scikit-learn. */
+/** The Python of tasks/python.md as it stands: pandas, Polars and Astropy through pipes, and scikit-learn. */
 import { Astromer } from "../mod.ts";
 import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../src/std.ts";
 import { missingInPython } from "./python.ts";
-import { readmePath } from "./readme.ts";
+import { root } from "./docs.ts";
 import { hasShared, largestDifference, sharedPath, testIn } from "./shared.ts";
 import { permissionsOf } from "./tasks/permissions.ts";
 import { cli } from "./tasks/support.ts";
 
 const missing = missingInPython("pandas", "pyarrow", "polars", "astropy", "sklearn");
 
-/** What follows the README's own lines. */
+/** What follows the page's own lines. */
 const use = `
 import json, sys
 import polars
@@ -47,7 +47,7 @@ print(json.dumps([found.id.tolist(), vectors.tolist()]))
 testIn(
   `pandas, Polars, Astropy and scikit-learn${missing && ` (skipped: Python has no ${missing})`}`,
   async (folder) => {
-    const [, section] = /^## From Python$([\s\S]*?)^## /m.exec(await Deno.readTextFile(readmePath))!;
+    const section = await Deno.readTextFile(new URL("tasks/python.md", root));
     const blocks = [...section.matchAll(/^```python\n([\s\S]*?)^```$/gm)].map(([, code]) => code);
     assertEquals(blocks.length, 2);
     const lines = blocks.join("").split("\n").filter((line) => line.trim());

@@ -4,7 +4,7 @@ import type { ModelConfig } from "./model_folder.ts";
 
 /** What to cite. */
 export const citations = [
-  "Donoso-Oliva, C., Becker, I., Protopapas, P., Cabrera-Vives, G., Cádiz-Leyton, M., Moreno-Cartagena, D. (2025), Astromer 2",
+  "Donoso-Oliva, C., Becker, I., Protopapas, P., Cabrera-Vives, G., Cádiz-Leyton, M., Moreno-Cartagena, D. (2026), Astromer 2, A&A 707, A170",
   "Donoso-Oliva, C. et al. (2023), ASTROMER, A&A 670, A54",
 ];
 

@@ -9,7 +9,7 @@ import { saveModel } from "../../src/weights/model_folder.ts";
 import { importReference } from "../../src/weights/reference_import.ts";
 import { scramble, tiny } from "../model/support.ts";
 import { missingInPython } from "../python.ts";
-import { readmePath } from "../readme.ts";
+import { root } from "../docs.ts";
 import { hasShared, largestDifference, sharedPath, testIn } from "../shared.ts";
 
 const missing = missingInPython("torch", "safetensors", "numpy");
@@ -25,10 +25,12 @@ for folder in folders:
 `;
 
 testIn(
-  `the README's PyTorch: embedding and reconstruction${missing && ` (skipped: Python has no ${missing})`}`,
+  `PyTorch as weights/README.md writes it: embedding and reconstruction${
+    missing && ` (skipped: Python has no ${missing})`
+  }`,
   async (folder) => {
     const [, script] = /^## Weights in PyTorch$[\s\S]*?^\`\`\`python\n([\s\S]*?)^\`\`\`$/m.exec(
-      await Deno.readTextFile(readmePath),
+      await Deno.readTextFile(new URL("weights/README.md", root)),
     )!;
     await Deno.writeTextFile(`${folder}/script.py`, script);
     const random = seeded(3, 0x9170), size = 200;
