@@ -35,7 +35,7 @@ export default command({
     const scenarios = await openScenarios(settings.scenarios, dataset);
     const runs = chosenRuns(settings, scenarios);
     const encoders = await encodersOf(settings.models);
-    const hybrid = encoders.find(({ withClassical }) => withClassical);
+    const hybrid = encoders.find(({ features }) => features);
     if (settings.train_encoder && hybrid) {
       throw new InputError(
         `--train-encoder trains networks alone: it does not go with ${hybrid.name} in --models`,

@@ -5,7 +5,8 @@ import { command, type Given, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
 import { lightCurvesOf } from "../src/data/dataset.ts";
 import { projected, type ProjectedTable } from "../src/embed/projected.ts";
-import { plainTableOf, withClassicalColumns } from "../src/embed/classical.ts";
+import { type FeatureSet, hybridOf, isFeatureSet } from "../src/classify/feature_sets.ts";
+import { plainTableOf, withFeatureColumns } from "../src/embed/feature_columns.ts";
 import { embeddingTable } from "../src/embed/table.ts";
 import { Failure, InputError } from "../src/errors.ts";
 import { exists, writeAtomically } from "../src/files/atomic.ts";
@@ -27,7 +28,7 @@ import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 const settings = z.object({
   model: setting(
     z.string(),
-    `${modelHelp}; followed by +classical, the classical features of a light curve are columns, too; the word classical: they alone`,
+    `${modelHelp}; followed by +classical or +star, features of the light curve are columns, too; the words classical and star: they alone`,
   ),
   output: setting(
     z.string(),
@@ -100,18 +101,18 @@ export default command({
       if (!settings.project) throw new InputError("--figure draws what --project makes, which is not given");
       checkFigurePath(settings.figure);
     }
-    const { model: name, classical } = await classicalIn(settings.model);
-    if (classical && (per_window || bands || pooling === "points")) {
+    const { model: name, features } = await wantedOf(settings.model);
+    if (features && (per_window || bands || pooling === "points")) {
       throw new InputError(
-        "classical features are of a whole light curve: they do not go with --per-window, --bands or --pooling points",
+        "features are of a whole light curve: they do not go with --per-window, --bands or --pooling points",
       );
     }
     if (name === undefined && settings.project) {
-      throw new InputError("--project projects embeddings: it does not go with --model classical");
+      throw new InputError("--project projects embeddings: it does not go with features alone");
     }
-    if (classical && output !== "-" && !output.endsWith(".parquet")) {
+    if (features && output !== "-" && !output.endsWith(".parquet")) {
       throw new InputError(
-        `--output ${output}: classical features are written as .parquet, not partition by partition`,
+        `--output ${output}: features are written as .parquet, not partition by partition`,
       );
     }
     if (output !== "-" && !output.endsWith(".parquet")) return await embedFolder(settings, given);
@@ -222,9 +223,9 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
       "--input is read by one process; several ranks share a dataset folder (preprocess, --data)",
     );
   }
-  const { model: name, classical } = await classicalIn(settings.model);
-  if (classical && ranks.size > 1) {
-    throw new InputError(`classical features are computed by one process, this is one of ${ranks.size}`);
+  const { model: name, features } = await wantedOf(settings.model);
+  if (features && ranks.size > 1) {
+    throw new InputError(`features are computed by one process, this is one of ${ranks.size}`);
   }
   const { device, dtype } = prepareRun(settings, ranks);
   const loaded = name === undefined ? undefined : await loadModel(name, { device, dtype });
@@ -259,7 +260,7 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
       ranks,
     }, { onBatch, onIncomplete: () => void incomplete++ })
     : plainTableOf(dataset, lightCurves, onBatch);
-  const table = classical ? withClassicalColumns(plain, dataset, lightCurves) : plain;
+  const table = features ? withFeatureColumns(features, plain, dataset, lightCurves) : plain;
   if (!ranks.first) {
     for await (const _ of table.rows) throw new Error("only the first rank has rows");
     return;
@@ -320,12 +321,10 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
   }
 }
 
-/** What `--model` asks for: the model, if there is one, and whether classical features stand beside it. */
-async function classicalIn(text: string): Promise<{ model?: string; classical: boolean }> {
-  if (text === "classical") return { classical: true };
-  const [, model] = /^(.+)\+classical$/.exec(text) ?? [];
-  if (model === undefined || await exists(text)) return { model: text, classical: false };
-  return { model, classical: true };
+/** What `--model` asks for: a model, features, or both. */
+async function wantedOf(text: string): Promise<{ model?: string; features?: FeatureSet }> {
+  if (isFeatureSet(text)) return { features: text };
+  return await exists(text) ? { model: text } : hybridOf(text) ?? { model: text };
 }
 
 /** A point for every row; with several vectors a panel for each, from the input embedding on. */

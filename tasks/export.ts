@@ -39,8 +39,8 @@ export default command({
   async run({ model: location, classifier: folder, output, outputs, precision }) {
     if (!output.endsWith(".onnx")) throw new InputError(`--output ${output}: ONNX files are named .onnx`);
     const classifier = folder === undefined ? undefined : await readClassifier(folder);
-    if (classifier?.config.encoder.kind === "classical") {
-      throw new InputError(`${folder} reads classical features, which are not written as ONNX`);
+    if (classifier && classifier.config.encoder.kind !== "model") {
+      throw new InputError(`${folder} reads features, which are not written as ONNX`);
     }
     if (location === undefined && classifier === undefined) {
       throw new InputError(`--model is missing: ${modelHelp}`);

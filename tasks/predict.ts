@@ -1,13 +1,13 @@
 /** Classifies the objects of a dataset or of survey files. */
-import { classicalNames } from "../src/classify/classical_features.ts";
+import { type FeatureSet, featureSets } from "../src/classify/feature_sets.ts";
 import { encoderFolder } from "../src/classify/encoder.ts";
 import { FittedClassifier } from "../src/classify/fitted_classifier.ts";
 import {
-  classicalVectors,
+  featureVectors,
   modelVectors,
   type ObjectPrediction,
   predictObjects,
-  withClassical,
+  withFeatures,
 } from "../src/classify/predict.ts";
 import { shapeOf } from "../src/classify/vectors.ts";
 import { command, setting, z } from "../src/command.ts";
@@ -56,17 +56,17 @@ export default command({
     const { classifier, details } = await FittedClassifier.load(folder, device);
     using _ = classifier;
     const encoder = details.encoder as {
-      kind: string;
+      kind: "model" | FeatureSet;
       folder?: string;
       fingerprint?: string;
-      with_classical?: boolean;
+      features?: FeatureSet;
     };
     const loaded = encoder.kind === "model"
       ? await loadModel(await encoderFolder(folder, encoder, settings.model), { device, dtype })
       : undefined;
     using _model = loaded?.model ?? { [Symbol.dispose]() {} };
     const [count, width] = loaded ? shapeOf(loaded.model) : [0, 0];
-    const features = encoder.with_classical ? classicalNames.length : 0;
+    const features = encoder.features ? featureSets[encoder.features].names.length : 0;
     const misfit = loaded && classifier.misfit([count, width + features]);
     if (misfit !== undefined) throw new InputError(`${folder} ${misfit}`);
     await using opened = await openDataOrInput(settings, given, loaded?.config.preprocessing ?? {}, output);
@@ -96,8 +96,8 @@ export default command({
         { windowSize, batchSize: settings.batch_size },
         progress,
       )
-      : classicalVectors(dataset, lightCurves, progress);
-    const objects = features ? withClassical(vectors, dataset, count) : vectors;
+      : featureVectors(encoder.kind as FeatureSet, dataset, lightCurves, progress);
+    const objects = encoder.features ? withFeatures(encoder.features, vectors, dataset, count) : vectors;
     const counts = classifier.classes.map(() => 0);
     const predictions = predictObjects(classifier, objects);
     await writeRows(output, rowsOf(predictions, classifier, dataset, counts), classifier.classes, dataset);

@@ -1,7 +1,7 @@
-/** One frozen vector a star: of models, classical features, or both end to end; kept on disk. */
+/** One frozen vector a star: of models, features that need no model, or both end to end; kept on disk. */
 import { createHash } from "node:crypto";
 import { fingerprintOf } from "../classify/encoder.ts";
-import { classicalFeatures } from "../classify/classical_features.ts";
+import { type FeatureSet, featureSets, isFeatureSet } from "../classify/feature_sets.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { embeddingTable } from "../embed/table.ts";
 import { InputError } from "../errors.ts";
@@ -19,7 +19,7 @@ export const benchmarkPoolings = ["mean", "max", "layers"] as const;
 export type BenchmarkPooling = typeof benchmarkPoolings[number];
 
 /** A part of a vector. */
-export type Part = { kind: "classical"; name: string } | {
+export type Part = { kind: "features"; name: FeatureSet } | {
   kind: "model";
   name: string;
   folder: string;
@@ -34,10 +34,8 @@ export interface Contestant {
   parts: Part[];
 }
 
-const classical: Part = { kind: "classical", name: "classical" };
-
 /**
- * Reads `--models`: folders or names of models that ship, each with @POOLING if wanted, untrained:FOLDER, classical, and
+ * Reads `--models`: folders or names of models that ship, each with @POOLING if wanted, untrained:FOLDER, classical, star, and
  * what is joined by +.
  * @param nulls adds the untrained networks of all models
  * @throws {InputError} when there is no such model, or two have one name
@@ -55,7 +53,7 @@ export async function contestantsOf(
   }
   for (const { parts } of [...found]) {
     for (const part of parts) {
-      if (!nulls || part.kind === "classical" || part.untrained) continue;
+      if (!nulls || part.kind === "features" || part.untrained) continue;
       const twin = { ...part, untrained: true, name: `untrained-${part.name}` };
       if (!found.some(({ name }) => name === twin.name)) found.push({ name: twin.name, parts: [twin] });
     }
@@ -70,7 +68,7 @@ export async function contestantsOf(
 }
 
 async function partOf(text: string, pooling: BenchmarkPooling): Promise<Part> {
-  if (text === "classical") return classical;
+  if (isFeatureSet(text)) return { kind: "features", name: text };
   const [, prefix = "", rest] = /^(untrained:)?(.*)$/.exec(text)!;
   let folder = rest, chosen = pooling, named = "";
   const [, path, word] = /^(.*)@(\w+)$/.exec(rest) ?? [], known = benchmarkPoolings as readonly string[];
@@ -89,7 +87,7 @@ async function partOf(text: string, pooling: BenchmarkPooling): Promise<Part> {
   else if (!await exists(folder)) folder = await shippedModel(folder) ?? folder;
   if (!await exists(`${folder}/model.safetensors`)) {
     throw new InputError(
-      `--models ${text} is neither a model folder, nor the word classical, nor a model that ships (${
+      `--models ${text} is neither a model folder, nor the word classical or star, nor a model that ships (${
         shippedNames().join(", ")
       }), nor some of these joined by +`,
     );
@@ -102,7 +100,7 @@ async function partOf(text: string, pooling: BenchmarkPooling): Promise<Part> {
 
 /** What names vectors beside their light curves: another model, pooling or arithmetic makes others. */
 async function partKey(part: Part, { dtype }: Runtime): Promise<unknown> {
-  if (part.kind === "classical") return "classical";
+  if (part.kind === "features") return part.name;
   return [await fingerprintOf(part.folder), part.pooling, part.untrained, dtype];
 }
 
@@ -144,8 +142,8 @@ export async function vectorsOf(
       continue;
     }
     using dataset = make();
-    const vectors = part.kind === "classical"
-      ? await classicalVectors(dataset, settings)
+    const vectors = part.kind === "features"
+      ? await featureVectors(part.name, dataset, settings)
       : await modelVectors(part, dataset, settings);
     const shape = [dataset.size, vectors.width];
     await writeSafetensors(path, { vectors: { dtype: "F32", shape, data: vectors.values } });
@@ -168,9 +166,17 @@ function endToEnd(parts: readonly Vectors[]): Vectors {
   return { values, width };
 }
 
-async function classicalVectors(dataset: Dataset, { onProgress }: VectorSettings): Promise<Vectors> {
+async function featureVectors(
+  set: FeatureSet,
+  dataset: Dataset,
+  { onProgress }: VectorSettings,
+): Promise<Vectors> {
   const all = [...dataset.lengths.keys()];
-  const { names, values } = await classicalFeatures(dataset, all, (done) => onProgress(done, all.length));
+  const { names, values } = await featureSets[set].compute(
+    dataset,
+    all,
+    (done) => onProgress(done, all.length),
+  );
   return { values, width: names.length };
 }
 

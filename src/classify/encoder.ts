@@ -1,35 +1,34 @@
-/** What makes vectors of light curves: a model, models finetuned for each scenario, or classical features. */
+/** What makes vectors of light curves: a model, models finetuned for each scenario, or features that need no model. */
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { InputError } from "../errors.ts";
 import { exists } from "../files/atomic.ts";
 import { hubModel, hubReference } from "../hub/hub.ts";
+import { type FeatureSet, hybridOf, isFeatureSet } from "./feature_sets.ts";
 import { shippedModel, shippedNames } from "../weights/shipped.ts";
 
 /** An encoder by name. */
 export interface Encoder {
   /** Short and unique, for tables and folders. */
   name: string;
-  kind: "model" | "finetuned" | "classical";
-  /** The model folder, or the folder that `finetune` made; empty for classical features. */
+  kind: "model" | "finetuned" | FeatureSet;
+  /** The model folder, or the folder that `finetune` made; empty for features that need no model. */
   folder: string;
-  /** Whether a model's vectors have the classical features of their light curve behind them. */
-  withClassical?: boolean;
+  /** Features of the light curve that stand behind each of the model's vectors, if any. */
+  features?: FeatureSet;
 }
-
-const classical = "classical", joined = "+classical";
 
 /** Names each folder by its last part, or by more parts where two would have the same name. */
 function namesOf(folders: readonly string[]): string[] {
   const paths = folders.map((folder) =>
-    folder === classical ? [folder] : resolve(folder).split("/").slice(1)
+    isFeatureSet(folder) ? [folder] : resolve(folder).split("/").slice(1)
   );
   const nameAt = (parts: string[], count: number) => parts.slice(-count).join("-").replace(/[^\w.-]+/g, "-");
   return paths.map((mine, i) => {
-    if (folders[i] === classical) return classical;
+    if (isFeatureSet(folders[i])) return folders[i];
     for (let count = /^(best|last)$/.test(mine.at(-1)!) ? 2 : 1; count < mine.length; count++) {
       const name = nameAt(mine, count);
-      if (name !== classical && paths.every((other, k) => k === i || nameAt(other, count) !== name)) {
+      if (!isFeatureSet(name) && paths.every((other, k) => k === i || nameAt(other, count) !== name)) {
         return name;
       }
     }
@@ -42,14 +41,14 @@ function namesOf(folders: readonly string[]): string[] {
  * @throws {InputError} when a folder is neither a model nor made by `finetune`, or two would have the same name
  */
 export async function encodersOf(models: readonly string[]): Promise<Encoder[]> {
-  const hybrid = await Promise.all(models.map(async (text) => text.endsWith(joined) && !await exists(text)));
-  const folders = models.map((text, i) => hybrid[i] ? text.slice(0, -joined.length) : text);
+  const hybrid = await Promise.all(models.map(async (text) => await exists(text) ? null : hybridOf(text)));
+  const folders = models.map((text, i) => hybrid[i]?.model ?? text);
   const distinct = [...new Set(folders)], distinctNames = namesOf(distinct);
   const names = folders.map((folder, i) =>
-    distinctNames[distinct.indexOf(folder)] + (hybrid[i] ? joined : "")
+    distinctNames[distinct.indexOf(folder)] + (hybrid[i] ? `+${hybrid[i]!.features}` : "")
   );
   return await Promise.all(folders.map(async (folder, i): Promise<Encoder> => {
-    const withClassical = hybrid[i] ? { withClassical: true } : {};
+    const behind = hybrid[i] ? { features: hybrid[i]!.features } : {};
     const first = names.indexOf(names[i]);
     if (first !== i) {
       throw new InputError(
@@ -60,7 +59,7 @@ export async function encodersOf(models: readonly string[]): Promise<Encoder[]> 
           }; rename one of the folders`,
       );
     }
-    if (folder === classical && !hybrid[i]) return { name: classical, kind: "classical", folder: "" };
+    if (isFeatureSet(folder) && !hybrid[i]) return { name: folder, kind: folder, folder: "" };
     const reference = hubReference(folder);
     const elsewhere = reference
       ? await hubModel(reference)
@@ -68,20 +67,20 @@ export async function encodersOf(models: readonly string[]): Promise<Encoder[]> 
       ? undefined
       : await shippedModel(folder);
     if (elsewhere !== undefined) {
-      return { name: names[i], kind: "model", folder: elsewhere, ...withClassical };
+      return { name: names[i], kind: "model", folder: elsewhere, ...behind };
     }
     if (await exists(`${folder}/model.safetensors`)) {
-      return { name: names[i], kind: "model", folder, ...withClassical };
+      return { name: names[i], kind: "model", folder, ...behind };
     }
     const inside = await exists(folder) && (await Deno.stat(folder)).isDirectory
       ? (await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) => /^\d+-\d+$/.test(name))
       : [];
-    if (inside.length) return { name: names[i], kind: "finetuned", folder, ...withClassical };
+    if (inside.length) return { name: names[i], kind: "finetuned", folder, ...behind };
     throw new InputError(
       `--models ${folder} is neither a model folder, nor a folder of models that finetune made of scenarios, nor the word ` +
-        `classical, nor a model that ships (${
+        `classical or star, nor a model that ships (${
           shippedNames().join(", ")
-        }); a model's may be followed by +classical`,
+        }); a model's may be followed by +classical or +star`,
     );
   }));
 }

@@ -15,7 +15,7 @@ import { requeueSetting } from "../resume.ts";
 import { interrupted, type Runtime, type Stop } from "../run.ts";
 import { grouped } from "../table.ts";
 import { datasetDetails, loadModel, saveModel } from "../weights/model_folder.ts";
-import { classicalFeatures } from "./classical_features.ts";
+import { type FeatureSet, featureSets, isFeatureSet } from "./feature_sets.ts";
 import { type Encoder, fingerprintOf, modelFolderOf } from "./encoder.ts";
 import { fitEndToEnd, vectorsOfRows } from "./end_to_end.ts";
 import {
@@ -37,7 +37,7 @@ const numbers = z.array(z.coerce.number().int().min(0)).min(1);
 export const gridSchema = z.object({
   models: setting(
     z.array(z.string()).min(1),
-    "model folders, names of models that ship, hf:ORG/NAME[@REVISION], folders that finetune made of scenarios, or the word classical (features of the unfolded light curve); a model followed by +classical has these behind its vectors",
+    "model folders, names of models that ship, hf:ORG/NAME[@REVISION], folders that finetune made of scenarios, or the words classical (features of the literature) and star (these, and how the star repeats); a model followed by +classical or +star has these behind its vectors",
   ),
   data: setting(z.string(), "dataset folder"),
   scenarios: setting(z.string(), "folder of scenarios, as the command scenarios writes it"),
@@ -71,7 +71,7 @@ export const gridSchema = z.object({
   ),
   train_encoder: setting(
     z.boolean().default(false),
-    "train the encoder, too, end to end (heads with gradients, not classical features); steps are of --encoder-batch-size windows",
+    "train the encoder, too, end to end (heads with gradients, not classical or star); steps are of --encoder-batch-size windows",
   ),
   encoder_learning_rate: setting(
     z.number().gt(0).default(1e-5),
@@ -145,10 +145,10 @@ export class Grid {
     }
   }
 
-  /** Heads that differ: classical features have one vector, which makes all with hidden layers the same. */
+  /** Heads that differ: features have one vector, which makes all with hidden layers the same. */
   #headsOf({ kind }: Encoder): ClassifierKind[] {
     const { heads, train_encoder } = this.settings;
-    if (kind !== "classical") return train_encoder ? heads.filter(hasGradients) : heads;
+    if (!isFeatureSet(kind)) return train_encoder ? heads.filter(hasGradients) : heads;
     return [...new Set(heads.map((head) => hasGradients(head) && head !== "linear" ? "mean" : head))];
   }
 
@@ -190,7 +190,7 @@ export class Grid {
   }
 
   async #fingerprint(encoder: Encoder, run: Run): Promise<string | undefined> {
-    return encoder.kind === "classical" ? undefined : await fingerprintOf(await modelFolderOf(encoder, run));
+    return isFeatureSet(encoder.kind) ? undefined : await fingerprintOf(await modelFolderOf(encoder, run));
   }
 
   /** Fits what is missing of one encoder. */
@@ -203,7 +203,7 @@ export class Grid {
       if (!there.every(Boolean)) missing.push(run);
     }
     // A finetuned encoder is another one for each scenario; others make their vectors once for all.
-    if (this.settings.train_encoder && encoder.kind !== "classical") {
+    if (this.settings.train_encoder && !isFeatureSet(encoder.kind)) {
       for (const run of missing) {
         for (const head of this.#headsOf(encoder)) {
           this.#check();
@@ -252,8 +252,9 @@ export class Grid {
       });
     };
     try {
-      if (encoder.kind === "classical") {
-        return await classicalTable(
+      if (isFeatureSet(encoder.kind)) {
+        return await featureTable(
+          encoder.kind,
           this.dataset,
           [...new Set([...train.keys(), ...judged])],
           (done, of) => progress(done, of, "light curves"),
@@ -272,9 +273,14 @@ export class Grid {
         cache: `${this.output}/cache`,
         fingerprint: await fingerprintOf(folder),
       }, (done, of) => progress(done, of, "windows"));
-      if (!encoder.withClassical) return table;
+      if (!encoder.features) return table;
       using _table = table;
-      return await withClassical(table, this.dataset, (done, of) => progress(done, of, "light curves"));
+      return await withFeatures(
+        encoder.features,
+        table,
+        this.dataset,
+        (done, of) => progress(done, of, "light curves"),
+      );
     } finally {
       line.clear();
     }
@@ -301,7 +307,7 @@ export class Grid {
     using classifier = fit.classifier;
     const tested = judgedSamples(test, table);
     const { probabilities } = await classifier.predict(table.vectors, tested);
-    const folder = encoder.kind === "classical" ? undefined : await modelFolderOf(encoder, run);
+    const folder = isFeatureSet(encoder.kind) ? undefined : await modelFolderOf(encoder, run);
     await this.#report(encoder, kind, run, fit, scored(probabilities, tested, classes), started, folder);
   }
 
@@ -364,7 +370,7 @@ export class Grid {
     encoderFolder: string | undefined,
   ): Promise<void> {
     const { classifier } = fit, { classes, test } = this.scenarios, { samplesPerClass, fold } = run;
-    const head = encoder.kind === "classical" && kind === "mean" ? "mlp" : kind;
+    const head = isFeatureSet(encoder.kind) && kind === "mean" ? "mlp" : kind;
     const result: Result = {
       model: encoder.name,
       fingerprint: await this.#fingerprint(encoder, run),
@@ -384,11 +390,11 @@ export class Grid {
       light_curves: { train: run.train.length, validation: run.validation.length, test: test.length },
     };
     await classifier.save(this.#pathOf(encoder, kind, run, "classifiers"), {
-      encoder: encoderFolder === undefined ? { kind: "classical" } : {
+      encoder: encoderFolder === undefined ? { kind: encoder.kind } : {
         kind: "model",
         folder: await Deno.realPath(encoderFolder),
         fingerprint: await fingerprintOf(encoderFolder),
-        ...encoder.withClassical ? { with_classical: true } : {},
+        ...encoder.features ? { features: encoder.features } : {},
       },
       training: { samples_per_class: samplesPerClass, fold, ...this.#training },
       metrics: { ...result.scores },
@@ -418,14 +424,15 @@ function judgedSamples(samples: readonly ScenarioSample[], table: Rows): Sample[
   );
 }
 
-/** A table whose vectors have their light curves' classical features behind them, the same behind each of a window. */
-async function withClassical(
+/** A table whose vectors have features of their light curves behind them, the same behind each of a window. */
+async function withFeatures(
+  set: FeatureSet,
   { vectors, lightCurves, rows, trainRows }: VectorTable & { lightCurves: readonly number[] },
   dataset: Dataset,
   onProgress: (done: number, of: number) => void,
 ): Promise<VectorTable> {
   const distinct = [...new Set(lightCurves)], places = new Map(distinct.map((i, place) => [i, place]));
-  const { names, values } = await classicalFeatures(
+  const { names, values } = await featureSets[set].compute(
     dataset,
     distinct,
     (done) => onProgress(done, distinct.length),
@@ -444,13 +451,14 @@ async function withClassical(
   return { vectors: together, rows, trainRows, [Symbol.dispose]: () => together.dispose() };
 }
 
-/** Classical features as a table: one row a light curve; the features stand for mean and maximum alike. */
-async function classicalTable(
+/** Features as a table: one row a light curve; the features stand for mean and maximum alike. */
+async function featureTable(
+  set: FeatureSet,
   dataset: Dataset,
   lightCurves: readonly number[],
   onProgress: (done: number, of: number) => void,
 ): Promise<VectorTable> {
-  const { names, values } = await classicalFeatures(
+  const { names, values } = await featureSets[set].compute(
     dataset,
     lightCurves,
     (done) => onProgress(done, lightCurves.length),

@@ -3,7 +3,7 @@ import { Tensor } from "../../ffi/tensor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { eachEmbeddedWindow, windowsOf } from "../embed/stream.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import { classicalFeatures } from "./classical_features.ts";
+import { type FeatureSet, featureSets } from "./feature_sets.ts";
 import type { FittedClassifier } from "./fitted_classifier.ts";
 import { mostLikely } from "./train_head.ts";
 
@@ -58,8 +58,9 @@ export async function* modelVectors(
   if (object) yield object;
 }
 
-/** The classical features of every object's light curves, as modelVectors has windows. */
-export async function* classicalVectors(
+/** Features of every object's light curves, as modelVectors has windows. */
+export async function* featureVectors(
+  set: FeatureSet,
   dataset: Dataset,
   lightCurves: readonly number[],
   onProgress?: (lightCurves: number) => void,
@@ -67,7 +68,11 @@ export async function* classicalVectors(
   let object: ObjectVectors | undefined;
   for (let from = 0; from < lightCurves.length; from += heldObjects) {
     const some = lightCurves.slice(from, from + heldObjects);
-    const { names, values } = await classicalFeatures(dataset, some, (done) => onProgress?.(from + done));
+    const { names, values } = await featureSets[set].compute(
+      dataset,
+      some,
+      (done) => onProgress?.(from + done),
+    );
     for (const [row, lightCurve] of some.entries()) {
       if (object && dataset.ids[object.lightCurve] !== dataset.ids[lightCurve]) {
         yield object;
@@ -83,10 +88,11 @@ export async function* classicalVectors(
 }
 
 /**
- * The same with the classical features of a window's light curve behind each of its vectors.
+ * The same with features of a window's light curve behind each of its vectors.
  * @param count vectors of a window
  */
-export async function* withClassical(
+export async function* withFeatures(
+  set: FeatureSet,
   objects: AsyncIterable<ObjectVectors>,
   dataset: Dataset,
   count: number,
@@ -94,7 +100,7 @@ export async function* withClassical(
   let held: ObjectVectors[] = [];
   async function joined(): Promise<ObjectVectors[]> {
     const distinct = [...new Set(held.flatMap(({ owners }) => owners))];
-    const { names, values } = await classicalFeatures(dataset, distinct), F = names.length;
+    const { names, values } = await featureSets[set].compute(dataset, distinct), F = names.length;
     const places = new Map(distinct.map((i, place) => [i, place]));
     return held.map(({ vectors, owners, ...object }) => ({
       ...object,

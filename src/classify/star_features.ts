@@ -98,13 +98,16 @@ function prepare(
   const from = offsets[lightCurve], n = lengths[lightCurve];
   // Of the same time, by magnitude: so that the order in a file does not matter.
   const order = Array.from({ length: n }, (_, i) => from + i)
-    .sort((i, j) => mjd[i] - mjd[j] || mag[i] - mag[j] || err[i] - err[j]);
+    .sort((i, j) => mjd[i] - mjd[j] || mag[i] - mag[j] || (err[i] || 0) - (err[j] || 0));
   const magnitudes = Float64Array.from(order, (i) => mag[i]), mean = average(magnitudes);
   const variance = average(magnitudes.map((m) => (m - mean) ** 2));
   return {
     mjd: Float64Array.from(order, (i) => mjd[i] - mjd[order[0]]),
     magnitude: magnitudes.map((m) => m - mean),
-    error: Float64Array.from(order, (i) => Math.sqrt(err[i] ** 2 + addedVariance * variance + 1e-12)),
+    error: Float64Array.from(
+      order,
+      (i) => Math.sqrt((err[i] > 0 ? err[i] ** 2 : 0) + addedVariance * variance + 1e-12),
+    ),
   };
 }
 

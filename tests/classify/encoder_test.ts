@@ -18,7 +18,8 @@ testIn(
   async (folder) => {
     const given = ["macho/", "old/asas", "new/asas/", "run/best", "./weights of mine", "trained/classical"];
     const folders = await models(folder, given);
-    const encoders = await encodersOf([...folders, "classical"]);
+    const encoders = await encodersOf([...folders, "classical", "star", `${folders[0]}+star`]);
+    assertEquals(encoders.at(-1)!.features, "star");
     assertEquals(encoders.map(({ name, kind }) => `${kind} ${name}`), [
       "model macho",
       "model old-asas",
@@ -27,6 +28,8 @@ testIn(
       "model weights-of-mine",
       "model trained-classical",
       "classical classical",
+      "star star",
+      "model macho+star",
     ]);
     const [{ name }] = await encodersOf([`${folder}/macho/../old/asas/.`]);
     assertEquals(name, "asas");

@@ -1,6 +1,7 @@
-/** A model's vectors and classical features together: columns of embed, heads of classify, predict. */
+/** A model's vectors and features together, and features alone: columns of embed, heads of classify, predict. */
 import { Astromer } from "../../src/astromer.ts";
 import { classicalNames } from "../../src/classify/classical_features.ts";
+import { featureSets } from "../../src/classify/feature_sets.ts";
 import type { Result } from "../../src/classify/results.ts";
 import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
 import { testIn } from "../shared.ts";
@@ -8,7 +9,7 @@ import { readParquet } from "../survey/support.ts";
 import { run, succeed } from "./support.ts";
 
 testIn(
-  "classical features are columns beside embeddings, and stand behind the vectors of heads",
+  "features are columns beside embeddings, and stand behind the vectors of heads",
   async (folder) => {
     const survey = `${folder}/survey`, data = `${folder}/data`, model = `${folder}/model`;
     await succeed("simulate", "--light-curves", "120", "--mean-length", "50", "--output", survey);
@@ -31,12 +32,16 @@ testIn(
       assertEquals(row.embedding, embeddings[i].embedding);
       for (const name of classicalNames) assertEquals(row[name], alone[i][name], name);
     }
+    const star = await table("star", "--model", "star");
+    assertEquals(Object.keys(star[0]).slice(-featureSets.star.names.length), [...featureSets.star.names]);
+    for (const name of classicalNames) assertEquals(star[7][name], alone[7][name], name);
+    assertTrue(new Set(star.map((row) => row.repeats_log_period)).size > 60);
     assertTrue(new Set(alone.map((row) => row.log_period)).size > 60);
     const wrong = await run(
       ...["embed", "--model", "classical", "--per-window", "--data", data, "--output", `${folder}/x.parquet`],
     );
     assertEquals(wrong.code, 2);
-    assertStringIncludes(wrong.stderr, "classical features are of a whole light curve");
+    assertStringIncludes(wrong.stderr, "features are of a whole light curve");
 
     const drawn = ["--samples-per-class", "10", "--folds", "1", "--test-per-class", "4"];
     await succeed("scenarios", "--data", data, ...drawn, "--output", `${folder}/scenarios`);
@@ -44,7 +49,7 @@ testIn(
       ...[
         "classify",
         "--models",
-        `${model},${model}+classical`,
+        `${model},${model}+classical,star,${model}+star`,
         "--heads",
         "linear,forest",
         "--epochs",
@@ -72,13 +77,15 @@ testIn(
     const both2 = await run(...grid, "--train-encoder");
     assertStringIncludes(both2.stderr, "does not go with model+classical");
 
-    for (const head of ["linear", "forest"]) {
-      const predicted = `${folder}/${head}.parquet`;
+    for (
+      const [name, head] of [["model+classical", "linear"], ["model+star", "forest"], ["star", "forest"]]
+    ) {
+      const predicted = `${folder}/${name}.parquet`;
       await succeed(
         ...[
           "predict",
           "--classifier",
-          `${folder}/grid/classifiers/model+classical/${head}/10-0`,
+          `${folder}/grid/classifiers/${name}/${head}/10-0`,
           "--data",
           data,
         ],
@@ -87,7 +94,7 @@ testIn(
       const rows = await readParquet(predicted);
       assertEquals(rows.length, 120);
       const right = rows.filter((row) => row.class === row.known_class).length;
-      assertTrue(right > 60, `${head}: ${right} of 120, many of which it was trained on`);
+      assertTrue(right > 60, `${name}: ${right} of 120, many of which it was trained on`);
     }
   },
 );

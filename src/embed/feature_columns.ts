@@ -1,5 +1,5 @@
-/** Classical features as named columns of a table, alone or beside embeddings. */
-import { classicalFeatures, classicalNames } from "../classify/classical_features.ts";
+/** Features as named columns of a table, alone or beside embeddings. */
+import { type FeatureSet, featureSets } from "../classify/feature_sets.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { ColumnType, Row } from "../files/parquet.ts";
 import type { EmbeddingTable } from "./table.ts";
@@ -7,27 +7,26 @@ import type { EmbeddingTable } from "./table.ts";
 /** Rows whose features are computed at once. */
 const rowsAtOnce = 512;
 
-const featureColumns: Record<string, ColumnType> = Object.fromEntries(
-  classicalNames.map((name) => [name, "float32" as const]),
-);
-
 /**
- * A table with a row a light curve, and the classical features of each behind its columns.
+ * A table with a row a light curve, and the features of each behind its columns.
  * @param lightCurves of the rows, in their order
  */
-export function withClassicalColumns(
+export function withFeatureColumns(
+  set: FeatureSet,
   table: EmbeddingTable,
   dataset: Dataset,
   lightCurves: readonly number[],
 ): EmbeddingTable {
+  const { names, compute } = featureSets[set];
+  const columns = Object.fromEntries(names.map((name): [string, ColumnType] => [name, "float32"]));
   async function* rows(): AsyncGenerator<Row> {
     let held: Row[] = [], done = 0;
     async function described(): Promise<Row[]> {
-      const { values } = await classicalFeatures(dataset, lightCurves.slice(done, done + held.length));
+      const { values } = await compute(dataset, lightCurves.slice(done, done + held.length));
       done += held.length;
       return held.map((row, i) => ({
         ...row,
-        ...Object.fromEntries(classicalNames.map((name, k) => [name, values[i * classicalNames.length + k]])),
+        ...Object.fromEntries(names.map((name, k) => [name, values[i * names.length + k]])),
       }));
     }
     for await (const row of table.rows) {
@@ -38,7 +37,7 @@ export function withClassicalColumns(
     }
     if (held.length) yield* await described();
   }
-  return { ...table, columns: { ...table.columns, ...featureColumns }, rows: rows() };
+  return { ...table, columns: { ...table.columns, ...columns }, rows: rows() };
 }
 
 /** A table of light curves' names and numbers of points, without embeddings. */

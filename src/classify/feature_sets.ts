@@ -1,0 +1,36 @@
+/** Vectors that need no model: numbers with names, computed from a whole light curve. */
+import type { Dataset } from "../data/dataset.ts";
+import { type ClassicalFeatures, classicalFeatures, classicalNames } from "./classical_features.ts";
+import { repetitionNames, starFeatures } from "./star_features.ts";
+
+/**
+ * - `classical`: the features of light curves that the literature has, the baseline beside every classifier.
+ * - `star`: these, and how the star repeats.
+ */
+export type FeatureSet = "classical" | "star";
+
+interface Features {
+  names: readonly string[];
+  compute(
+    dataset: Pick<Dataset, "mjd" | "mag" | "err" | "offsets" | "lengths">,
+    lightCurves: readonly number[],
+    onProgress?: (done: number) => void,
+  ): Promise<ClassicalFeatures>;
+}
+
+export const featureSets: Readonly<Record<FeatureSet, Features>> = {
+  classical: { names: classicalNames, compute: classicalFeatures },
+  star: { names: [...classicalNames, ...repetitionNames], compute: starFeatures },
+};
+
+export const featureSetNames = Object.keys(featureSets) as FeatureSet[];
+
+export function isFeatureSet(text: string): text is FeatureSet {
+  return Object.hasOwn(featureSets, text);
+}
+
+/** Of `MODEL+classical` or `MODEL+star` the model, and the set that stands behind its vectors; null of any other text. */
+export function hybridOf(text: string): { model: string; features: FeatureSet } | null {
+  const at = text.lastIndexOf("+"), features = text.slice(at + 1);
+  return at > 0 && isFeatureSet(features) ? { model: text.slice(0, at), features } : null;
+}
