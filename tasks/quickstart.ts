@@ -60,12 +60,12 @@ export default command({
         ...[
           "classify",
           "--models",
-          `${run}/best,${finetuned},${shipped},classical`,
+          `${run}/best,${finetuned},${shipped},classical,star`,
           ...data,
           "--scenarios",
           scenarios,
         ],
-        ...["--heads", "gamma,mean", "--output", classified],
+        ...["--heads", "gamma,mean,forest", "--output", classified],
       ],
       [
         ...["report", "--run", [run, finetuned, classified].join(), "--model", shipped, ...data],
@@ -96,7 +96,7 @@ export default command({
         "  deno task pretrain --data data/mine --output runs/mine --max-minutes 30",
         "  deno task evaluate --model runs/mine/best --data data/mine",
         "  deno task scenarios --data data/mine --samples-per-class 20,100 --output data/scenarios",
-        "  deno task classify --models runs/mine/best,classical --data data/mine --scenarios data/scenarios --output runs/classify",
+        "  deno task classify --models runs/mine/best,classical,star --heads mean-max,forest --data data/mine --scenarios data/scenarios --output runs/classify",
       ].join("\n"),
     );
   },
