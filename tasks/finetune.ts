@@ -100,9 +100,14 @@ export default command({
       if (stop.requested()) throw interruption();
       return found;
     };
-    const start = await loadModel(settings.model, runtime);
+    // What is compared is computed in float32, whatever trains.
+    const measuring = {
+      device: runtime.device,
+      dtype: settings.precision === "bfloat16" ? "bfloat16" : "float32",
+    } as const;
+    const start = await loadModel(settings.model, measuring);
+    using _start = start.model;
     const fingerprint = fingerprintOfNetwork(start.model);
-    start.model[Symbol.dispose]();
     const found: Finetuned[] = [];
     let before: number | undefined; // the test light curves are the same for all
     for (const part of parts) {
@@ -130,9 +135,9 @@ export default command({
         console.log(`${folder} was not finished: it is begun again (--resume would go on)`);
         await Deno.remove(folder, { recursive: true });
       }
-      const loaded = await loadModel(settings.model, runtime), { model: network, config } = loaded;
+      const { model: network, config } = await loadModel(settings.model, runtime);
       using _model = network;
-      before ??= await rmse(loaded, part);
+      before ??= await rmse(start, part);
       const { window_size, origin, notes, license } = config;
       console.log(
         `${part.name || "the survey"}: ${part.train.length} light curves to train on, RMSE ${
@@ -148,7 +153,7 @@ export default command({
       });
       console.log(summaryOf(run));
       if (run.reason === "stopped by a signal") throw interruption();
-      const best = await loadModel(run.best ?? `${folder}/last`, runtime);
+      const best = await loadModel(run.best ?? `${folder}/last`, measuring);
       using _best = best.model;
       const result: Finetuned = {
         name: part.name,

@@ -40,7 +40,7 @@ export default command({
     const quick = ["--batch-size", 32, "--seed", seed];
     const steps = [
       ["setup"],
-      ["simulate", "--light-curves", light_curves, "--seed", seed, "--output", survey],
+      ["simulate", "--light-curves", light_curves, "--mean-length", 120, "--seed", seed, "--output", survey],
       ["preprocess", "--preset", "reference", "--input", survey, "--output", dataset],
       [
         ...["pretrain", ...data, "--preset", "small", "--epochs", epochs, "--learning-rate", 2e-3, ...quick],
@@ -65,7 +65,7 @@ export default command({
           "--scenarios",
           scenarios,
         ],
-        ...["--heads", "gamma,mean,forest", "--output", classified],
+        ...["--heads", "gamma,mean,forest", "--windows", 4, "--output", classified],
       ],
       [
         ...["report", "--run", [run, finetuned, classified].join(), "--model", shipped, ...data],

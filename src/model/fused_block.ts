@@ -5,6 +5,7 @@
  * differentiates; the two are tested against each other.
  */
 import type { Device } from "../../ffi/device.ts";
+import { noGrad } from "../../ffi/autograd.ts";
 import { TorchError } from "../../ffi/native.ts";
 import {
   bmm,
@@ -54,18 +55,33 @@ function writeGradients(
   sumOut(gradient, [0], false, { out: biasGradient });
 }
 
-let oneDnn: boolean | undefined;
-/** Whether libtorch was built with oneDNN. */
-function hasOneDnn(): boolean {
-  return oneDnn ??= scope(() => {
-    try {
-      const one = Tensor.from([1], [1, 1]);
-      return linearPointwise(one, one, null).item() === 1;
-    } catch (error) {
-      if (error instanceof TorchError) return false;
-      throw error;
-    }
-  });
+const tried = new Map<string, boolean>();
+/**
+ * Whether oneDNN has these linear maps here, in a precision: libtorch may be built without it, or the processor lack what
+ * its kernels for bfloat16 need.
+ */
+function hasOneDnn(dtype: "float32" | "bfloat16"): boolean {
+  const before = tried.get(dtype);
+  if (before !== undefined) return before;
+  const has = noGrad(() =>
+    scope(() => {
+      try {
+        const x = Tensor.zeros([2, 8], { dtype }), weight = Tensor.zeros([8, 8], { dtype });
+        const bias = Tensor.zeros([8], { dtype });
+        linearPointwise(x, weight, bias);
+        linearPointwise(x, weight, bias, "tanh");
+        linearPointwise(x, transpose(weight, 0, 1), null);
+        linearPointwiseBinary(x, x, weight, bias);
+        linearPointwiseBinary(x, x, transpose(weight, 0, 1), null);
+        return true;
+      } catch (error) {
+        if (error instanceof TorchError) return false;
+        throw error;
+      }
+    })
+  );
+  tried.set(dtype, has);
+  return has;
 }
 
 /** What the backward pass reads of a forward pass. */
@@ -101,9 +117,9 @@ export class FusedBlock {
   readonly #norms: [LinearParameters, LinearParameters];
   #kept: Kept | undefined;
 
-  /** Whether there are such passes: for learned skips, on a CPU whose libtorch has oneDNN. They have no dropout. */
-  static fits({ skip }: Architecture, device: Device): boolean {
-    return device === "cpu" && skip === "linear" && hasOneDnn();
+  /** Whether there are such passes: for learned skips, on a CPU where oneDNN has the precision. They have no dropout. */
+  static fits({ skip }: Architecture, device: Device, dtype: "float32" | "bfloat16"): boolean {
+    return device === "cpu" && skip === "linear" && hasOneDnn(dtype);
   }
 
   constructor(i: number, architecture: Architecture, parameters: Parameters) {

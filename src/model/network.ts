@@ -178,7 +178,7 @@ export class AstromerNetwork implements Disposable {
       { length: architecture.blocks },
       (_, i) => new Block(i, architecture, this.parameters),
     );
-    this.#fusedBlocks = FusedBlock.fits(architecture, device)
+    this.#fusedBlocks = FusedBlock.fits(architecture, device, dtype)
       ? this.#blocks.map((_, i) => new FusedBlock(i, architecture, this.parameters))
       : undefined;
     this.#norm = this.parameters.linear("head.norm");

@@ -43,8 +43,8 @@ const maximumOf = (points: Float32Array) =>
   );
 
 for (const dtype of ["float32", "bfloat16"] as const) {
-  // A bfloat16 GEMM may round another way when rows are added.
-  const tolerance = dtype === "float32" ? 2e-6 : 0.03;
+  // A product may add up in another order when rows are added.
+  const tolerance = dtype === "float32" ? 1e-5 : 0.03;
   Deno.test(`pooled vectors are those of the observed points alone, whatever the padding (${dtype})`, () => {
     using network = scramble(new AstromerNetwork(tiny({ blocks: 3, encoding: "periods" }), { dtype }));
     const before = liveTensors();

@@ -115,6 +115,6 @@ Deno.test("dropout and architectures without skips go through autograd, with the
   const batch = batchOf([30, 17], paperMasking);
   using model = scramble(new AstromerNetwork(tiny({ skip: "none" })));
   const expected = plain(model, batch), { loss, gradient } = written(model, batch);
-  assertEquals(loss, expected.loss);
-  assertEquals(gradient, expected.gradient);
+  assertAlmostEquals(loss, expected.loss, 1e-6);
+  assertTrue(largestDifference(gradient, expected.gradient) < 1e-5);
 });

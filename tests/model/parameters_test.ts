@@ -3,7 +3,8 @@ import { linear, mul, sum } from "../../ffi/ops.ts";
 import { liveTensors, scope, Tensor } from "../../ffi/tensor.ts";
 import { uniform } from "../../src/model/initialization.ts";
 import { linearGroup, normSpec, ones, Parameters, zeros } from "../../src/model/parameters.ts";
-import { assertEquals, assertNotEquals, assertThrows } from "../../src/std.ts";
+import { assertEquals, assertNotEquals, assertThrows, assertTrue } from "../../src/std.ts";
+import { largestDifference } from "../shared.ts";
 import { numbers } from "../ffi/support.ts";
 
 const layer = (name: string, input: number, output: number) => ({
@@ -39,7 +40,8 @@ Deno.test("a group's weights lie end to end as one matrix, its biases too", () =
   scope(() => {
     const x = Tensor.from([1, -2, 3], [1, 3]);
     const stacked = numbers(linear(x, both.weight, both.bias));
-    assertEquals(stacked.slice(0, 2), numbers(linear(x, query.weight, query.bias)));
+    // Of other shapes, products may add up in another order.
+    assertTrue(largestDifference(stacked.slice(0, 2), numbers(linear(x, query.weight, query.bias))) < 1e-5);
   });
 });
 

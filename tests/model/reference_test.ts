@@ -66,8 +66,8 @@ sharedTest("Astromer 1 with its real weights: blocks, attention, reconstruction,
         onWeights: (weights) => attention.push(weights),
       });
       assertTrue(largestDifference(thinned(layers[0], 20), fixture.floats("out.input_embedding_s20")) < 1e-5);
-      assertClose(layers[1], fixture.floats("out.block0"), 5e-5, "block 0");
-      assertClose(layers[2], fixture.floats("out.block1"), 5e-4, "block 1");
+      assertClose(layers[1], fixture.floats("out.block0"), 1e-4, "block 0");
+      assertClose(layers[2], fixture.floats("out.block1"), 1e-3, "block 1");
       assertClose(y, fixture.floats("out.reconstruction"), 1e-4, "reconstruction");
       const window4 = attention[1].toArray().subarray(4 * 4 * 200 * 200, 5 * 4 * 200 * 200) as Float32Array;
       assertTrue(largestDifference(window4, fixture.floats("out.attention_block1_w4")) < 1e-4);
