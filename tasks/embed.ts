@@ -311,6 +311,14 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
       projectionFigure(pointsOf(plane), { axes: method === "tsne" ? "t-SNE" : "UMAP" }),
     );
     say(figure);
+    if (plane.copies) {
+      say(
+        `${grouped(plane.copies)} of ${
+          grouped(rows)
+        } embeddings are copies of another row's: they make clumps in the map ` +
+          "that mean nothing; are light curves in there twice?",
+      );
+    }
   }
   if (incomplete) {
     say(

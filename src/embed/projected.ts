@@ -1,4 +1,5 @@
 /** An embedding table with each row's place in the plane. */
+import { createHash } from "node:crypto";
 import { project, type ProjectionOptions } from "../evaluate/projection.ts";
 import type { ColumnType, Row } from "../files/parquet.ts";
 import type { EmbeddingTable } from "./table.ts";
@@ -10,6 +11,8 @@ export interface ProjectedTable {
   rows: Row[];
   /** The coordinates' columns, in the order of the vectors. */
   coordinates: { vectors: string; x: string; y: string }[];
+  /** Rows whose vectors an earlier row has, to the bit: in the map they make clumps that mean nothing. */
+  copies: number;
 }
 
 /**
@@ -25,6 +28,14 @@ export async function projected(
     const suffix = name.replace("embedding", "");
     return { vectors: name, x: `${options.method}_x${suffix}`, y: `${options.method}_y${suffix}` };
   });
+  const distinct = new Set(all.map((row) => {
+    const hash = createHash("md5");
+    for (const name of vectors) {
+      const { buffer, byteOffset, byteLength } = row[name] as Float32Array;
+      hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+    }
+    return hash.digest("base64");
+  }));
   for (const { vectors: name, x, y } of coordinates) {
     const width = (all[0]?.[name] as Float32Array | undefined)?.length ?? 1;
     const matrix = new Float32Array(all.length * width);
@@ -36,5 +47,10 @@ export async function projected(
     }
   }
   const added = coordinates.flatMap(({ x, y }) => [[x, "float32"], [y, "float32"]] as const);
-  return { columns: { ...columns, ...Object.fromEntries(added) }, rows: all, coordinates };
+  return {
+    columns: { ...columns, ...Object.fromEntries(added) },
+    rows: all,
+    coordinates,
+    copies: all.length - distinct.size,
+  };
 }

@@ -1,0 +1,28 @@
+/** Case 24 of the bug reports: most light curves are copies. */
+import { projected } from "../../src/embed/projected.ts";
+import { seeded } from "../../src/random.ts";
+import { assertEquals, assertTrue } from "../../src/std.ts";
+
+Deno.test("copies of a row are counted, and have finite places in the map", async () => {
+  const random = seeded(7), vector = () => Float32Array.from({ length: 8 }, () => random.normal());
+  const same = vector(), size = 150;
+  const all = Array.from(
+    { length: size },
+    (_, i) => ({ id: String(i), embedding: i < 120 ? same : vector() }),
+  );
+  for (const method of ["tsne", "umap"] as const) {
+    const { copies, rows, coordinates: [{ x, y }] } = await projected(
+      {
+        columns: { id: "text" },
+        vectors: ["embedding"],
+        rows: async function* () {
+          yield* all.map((row) => ({ ...row }));
+        }(),
+      },
+      { method, perplexity: 30, learningRate: 200, neighbors: 15, seed: 0, onProgress: () => {} },
+    );
+    assertEquals(copies, 119);
+    assertEquals(rows.length, size);
+    assertTrue(rows.every((row) => Number.isFinite(row[x]) && Number.isFinite(row[y])), method);
+  }
+});
