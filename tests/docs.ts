@@ -1,6 +1,7 @@
 /** The parts of the documentation that are made from the code. `deno task readme` writes them. */
 import { commands } from "../cli.ts";
 import { type Command, settingsTable } from "../src/command.ts";
+import { type Preset, presets } from "../src/survey/presets.ts";
 
 export const root = new URL("../", import.meta.url);
 export const readmePath = new URL("README.md", root);
@@ -20,6 +21,21 @@ export const pages = [
   "src/README.md",
 ];
 
+/** What `preprocess` reads, and the surveys that it knows. */
+function filesThatAreRead(): string[] {
+  const rows = Object.entries(presets as Record<string, Preset>).map(([name, { about, known, notes = "" }]) =>
+    `| \`${name}\` | ${about} | ${known ? "yes" : "no: --preset"} | ${notes} |`
+  );
+  return [
+    "### Files that are read",
+    "Files are told apart by their content, not by their names: CSV and other text tables, Parquet (flat, nested, HATS catalogues), FITS tables, " +
+    "VOTable, ECSV, IPAC, CDS and VizieR tables, AAVSO reports, SNANA, Avro alerts; gzip is undone. What is not read is refused with a " +
+    "sentence that says how to convert it.",
+    "Surveys whose columns, units, flags and limits are known:",
+    ["| preset | files | recognised | notes |", "| --- | --- | --- | --- |", ...rows].join("\n"),
+  ];
+}
+
 /** `tasks/README.md`: every command with its settings and examples. */
 export async function commandsPage(): Promise<string> {
   const parts = [
@@ -33,6 +49,7 @@ export async function commandsPage(): Promise<string> {
     const command = (await load()).default as Command;
     const settings = Object.keys(command.settings.shape).length ? [settingsTable(command)] : [];
     parts.push(`## ${name}`, command.summary, ...settings);
+    if (name === "preprocess") parts.push(...filesThatAreRead());
     if (command.examples.length) {
       parts.push(`<!-- not run: the files are yours -->\n\`\`\`sh\n${command.examples.join("\n")}\n\`\`\``);
     }

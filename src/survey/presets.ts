@@ -75,7 +75,7 @@ export const presets = {
   },
   ztf: {
     about: "ZTF light curves from IRSA (CSV, IPAC, VOTable)",
-    notes: "an oid is one star in one field, CCD and filter; --object-radius joins them",
+    notes: "an oid is one star in one field, CCD and filter: a star has several",
     known: [["oid", "mjd", "mag", "magerr", "catflags"]],
     id: "oid",
     time: "mjd",

@@ -9,7 +9,7 @@ const numbers = z.array(z.coerce.number());
 export const columnsShape = {
   preset: setting(
     z.enum(presetNames).optional(),
-    "survey whose columns, units and flags are known: its doubtful measurements go, too; most are recognised without (deno task inspect says as what)",
+    "survey whose columns, units and flags are known: its doubtful measurements go, too; most are recognised without it, and preprocess says as what",
   ),
   id: setting(
     z.string().optional(),
