@@ -68,7 +68,7 @@ const filesAtOnce = 2000;
 export async function readObservations(
   db: Database,
   files: readonly SurveyFile[],
-  settings: ColumnSettings,
+  settings: ColumnSettings & { magnitude_range?: unknown },
   inRange: string,
 ): Promise<Reading> {
   const skipped: string[] = [];
@@ -263,13 +263,20 @@ async function mixtures(
   settings: ColumnSettings & { magnitude_range?: unknown },
 ): Promise<string[]> {
   // Full Julian dates beside others, or days since a start beside MJD.
-  const [times] = await db.rows<{ id: string; first: number; last: number }>(
+  const spans = await db.rows<{ id: string; first: number; last: number }>(
     `SELECT key::VARCHAR AS id, first_time AS first, last_time AS last FROM found WHERE reason IS NULL AND
       (last_time BETWEEN 2380000 AND 2600000 AND first_time < 2300000
         OR last_time BETWEEN 45000 AND 100000 AND first_time BETWEEN 0 AND 12000)
-      ORDER BY id LIMIT 1`,
+      ORDER BY id LIMIT 20`,
   );
-  if (times) {
+  for (const times of spans) {
+    const before = times.last > 2_300_000 ? 2_300_000 : 12_000;
+    const [{ early, late }] = await db.rows<{ early: number; late: number }>(
+      `SELECT count(*) FILTER (time < ${before})::DOUBLE AS early, count(*) FILTER (time >= ${before})::DOUBLE AS late
+        FROM raw WHERE reason IS NULL AND time <> 0 AND id::VARCHAR = ${text(times.id)}`,
+    );
+    // One odd time is a damaged row, not another origin.
+    if (Math.min(early, late) < 2) continue;
     throw new InputError(
       `times of "${times.id}" go from ${times.first} to ${times.last}, over ${
         Math.round((times.last - times.first) / 365.25)

@@ -71,7 +71,9 @@ testIn("ten thousand damaged rows: left out and counted, or read as they stand",
       return i < 10 ? whole : damage(whole, random);
     });
     await Deno.writeFile(path, bytesOf(["id,mjd,mag,err", ...rows, ""].join("\n")));
-    const reading = await readObservations(db, [fileAt(path, "input")], {}, "true");
+    // Magnitudes of both signs are meant here, which a survey would be asked about.
+    const settings = { magnitude_range: [-2e10, 2e10] };
+    const reading = await readObservations(db, [fileAt(path, "input")], settings, "true");
     const read = await db.rows<Record<string, string | number>>(
       `SELECT id, time, mag, err FROM raw WHERE reason IS NULL`,
     );
