@@ -1,5 +1,5 @@
 /** Files that another version of this software may have written carry the version of their format: a whole number. */
-import { InputError } from "../errors.ts";
+import { InputError, shown } from "../errors.ts";
 
 /** Versions of a format that this software reads. */
 export interface FormatVersions {
@@ -26,7 +26,7 @@ export function checkedVersion(
   const version = found === undefined ? 0 : found;
   if (typeof version !== "number" || !Number.isInteger(version) || version < 0) {
     throw new InputError(
-      `${path}: the version of the format must be a whole number, not ${JSON.stringify(version)}`,
+      `${path}: the version of the format must be a whole number, not ${shown(version)}`,
     );
   }
   if (version > newest) {

@@ -88,8 +88,8 @@ testIn("the released Astromer 1: its weights, blocks, attention and reconstructi
   using exact = withFrequencies(loaded, await referenceFrequencies());
   for (const [network, factor] of [[exact, 1], [loaded, 10]] as const) {
     const { layers, attention, reconstruction } = watched(network, fixture);
-    assertWithin(layers[1], fixture.floats("out.block0"), 5e-5 * factor, "block 0");
-    assertWithin(layers[2], fixture.floats("out.block1"), 5e-4 * factor, "block 1");
+    assertWithin(layers[1], fixture.floats("out.block0"), 1e-4 * factor, "block 0");
+    assertWithin(layers[2], fixture.floats("out.block1"), 1e-3 * factor, "block 1");
     assertWithin(reconstruction, fixture.floats("out.reconstruction"), 1e-4 * factor, "reconstruction");
     const window4 = attention[1].subarray(4 * 4 * 200 * 200, 5 * 4 * 200 * 200);
     assertWithin(window4, fixture.floats("out.attention_block1_w4"), 2e-4 * factor, "attention of block 1");
