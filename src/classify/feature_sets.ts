@@ -1,7 +1,7 @@
 /** Vectors that need no model: numbers with names, computed from a whole light curve. */
 import type { Dataset } from "../data/dataset.ts";
 import { type ClassicalFeatures, classicalFeatures, classicalNames } from "./classical_features.ts";
-import { repetitionNames, starFeatures } from "./star_features.ts";
+import { starFeatures, starNames } from "./star_features.ts";
 
 /**
  * - `classical`: the features of light curves that the literature has, the baseline beside every classifier.
@@ -20,10 +20,8 @@ interface Features {
 
 export const featureSets: Readonly<Record<FeatureSet, Features>> = {
   classical: { names: classicalNames, compute: classicalFeatures },
-  star: { names: [...classicalNames, ...repetitionNames], compute: starFeatures },
+  star: { names: starNames, compute: starFeatures },
 };
-
-export const featureSetNames = Object.keys(featureSets) as FeatureSet[];
 
 export function isFeatureSet(text: string): text is FeatureSet {
   return Object.hasOwn(featureSets, text);

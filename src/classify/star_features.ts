@@ -6,7 +6,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import { harmonicEvidence } from "../evaluate/harmonic_evidence.ts";
 import { lombScarglePeaks, type Peak } from "../evaluate/lomb_scargle.ts";
-import { type ClassicalFeatures, classicalFeatures } from "./classical_features.ts";
+import { type ClassicalFeatures, classicalFeatures, classicalNames } from "./classical_features.ts";
 
 /** Peaks at which a series is fitted. */
 const peaksTried = 12;
@@ -48,8 +48,11 @@ export const repetitionNames = [
   "repeats_odd_share",
 ] as const;
 
+/** Names of all numbers, in the order of the columns: the classical features, then {@link repetitionNames}. */
+export const starNames: readonly string[] = [...classicalNames, ...repetitionNames];
+
 /**
- * The classical features of light curves, then {@link repetitionNames}.
+ * What {@link starNames} name, of each light curve.
  * @param onProgress is told how many light curves are done, when signals have been let in
  * @returns all finite; 0 where a light curve does not define a number
  */
@@ -58,7 +61,7 @@ export async function starFeatures(
   lightCurves: readonly number[],
   onProgress: (done: number) => void = () => {},
 ): Promise<ClassicalFeatures> {
-  const names: string[] = [], rows: number[] = [];
+  const width = starNames.length, values = new Float32Array(lightCurves.length * width);
   for (let start = 0; start < lightCurves.length; start += lightCurvesAtOnce) {
     const some = lightCurves.slice(start, start + lightCurvesAtOnce);
     const classical = await classicalFeatures(
@@ -66,21 +69,22 @@ export async function starFeatures(
       some,
       (done) => onProgress(start + Math.floor(done / 2)),
     );
-    if (start === 0) names.push(...classical.names, ...repetitionNames);
-    const curves = some.map((i) => prepare(dataset, i)), width = classical.names.length;
+    const curves = some.map((i) => prepare(dataset, i));
     const peaks = await lombScarglePeaks(curves, peaksTried, {
       ...grid,
       onBatch: (done) => onProgress(start + Math.floor((some.length + done) / 2)),
     });
     for (const [row, curve] of curves.entries()) {
-      rows.push(...classical.values.subarray(row * width, (row + 1) * width));
-      rows.push(
-        ...repetition(curve, peaks[row]).map((value) => Number.isFinite(value) ? Math.fround(value) : 0),
+      const at = (start + row) * width, first = classicalNames.length;
+      values.set(classical.values.subarray(row * first, (row + 1) * first), at);
+      values.set(
+        repetition(curve, peaks[row]).map((value) => Number.isFinite(value) ? value : 0),
+        at + first,
       );
     }
     onProgress(start + some.length);
   }
-  return { names, values: Float32Array.from(rows) };
+  return { names: [...starNames], values };
 }
 
 /** A light curve in order of time, with errors that none of them is far below the others. */

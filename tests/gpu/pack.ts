@@ -52,6 +52,7 @@ try {
   }
   await packed("deno_dir", work, ["deno_dir"]);
 
+  await Deno.copyFile(sharedPath("peers/lengths_short.txt"), `${target}/lengths_short.txt`);
   await Deno.mkdir(`${work}/data`);
   const folders = data.split(",").filter((folder) => folder).map((folder) => folder.replace(/\/+$/, ""));
   for (const folder of folders) await run("cp", ["-rL", folder, `${work}/data/`]);
@@ -80,7 +81,7 @@ try {
     `python3 tests/gpu/unpack.py ${target} /tmp/gpu`,
     ...fixtures ? ["[ -e ../shared ] || ln -s /tmp/gpu/shared ../shared"] : [],
     "export DENO_DIR=/tmp/gpu/deno_dir PATH=/tmp/gpu:$PATH",
-    `bash tests/gpu/run.sh --device cuda --out "$OUT" --seconds 560 --data ${there}`,
+    `bash tests/gpu/run.sh --device cuda --out "$OUT" --seconds 560 --short ${target}/lengths_short.txt --data ${there}`,
   ].join(" && ");
   console.log(`\n${command}`);
   if (command.length >= 2000) throw new Error(`the command has ${command.length} characters: fewer datasets`);
