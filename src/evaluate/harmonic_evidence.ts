@@ -3,6 +3,7 @@
  * observations are not overfitted, and the evidence for the series against noise of the same variance (Bayesian linear
  * regression: Bishop 2006, Pattern Recognition and Machine Learning, section 3.5).
  */
+import { solvePositive } from "./cholesky.ts";
 
 /** A Fourier series of K harmonics. */
 export interface Series {
@@ -71,29 +72,18 @@ function fit(
   const size = columns.length;
   // The constant is all but free; harmonics are counted in those of the period.
   const prior = columns.map((column) => column === 0 ? 1 : priorVariance(Math.ceil(column / 2) / 2));
-  const factor = Array.from({ length: size }, () => new Float64Array(size)), x = new Float64Array(size);
-  let noise = firstNoise, residual = 1, evidence = 0;
+  const system = Array.from({ length: size }, () => new Float64Array(size));
+  const right = columns.map((column) => target[column]);
+  let noise = firstNoise, residual = 1, evidence = 0, x = new Float64Array(size);
   for (let pass = 0; pass < passes; pass++) {
-    // (A + noise / (n prior)) x = b, by Cholesky's factor, which also has the determinant.
-    let logDeterminant = 0;
-    for (let i = 0; i < size; i++) {
-      const row = factor[i];
-      for (let j = 0; j <= i; j++) {
-        let sum = matrix[columns[i]][columns[j]] + (i === j ? noise / (n * prior[i]) : 0);
-        for (let k = 0; k < j; k++) sum -= row[k] * factor[j][k];
-        row[j] = i === j ? Math.sqrt(Math.max(sum, 1e-12)) : sum / factor[j][j];
-      }
-      logDeterminant += 2 * Math.log(row[i]) + Math.log(n * prior[i] / noise);
+    // (A + noise / (n prior)) x = b
+    for (const [i, row] of system.entries()) {
+      for (let j = 0; j <= i; j++) row[j] = matrix[columns[i]][columns[j]];
+      row[i] += noise / (n * prior[i]);
     }
-    for (let i = 0; i < size; i++) {
-      x[i] = target[columns[i]];
-      for (let k = 0; k < i; k++) x[i] -= factor[i][k] * x[k];
-      x[i] /= factor[i][i];
-    }
-    for (let i = size - 1; i >= 0; i--) {
-      for (let k = i + 1; k < size; k++) x[i] -= factor[k][i] * x[k];
-      x[i] /= factor[i][i];
-    }
+    const solved = solvePositive(system, right, 1e-12);
+    x = solved.x;
+    const logDeterminant = prior.reduce((sum, p) => sum + Math.log(n * p / noise), solved.logDeterminant);
     let explained = 0, penalty = 0;
     for (const [i, value] of x.entries()) {
       explained += value * target[columns[i]];

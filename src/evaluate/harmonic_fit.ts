@@ -1,4 +1,5 @@
 /** The Fourier series that fits a light curve best at a given period. */
+import { solvePositive } from "./cholesky.ts";
 
 /** m(t) = constant + sum over k of A_k cos(2 pi k t / period + phi_k). */
 export interface HarmonicFit {
@@ -54,7 +55,7 @@ export function harmonicFit(
   const target = sums[size - 1].slice(0, size - 1);
   const matrix = sums.slice(0, size - 1);
   for (let k = 1; k < size - 1; k++) matrix[k][k] += ridge;
-  const solution = solvePositive(matrix, target);
+  const { x: solution } = solvePositive(matrix, target);
   let explained = -(mean ** 2), penalty = 0;
   for (const [k, value] of solution.entries()) {
     explained += value * target[k];
@@ -77,25 +78,4 @@ export function harmonicMagnitude(
 ): number {
   const angle = 2 * Math.PI * (time / period % 1);
   return amplitudes.reduce((sum, A, k) => sum + A * Math.cos((k + 1) * angle + phases[k]), constant);
-}
-
-/** Solves A x = b by Cholesky's factors; A symmetric and positive, its lower triangle given and overwritten. */
-function solvePositive(matrix: Float64Array[], target: Float64Array): Float64Array {
-  const size = target.length, x = target.slice();
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = matrix[i][j];
-      for (let k = 0; k < j; k++) sum -= matrix[i][k] * matrix[j][k];
-      matrix[i][j] = i === j ? Math.sqrt(sum) : sum / matrix[j][j];
-    }
-  }
-  for (let i = 0; i < size; i++) {
-    for (let k = 0; k < i; k++) x[i] -= matrix[i][k] * x[k];
-    x[i] /= matrix[i][i];
-  }
-  for (let i = size - 1; i >= 0; i--) {
-    for (let k = i + 1; k < size; k++) x[i] -= matrix[k][i] * x[k];
-    x[i] /= matrix[i][i];
-  }
-  return x;
 }
