@@ -12,6 +12,9 @@ import { energyShape } from "./train/energy.ts";
 import type { PretrainOptions } from "./train/pretrain.ts";
 import { constant, cosine, type Schedule, transformer } from "./train/schedule.ts";
 
+/** What `--data` says where it takes several. */
+export const severalDatasets = "dataset folder, as preprocess writes it, or several as one: a,b,c";
+
 const precisions = z.enum(["auto", "float32", "bfloat16"]);
 
 /** Settings of where and with what arithmetic a model runs. */
@@ -73,6 +76,16 @@ export const loopShape = {
     "epochs without a better validation loss before the run ends",
     "epochs",
   ),
+  select: setting(
+    z.enum(["loss", "probe"]).default("loss"),
+    "what chooses the best epoch: the validation loss, or how well the nearest neighbors among the vectors of labelled " +
+      "validation light curves tell their classes (macro F1)",
+  ),
+  data_weights: setting(
+    z.array(z.coerce.number().min(0)).min(1).optional(),
+    "with several datasets, for each the windows of a light curve an epoch (1 each, if not given): 0.1 takes another tenth " +
+      "of them every time",
+  ),
   validation_windows: setting(z.int().min(1).default(2048), "windows that validation looks at, at most"),
   log_steps: setting(z.int().min(1).default(50), "steps between two lines of metrics.jsonl", "steps"),
   checkpoint_minutes: setting(
@@ -101,7 +114,7 @@ export const loopShape = {
 
 /** All settings of `pretrain`. */
 export const pretrainShape = {
-  data: setting(z.string(), "dataset folder, as preprocess writes it"),
+  data: setting(z.string(), severalDatasets),
   output: setting(z.string(), "run folder to make: settings, metrics.jsonl, best/ and last/ model"),
   config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
   preset: setting(

@@ -4,7 +4,9 @@ import { libtorch } from "../ffi/library.ts";
 import { Tensor } from "../ffi/tensor.ts";
 import { z } from "./command.ts";
 import { type LoopSettings, pretrainOptions } from "./config.ts";
+import { validationProbe } from "./benchmark/validation_probe.ts";
 import { type Dataset, lightCurvesOf } from "./data/dataset.ts";
+import type { TrainPart } from "./data/joined_datasets.ts";
 import { InputError, messageOf } from "./errors.ts";
 import { exists, landingOf, removeLeftovers, writeAll, writeJson } from "./files/atomic.ts";
 import { readJson } from "./files/json.ts";
@@ -18,7 +20,13 @@ import { fixed } from "./table.ts";
 import { Adam } from "./train/adam.ts";
 import { type Checkpoint, newestCheckpoint, writeCheckpoint } from "./train/checkpoint.ts";
 import { energyOf } from "./train/energy.ts";
-import { pretrain, type PretrainEvents, type PretrainResult, type PretrainState } from "./train/pretrain.ts";
+import {
+  allOnce,
+  pretrain,
+  type PretrainEvents,
+  type PretrainResult,
+  type PretrainState,
+} from "./train/pretrain.ts";
 import { version } from "./version.ts";
 import { datasetDetails, loadModel, type ModelDetails, saveModel } from "./weights/model_folder.ts";
 
@@ -27,7 +35,7 @@ export interface TrainingRun {
   network: AstromerNetwork;
   dataset: Dataset;
   /** Light curves, if not the dataset's own subsets. */
-  train?: readonly number[];
+  train?: readonly TrainPart[];
   validation?: readonly number[];
   settings: LoopSettings;
   /** What `config.json` of the run and of its models say of the settings. */
@@ -63,12 +71,21 @@ export interface TrainedRun extends PretrainResult {
 export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
   const { network, dataset, settings, saved, details, runtime, output, stop, ranks = oneRank } = run;
   const { device } = runtime, folder = output.replace(/\/+$/, "");
-  const train = run.train ?? lightCurvesOf(dataset, "train");
+  const train = run.train ?? allOnce(lightCurvesOf(dataset, "train"));
   const validation = run.validation ?? lightCurvesOf(dataset, "validation");
   const options = {
     ...pretrainOptions(settings, widthOf(network.architecture), details.window_size),
     train,
     validation,
+    ...settings.select === "probe"
+      ? {
+        probe: validationProbe(dataset, validation, {
+          windowSize: details.window_size,
+          batchSize: 64,
+          seed: settings.seed,
+        }),
+      }
+      : {},
   };
   if (options.batchSize < ranks.size) {
     throw new InputError(
@@ -97,7 +114,7 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
   };
   const fingerprints = {
     dataset: dataset.fingerprint,
-    light_curves: hashed(train.join(), validation.join()),
+    light_curves: hashed(train.map(({ lightCurves }) => lightCurves.join()).join(), validation.join()),
     parameters: hashed(...network.parameters.layout.map(({ name, shape }) => `${name} [${shape}]`)),
     ...run.model === undefined ? {} : { model: run.model },
   };
@@ -186,7 +203,9 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
         `epoch ${found.epoch}: train loss ${number("train_loss")}, validation loss ${
           number("validation_loss")
         }, ` +
-          `RMSE ${number("validation_rmse")}, R2 ${number("validation_r2")}, ${duration(found.seconds)}` +
+          `RMSE ${number("validation_rmse")}, R2 ${number("validation_r2")}, ` +
+          (found.validation_probe === undefined ? "" : `probe's macro F1 ${number("validation_probe")}, `) +
+          duration(found.seconds) +
           (found.best ? ", best so far" : ""),
       );
     },

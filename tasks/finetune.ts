@@ -1,8 +1,14 @@
 /** Finetunes a model with the pretraining task: on the light curves of few-shot scenarios, or on a whole survey. */
 import { command, setting, z } from "../src/command.ts";
-import { checkLoop, loopShape } from "../src/config.ts";
+import { checkLoop, loopShape, severalDatasets } from "../src/config.ts";
 import { chosenRuns, openScenarios, type ScenarioSample } from "../src/classify/scenarios.ts";
-import { type Dataset, lightCurvesOf, openDataset } from "../src/data/dataset.ts";
+import { type Dataset, lightCurvesOf } from "../src/data/dataset.ts";
+import {
+  type JoinedDatasets,
+  openDatasets,
+  type TrainPart,
+  trainParts,
+} from "../src/data/joined_datasets.ts";
 import { noMasking } from "../src/data/masking.ts";
 import { sequentialWindows } from "../src/data/windows.ts";
 import { InputError } from "../src/errors.ts";
@@ -31,13 +37,14 @@ import {
   summaryOf,
   trainIntoFolder,
 } from "../src/training_run.ts";
+import { allOnce } from "../src/train/pretrain.ts";
 import { type LoadedModel, loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 const numbers = z.array(z.coerce.number().int().min(0)).min(1);
 
 const schema = z.object({
   model: setting(z.string(), `${modelHelp}, to start from`),
-  data: setting(z.string(), "dataset folder"),
+  data: setting(z.string(), severalDatasets),
   output: setting(
     z.string(),
     "run folder to make; with scenarios one a scenario and fold in it, such as 20-0/",
@@ -64,7 +71,7 @@ type Settings = z.output<typeof schema>;
 interface Part {
   /** Folder within the output; empty for the output itself. */
   name: string;
-  train: number[];
+  train: TrainPart[];
   validation: number[];
   test: number[];
 }
@@ -82,8 +89,9 @@ export default command({
   ],
   async run(chosen, given) {
     checkLoop(chosen);
-    using dataset = await openDataset(chosen.data);
-    const parts = await partsOf(chosen, dataset);
+    const joined = await openDatasets(chosen.data);
+    using dataset = joined.dataset;
+    const parts = await partsOf(chosen, joined);
     const output = chosen.output.replace(/\/+$/, "");
     const folderOf = ({ name }: Part) => name ? `${output}/${name}` : output;
     const survey = parts.find(({ name }) => name === "");
@@ -140,9 +148,7 @@ export default command({
       before ??= await rmse(start, part);
       const { window_size, origin, notes, license } = config;
       console.log(
-        `${part.name || "the survey"}: ${part.train.length} light curves to train on, RMSE ${
-          before.toFixed(4)
-        }`,
+        `${part.name || "the survey"}: ${numberIn(part)} light curves to train on, RMSE ${before.toFixed(4)}`,
       );
       const { train, validation } = part;
       const run = await trainIntoFolder({
@@ -157,7 +163,7 @@ export default command({
       using _best = best.model;
       const result: Finetuned = {
         name: part.name,
-        light_curves: part.train.length,
+        light_curves: numberIn(part),
         before,
         after: await rmse(best, part),
         minutes: run.seconds / 60,
@@ -171,10 +177,14 @@ export default command({
   },
 });
 
+/** Light curves that are trained on; one that stands there more than once counts as often. */
+const numberIn = ({ train }: Part) => train.reduce((sum, { lightCurves }) => sum + lightCurves.length, 0);
+
 async function partsOf(
-  { scenarios, samples_per_class, folds }: Settings,
-  dataset: Dataset,
+  { scenarios, samples_per_class, folds, data_weights }: Settings,
+  joined: JoinedDatasets,
 ): Promise<Part[]> {
+  const { dataset } = joined;
   if (scenarios === undefined) {
     if (samples_per_class ?? folds) {
       throw new InputError("--samples-per-class and --folds choose among --scenarios, which is not given");
@@ -182,17 +192,20 @@ async function partsOf(
     const test = dataset.subsets.includes("test") ? "test" : "validation";
     return [{
       name: "",
-      train: lightCurvesOf(dataset, "train"),
-      validation: lightCurvesOf(dataset, "validation"),
+      train: trainParts(joined, lightCurvesOf(dataset, "train"), data_weights),
+      validation: validationPart(joined, lightCurvesOf(dataset, "validation"), data_weights),
       test: lightCurvesOf(dataset, test),
     }];
+  }
+  if (data_weights) {
+    throw new InputError("--data-weights is for whole surveys: --scenarios name their light curves");
   }
   const opened = await openScenarios(scenarios, dataset);
   const repeated = (samples: readonly ScenarioSample[]) =>
     samples.flatMap(({ lightCurve, count }) => Array<number>(count).fill(lightCurve));
   return chosenRuns({ scenarios, samples_per_class, folds }, opened).map((run) => ({
     name: `${run.samplesPerClass}-${run.fold}`,
-    train: repeated(run.train),
+    train: allOnce(repeated(run.train)),
     validation: run.validation.map(({ lightCurve }) => lightCurve),
     test: opened.test.map(({ lightCurve }) => lightCurve),
   }));

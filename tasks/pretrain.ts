@@ -1,7 +1,8 @@
 /** Pretrains a model on a dataset folder. */
 import { command, z } from "../src/command.ts";
 import { forDevice, pretrainShape, resolve } from "../src/config.ts";
-import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
+import { lightCurvesOf } from "../src/data/dataset.ts";
+import { openDatasets, trainParts, validationPart } from "../src/data/joined_datasets.ts";
 import { architectureSchema } from "../src/model/architecture.ts";
 import { AstromerNetwork } from "../src/model/network.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
@@ -23,6 +24,7 @@ export default command({
     "deno task pretrain --data data/macho --output runs/macho --recipe paper --device cuda:0 --batch-size 512",
     "deno task pretrain --data data/asas --output runs/small --preset small --epochs 5 --seed 1",
     "deno task pretrain --data data/macho --output runs/macho --max-minutes 1400 --resume --requeue",
+    "deno task pretrain --data data/asas,data/css,data/ogle --data-weights 1,0.5,0.1 --select probe --output runs/surveys",
     "mpirun -n 4 deno task pretrain --data data/macho --output runs/macho --batch-size 512",
     "deno task pretrain --data data/asas --output runs/asas --resume --epochs 200 --override epochs",
     "deno task pretrain --config runs/asas/config.json --output runs/asas-again",
@@ -34,8 +36,10 @@ export default command({
     const begun = resume && await settingsIn(output) !== undefined;
     const read = await settingsToTrain(schema, resolve(chosen, given), given, [output]);
     using stop = listenForStop(() => ranks.first && sayStopping("step"));
-    using dataset = await openDataset(read.data);
-    for (const subset of ["train", "validation"] as const) lightCurvesOf(dataset, subset);
+    const joined = await openDatasets(read.data);
+    using dataset = joined.dataset;
+    const validation = validationPart(joined, lightCurvesOf(dataset, "validation"), read.data_weights);
+    const train = trainParts(joined, lightCurvesOf(dataset, "train"), read.data_weights);
     const runtime = prepareRun(read, ranks), { device, dtype } = runtime;
     const settings = forDevice(read, device, given, begun), { seed, initialization, window_size } = settings;
     using network = new AstromerNetwork(architectureSchema.parse(settings), {
@@ -53,7 +57,18 @@ export default command({
     ranks.barrier(); // all have read the run's settings: from here on its folder changes
     using _lock = ranks.first ? await lockFolder(output, console.error) : undefined;
     const run = await trainIntoFolder({
-      ...{ network, dataset, settings, saved: savedOf(settings), runtime, output, resume, stop, ranks },
+      ...{
+        network,
+        dataset,
+        train,
+        settings,
+        saved: savedOf(settings),
+        runtime,
+        output,
+        resume,
+        stop,
+        ranks,
+      },
       details: { window_size },
     });
     say(summaryOf(run));

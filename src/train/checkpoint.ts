@@ -24,7 +24,7 @@ const state: z.ZodType<PretrainState> = z.object({
   validationSeconds: z.number(),
   running: sums,
   interval: z.object({ metrics: sums, start: z.number(), loss: z.number(), steps: z.number() }),
-  best: z.object({ epoch: z.int(), loss: z.number() }).optional(),
+  best: z.object({ epoch: z.int(), loss: z.number(), probe: z.number().optional() }).optional(),
   last: numbers,
 });
 

@@ -4,6 +4,7 @@ import { manualSeed } from "../../ffi/random.ts";
 import { type Batch, batchesOf, fillBatch, type LossWeights } from "../data/batch.ts";
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
 import type { Masking } from "../data/masking.ts";
+import { epochLightCurves, type TrainPart } from "../data/joined_datasets.ts";
 import { randomWindow, sequentialWindows, type Window } from "../data/windows.ts";
 import { Failure } from "../errors.ts";
 import { ReconstructionMetrics, type ReconstructionSums } from "../evaluate/metrics.ts";
@@ -43,10 +44,15 @@ export interface PretrainOptions {
   stepsAhead?: number;
   /** Whether a GPU's steps are recorded as graphs where they can be. Default: yes. */
   graphs?: boolean;
-  /** Light curves to train on, of which one may stand more than once. Default: the dataset's train subset. */
-  train?: readonly number[];
+  /**
+   * Light curves to train on, of which one may stand more than once, in parts of which an epoch takes so many windows each.
+   * Default: one window of each light curve of the dataset's train subset.
+   */
+  train?: readonly TrainPart[];
   /** Light curves to validate with. Default: the dataset's validation subset. */
   validation?: readonly number[];
+  /** A score of the network, by whose highest value the best epoch is chosen. Default: the lowest validation loss. */
+  probe?: (model: AstromerNetwork) => Promise<number>;
 }
 
 /**
@@ -65,8 +71,8 @@ export interface PretrainState {
   running: ReconstructionSums;
   /** Since the last line of metrics: sums, when it began, sum of the steps' losses, steps. */
   interval: { metrics: ReconstructionSums; start: number; loss: number; steps: number };
-  /** The epoch of the lowest validation loss so far. */
-  best?: { epoch: number; loss: number };
+  /** The epoch of the lowest validation loss so far, or of the highest score of the probe that chooses. */
+  best?: { epoch: number; loss: number; probe?: number };
   /** Metrics of the last epoch that was validated. */
   last: Record<string, number>;
 }
@@ -122,7 +128,12 @@ export interface PretrainResult {
   last: Record<string, number>;
 }
 
-/** One random window of each light curve, in random order, cut into batches. */
+/** What an epoch takes: one window of each light curve. */
+export function allOnce(lightCurves: readonly number[]): TrainPart[] {
+  return [{ lightCurves, windows: lightCurves.length }];
+}
+
+/** Random windows of light curves, one for each time that one stands there, in random order, cut into batches. */
 export function epochBatches(
   dataset: Pick<Dataset, "lengths">,
   lightCurves: readonly number[],
@@ -166,14 +177,14 @@ export async function pretrain(
   ranks: Ranks = oneRank,
 ): Promise<PretrainResult> {
   const { masking, weights, batchSize, seed } = options;
-  const train = options.train ?? lightCurvesOf(dataset, "train");
+  const parts = options.train ?? allOnce(lightCurvesOf(dataset, "train"));
   const validation = validationSample(
     dataset,
     options.validation ?? lightCurvesOf(dataset, "validation"),
     options,
   );
   const paddedTo = model.seesPadding ? options.windowSize : undefined;
-  const stepsPerEpoch = Math.ceil(train.length / batchSize);
+  const stepsPerEpoch = Math.ceil(parts.reduce((sum, { windows }) => sum + windows, 0) / batchSize);
   const start = performance.now() - 1000 * (from?.seconds ?? 0);
   const seconds = () => (performance.now() - start) / 1000;
   let { epoch, batch, validationSeconds, best, last } = from ??
@@ -270,6 +281,7 @@ export async function pretrain(
       interval = newInterval();
     }
     const place = (i: number) => `epoch ${epoch}, batch ${i + 1} (${idsOf(batches[i], dataset)})`;
+    const train = parts.flatMap((part, i) => epochLightCurves(part, () => seeded(seed, 0xd1a7, epoch, i)));
     const batches = epochBatches(dataset, train, options, epoch);
     while (batch < batches.length && !timeIsUp()) {
       if (await stopped()) return ended("stopped by a signal");
@@ -353,11 +365,13 @@ export async function pretrain(
     if (!Number.isFinite(validated.loss)) {
       throw notFinite("validation loss", validated.loss, `epoch ${epoch}`);
     }
+    const probe = options.probe && ranks.max(await options.probe(model));
     last = {
       ...trained(),
       validation_loss: validated.loss,
       validation_rmse: validated.rmse,
       validation_r2: validated.r2,
+      ...probe === undefined ? {} : { validation_probe: probe },
     };
     returnFreedMemory();
     returned = seconds();
@@ -369,11 +383,13 @@ export async function pretrain(
       ...last,
       ...memory(),
     };
-    const better = validated.loss < (best?.loss ?? Infinity);
+    const better = probe === undefined
+      ? validated.loss < (best?.loss ?? Infinity)
+      : probe > (best?.probe ?? -Infinity);
     await events.onMetrics({ ...line, best: better ? 1 : 0 });
     await events.onEpoch?.({ epoch, step: adam.steps, ...last });
     if (better) {
-      best = { epoch, loss: validated.loss };
+      best = { epoch, loss: validated.loss, ...probe === undefined ? {} : { probe } };
       await events.onBest({ epoch, step: adam.steps, ...last });
     }
     if (cutShort) return ended("time is up");
