@@ -8,6 +8,7 @@ import {
   openDatasets,
   type TrainPart,
   trainParts,
+  validationPart,
 } from "../src/data/joined_datasets.ts";
 import { noMasking } from "../src/data/masking.ts";
 import { sequentialWindows } from "../src/data/windows.ts";
