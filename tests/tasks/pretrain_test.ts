@@ -1,7 +1,7 @@
 /** The real commands end to end: survey files, dataset, model, numbers. */
 import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
-import { sharedTest } from "../shared.ts";
-import { preprocessed, run, timelessMetrics } from "./support.ts";
+import { sharedTest, testIn } from "../shared.ts";
+import { preprocessed, run, succeed, timelessMetrics } from "./support.ts";
 
 sharedTest("asas-tiny to a pretrained model: learns, repeats bit for bit, evaluates", async () => {
   const folder = await Deno.makeTempDir();
@@ -86,4 +86,56 @@ sharedTest("wrong input is refused with a sentence and code 2", async () => {
   }
   assertTrue(!await Deno.stat(output).catch(() => null), "nothing was left behind");
   await Deno.remove(folder, { recursive: true });
+});
+
+testIn("two surveys as one, and the epoch with the best vectors, after a stop as well", async (folder) => {
+  for (const [seed, light_curves] of [[1, "60"], [2, "30"]] as const) {
+    const [survey, data] = [`${folder}/survey-${seed}`, `${folder}/data-${seed}`];
+    await succeed(
+      ...[
+        "simulate",
+        "--output",
+        survey,
+        "--light-curves",
+        light_curves,
+        "--mean-length",
+        "40",
+        "--seed",
+        `${seed}`,
+      ],
+    );
+    await succeed(
+      ...["preprocess", "--preset", "reference", "--input", survey, "--output", data],
+      ...["--validation-fraction", "0.5"],
+    );
+  }
+  const settings = [
+    ...["pretrain", "--data", `${folder}/data-1,${folder}/data-2`, "--preset", "small"],
+    ...["--data-weights", "0.5,2", "--select", "probe"],
+  ];
+  const { stdout } = await succeed(...settings, "--epochs", "3", "--output", `${folder}/whole`);
+  assertStringIncludes(stdout, "probe's macro F1");
+  const lines = await timelessMetrics(`${folder}/whole`);
+  const epochs = lines.filter(({ kind }) => kind === "epoch");
+  const probes = epochs.map(({ validation_probe }) => validation_probe as number);
+  assertTrue(probes.every((f1) => f1 > 0 && f1 <= 1), probes.join());
+  let highest = 0;
+  for (const { best, validation_probe } of epochs) {
+    assertEquals(best, validation_probe > highest ? 1 : 0);
+    highest = Math.max(highest, validation_probe);
+  }
+  const { metrics } = JSON.parse(await Deno.readTextFile(`${folder}/whole/best/config.json`));
+  assertEquals(metrics.validation_probe, highest);
+
+  await succeed(...settings, "--epochs", "2", "--schedule", "constant", "--output", `${folder}/parts`);
+  await succeed(
+    ...[...settings, "--epochs", "3", "--schedule", "constant", "--output", `${folder}/parts`],
+    ...["--resume", "--override", "epochs"],
+  );
+  await succeed(...settings, "--epochs", "3", "--schedule", "constant", "--output", `${folder}/constant`);
+  assertEquals(await timelessMetrics(`${folder}/parts`), await timelessMetrics(`${folder}/constant`));
+
+  const refused = await run(...settings, "--data-weights", "1", "--epochs", "1", "--output", `${folder}/no`);
+  assertEquals(refused.code, 2);
+  assertStringIncludes(refused.stderr, "--data-weights");
 });
