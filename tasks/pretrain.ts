@@ -61,6 +61,7 @@ export default command({
         network,
         dataset,
         train,
+        validation,
         settings,
         saved: savedOf(settings),
         runtime,
