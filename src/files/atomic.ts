@@ -62,14 +62,9 @@ export async function tryOutput(path: string): Promise<void> {
   }
 }
 
-/** For temporary names: processes on two machines may have the same id, and one process may write twice at a time. */
-const number = () => crypto.getRandomValues(new Uint32Array(1))[0];
-
-/** Makes and removes a file in a folder. */
+/** Makes and removes a file in a folder, of a name that no other process and no other call has. */
 async function tryFolder(folder: string): Promise<void> {
-  const path = `${folder}/astromer.${number()}.tmp`;
-  await Deno.writeTextFile(path, "");
-  await Deno.remove(path);
+  await Deno.remove(await Deno.makeTempFile({ dir: folder, prefix: "astromer.", suffix: ".0.tmp" }));
 }
 
 /** Writes all bytes: one call may write some of them, as when the disk is almost full. */
@@ -84,7 +79,7 @@ export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<vo
  * @throws {Failure} when the disk refuses
  */
 export async function writeAtomically(path: string, write: (temporary: string) => void | Promise<void>) {
-  const target = await landingOf(path), temporary = `${target}.${number()}.tmp`;
+  const target = await landingOf(path), temporary = `${target}.${Deno.pid}.tmp`;
   try {
     await Deno.mkdir(parentOf(target), { recursive: true });
     await write(temporary);
@@ -114,7 +109,7 @@ export function writeJson(path: string, value: unknown): Promise<void> {
  */
 export async function writeFolderAtomically(path: string, fill: (temporary: string) => Promise<void>) {
   const clean = await landingOf(path);
-  const temporary = `${clean}.${number()}.tmp`, previous = temporary.replace(/tmp$/, "old.tmp");
+  const temporary = `${clean}.${Deno.pid}.tmp`, previous = `${clean}.${Deno.pid}.old.tmp`;
   try {
     await Deno.mkdir(parentOf(clean), { recursive: true });
     await Deno.remove(temporary, { recursive: true }).catch(() => {});
