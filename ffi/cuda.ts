@@ -67,19 +67,37 @@ export function onGpu(device: Device): Disposable {
   return { [Symbol.dispose]: () => void entry("aoti_torch_delete_cuda_guard")(guard) };
 }
 
+/** Of each GPU how many have made its own stream current, and what ends that. */
+const onStreams = new Map<number, { users: number; end: () => void }>();
+
 /**
  * Makes a stream other than the default one current, until the result is disposed of. A graph is captured on no other; and
- * what runs before, in, and after it on one and the same stream needs no waiting between the three.
+ * what runs before, in, and after it on one and the same stream needs no waiting between the three. Whoever asks for it
+ * meanwhile shares it, in whatever order they end.
  */
 export function onOwnStream(device: Device): Disposable {
-  const { index } = deviceCode(device), gpu = onGpu(device), before = currentStream(device);
-  check(entry("torch_get_cuda_stream_from_pool")(false, index, outWord), "stream");
-  const set = entry("torch_set_current_cuda_stream");
-  check(set(Deno.UnsafePointer.create(outWord[0]), index), "stream");
-  return {
-    [Symbol.dispose]() {
+  const { index } = deviceCode(device);
+  let on = onStreams.get(index);
+  if (!on) {
+    const gpu = onGpu(device), before = currentStream(device);
+    check(entry("torch_get_cuda_stream_from_pool")(false, index, outWord), "stream");
+    const set = entry("torch_set_current_cuda_stream");
+    check(set(Deno.UnsafePointer.create(outWord[0]), index), "stream");
+    const end = () => {
       check(set(before, index), "stream");
       gpu[Symbol.dispose]();
+    };
+    onStreams.set(index, on = { users: 0, end });
+  }
+  on.users++;
+  let ended = false;
+  return {
+    [Symbol.dispose]() {
+      if (ended) return;
+      ended = true;
+      if (--on.users > 0) return;
+      onStreams.delete(index);
+      on.end();
     },
   };
 }

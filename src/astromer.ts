@@ -1,21 +1,21 @@
 /** The library's door: a model that takes light curves as arrays or as dataset folders. */
-import { noGrad } from "../ffi/autograd.ts";
-import { scope } from "../ffi/tensor.ts";
 import type { Given } from "./command.ts";
 import { pretrainOptions, pretrainSchema, type PretrainSettings, resolve } from "./config.ts";
-import { fillBatch, toTensors } from "./data/batch.ts";
+import { fillBatch } from "./data/batch.ts";
 import { type Dataset, lightCurvesOf, openDataset, type Subset } from "./data/dataset.ts";
 import { datasetOf, type LightCurve } from "./data/light_curves.ts";
 import { type Masking, maskPoints, noMasking } from "./data/masking.ts";
 import { sequentialWindows, type Window } from "./data/windows.ts";
-import { type Pooling, vectorsOf } from "./embed/pooling.ts";
-import { batchesByLength, embedWindows, LightCurveEmbedding } from "./embed/stream.ts";
+import { embedding, embeddingsOf, type Pooling, vectorsOf } from "./embed/pooling.ts";
+import { batchesByLength, LightCurveEmbedding, unmasked } from "./embed/stream.ts";
 import { InputError } from "./errors.ts";
 import { refuseForeignFolder } from "./files/atomic.ts";
 import { attentionWeights } from "./evaluate/attention.ts";
 import type { ReconstructionMetrics } from "./evaluate/metrics.ts";
-import { eachWindow, reconstructionMetrics } from "./evaluate/reconstruction.ts";
+import { eachWindow, modelPredictor, reconstructionMetrics } from "./evaluate/reconstruction.ts";
 import { architectureSchema, type Preset, widthOf } from "./model/architecture.ts";
+import { UnderWay } from "./model/deferred.ts";
+import { DeferredInference } from "./model/deferred_inference.ts";
 import { AstromerNetwork } from "./model/network.ts";
 import { prepareRun } from "./run.ts";
 import { Adam } from "./train/adam.ts";
@@ -300,12 +300,18 @@ export class Astromer implements Disposable {
     const size = vectorsOf(this.network, pooling) * this.width;
     const embeddings = lightCurves.map(() => new LightCurveEmbedding(size, pooling));
     const options = { windowSize: this.config.window_size, batchSize };
+    using inference = new DeferredInference(this.network, embedding(pooling));
+    const underWay = new UnderWay<() => void>(inference.ahead);
     for (const { places, paddedTo } of batchesByLength(windows, options, this.network.seesPadding)) {
-      const batch = places.map((i) => windows[i]);
-      for (const [k, vectors] of embedWindows(this.network, dataset, batch, paddedTo, pooling).entries()) {
-        embeddings[batch[k].lightCurve].add(batch[k], vectors);
-      }
+      const batch = unmasked(dataset, places.map((i) => windows[i]), paddedTo), read = inference.begin(batch);
+      underWay.add(() => {
+        for (const [k, vectors] of embeddingsOf(batch, pooling, read()).entries()) {
+          embeddings[batch.windows[k].lightCurve].add(batch.windows[k], vectors);
+        }
+      });
+      for (const take of underWay.due()) take();
     }
+    for (const take of underWay.due(0)) take();
     return embeddings.map(({ embedding }) => embedding);
   }
 
@@ -358,18 +364,21 @@ export class Astromer implements Disposable {
       return maskPoints(length, new Set(Array.from(flags.keys()).filter((i) => flags[i])));
     };
     const paddedTo = this.network.seesPadding ? this.config.window_size : undefined;
+    using predictor = modelPredictor(this.network);
+    const underWay = new UnderWay<() => void>(predictor.ahead);
     for (const window of this.#windowsOf(dataset)) {
       const batch = fillBatch(dataset, [window], { masking, weights: "none", key: [], paddedTo });
-      const values = noGrad(() =>
-        scope(() => this.network.reconstruct(toTensors(batch, this.network.device)).toArray())
-      ) as Float32Array;
-      const { magnitude, predicted } = results[window.lightCurve];
+      const { magnitude, predicted } = results[window.lightCurve], read = predictor.begin(batch);
       const observed = magnitude.subarray(window.start, window.start + window.length);
       const mean = observed.reduce((sum, value) => sum + value, 0) / window.length;
-      eachWindow(batch, values, ({ points, predicted: relative }) => {
-        for (const [k, point] of points.entries()) predicted[window.start + point] = relative[k] + mean;
-      });
+      underWay.add(() =>
+        eachWindow(batch, read(), ({ points, predicted: relative }) => {
+          for (const [k, point] of points.entries()) predicted[window.start + point] = relative[k] + mean;
+        })
+      );
+      for (const take of underWay.due()) take();
     }
+    for (const take of underWay.due(0)) take();
     return results;
   }
 

@@ -122,7 +122,7 @@ export default command({
 
     const { probed_fraction, masked_fraction, replaced_fraction } = settings;
     const masking = { probed_fraction, masked_fraction, replaced_fraction };
-    const predictor = modelPredictor(model);
+    using predictor = modelPredictor(model);
     const probed = await score(predictor, masking, "probed points", onMasked);
     const visible = await score(predictor, noMasking, "all points");
     const beside: Record<string, MetricsByName> = {};

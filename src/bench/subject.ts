@@ -1,15 +1,13 @@
 /** A network with random light curves, ready to be timed. */
-import { noGrad } from "../../ffi/autograd.ts";
 import { type Device, synchronize } from "../../ffi/device.ts";
 import { operatorCalls } from "../../ffi/dispatch.ts";
 import { type OperatorCost, profile } from "../../ffi/profiler.ts";
-import { scope } from "../../ffi/tensor.ts";
-import { type Batch, batchesOf, fillBatch, toTensors } from "../data/batch.ts";
+import { type Batch, batchesOf, fillBatch } from "../data/batch.ts";
 import { type Masking, noMasking, paperMasking } from "../data/masking.ts";
 import type { Window } from "../data/windows.ts";
 import { type Architecture, widthOf } from "../model/architecture.ts";
-import type { Recorder } from "../model/deferred.ts";
-import { DeferredReconstruction } from "../model/deferred_reconstruction.ts";
+import { type Recorder, UnderWay } from "../model/deferred.ts";
+import { DeferredInference, reconstruction } from "../model/deferred_inference.ts";
 import { AstromerNetwork } from "../model/network.ts";
 import { type Random, seeded } from "../random.ts";
 import { oneRank } from "../ranks.ts";
@@ -65,8 +63,9 @@ export class Subject implements Disposable {
   readonly #options: SubjectOptions;
   readonly #model: AstromerNetwork;
   readonly #adam: Adam;
-  readonly #deferred: { steps: DeferredSteps; reconstruction: DeferredReconstruction } | undefined;
-  readonly #underWay: (() => unknown)[] = [];
+  readonly #steps: DeferredSteps | undefined;
+  readonly #reconstruction: DeferredInference;
+  readonly #underWay: UnderWay<() => unknown>;
   readonly #data: ReturnType<typeof randomLightCurves>;
   readonly #batches: Window[][];
 
@@ -74,13 +73,14 @@ export class Subject implements Disposable {
     const { architecture, dtype, device, batchSize, lengths, steps } = this.#options = options;
     this.#model = new AstromerNetwork(architecture, { dtype, device });
     this.#adam = new Adam(this.#model.parameters);
-    if (options.deferred ?? device !== "cpu") {
-      const how = options.record === undefined ? {} : { record: options.record };
-      this.#deferred = {
-        steps: new DeferredSteps(this.#model, this.#adam, oneRank, how),
-        reconstruction: new DeferredReconstruction(this.#model, how),
-      };
-    }
+    const how = options.record === undefined ? {} : { record: options.record };
+    const deferred = options.deferred ?? device !== "cpu";
+    this.#underWay = new UnderWay(deferred ? ahead : 0);
+    if (deferred) this.#steps = new DeferredSteps(this.#model, this.#adam, oneRank, how);
+    this.#reconstruction = new DeferredInference(this.#model, reconstruction, {
+      ahead: this.#underWay.ahead,
+      ...how,
+    });
     const all = Math.min(...lengths) === Math.max(...lengths) ? steps : 64;
     this.#data = randomLightCurves(all * batchSize, lengths, seeded(0));
     const pool = batchesOf(this.#data.windows, batchSize, [0])
@@ -95,24 +95,22 @@ export class Subject implements Disposable {
 
   #train(windows: readonly Window[]): void {
     const batch = this.#fill(windows, paperMasking);
-    if (this.#deferred) this.#begin(this.#deferred.steps.begin(batch, windows.length, 1e-5));
+    if (this.#steps) this.#begin(this.#steps.begin(batch, windows.length, 1e-5));
     else trainingStep(this.#model, this.#adam, batch, 1e-5);
   }
 
   #infer(windows: readonly Window[]): void {
-    const { device } = this.#options, batch = this.#fill(windows, noMasking);
-    if (this.#deferred) this.#begin(this.#deferred.reconstruction.begin(batch));
-    else noGrad(() => scope(() => void this.#model.reconstruct(toTensors(batch, device)).toArray()));
+    this.#begin(this.#reconstruction.begin(this.#fill(windows, noMasking)));
   }
 
   /** Reads what was begun, but for the last so many. */
   #read(left = 0): void {
-    while (this.#underWay.length > left) this.#underWay.shift()!();
+    for (const read of this.#underWay.due(left)) read();
   }
 
   #begin(read: () => unknown): void {
-    this.#underWay.push(read);
-    this.#read(ahead);
+    this.#underWay.add(read);
+    this.#read(this.#underWay.ahead);
   }
 
   #rate(run: (windows: readonly Window[]) => void, masking: Masking, passes: number): Rate {
@@ -144,7 +142,7 @@ export class Subject implements Disposable {
 
   /** Kinds of batches whose work is launched as graphs. */
   get graphs(): number {
-    return this.#deferred?.steps.graphs ?? 0;
+    return (this.#steps?.graphs ?? 0) + this.#reconstruction.graphs;
   }
 
   /** Operators called by a training step. */
@@ -163,8 +161,8 @@ export class Subject implements Disposable {
 
   [Symbol.dispose](): void {
     this.#read();
-    this.#deferred?.reconstruction[Symbol.dispose]();
-    this.#deferred?.steps[Symbol.dispose]();
+    this.#reconstruction[Symbol.dispose]();
+    this.#steps?.[Symbol.dispose]();
     this.#adam[Symbol.dispose]();
     this.#model[Symbol.dispose]();
   }

@@ -1,10 +1,10 @@
 /** From embeddings of points to embeddings of windows and light curves (section 5 of the paper). */
-import { noGrad } from "../../ffi/autograd.ts";
 import { amax, matmul, narrow, stack, to, view, where } from "../../ffi/ops.ts";
-import { scope, Tensor } from "../../ffi/tensor.ts";
+import { Tensor } from "../../ffi/tensor.ts";
 import { type Batch, toTensors } from "../data/batch.ts";
-import { widthOf } from "../model/architecture.ts";
-import type { AstromerNetwork, Watch } from "../model/network.ts";
+import type { Part } from "../model/deferred.ts";
+import { DeferredInference, type Inference } from "../model/deferred_inference.ts";
+import type { AstromerNetwork, EncoderInput, Watch } from "../model/network.ts";
 
 /**
  * How the embeddings of a window's points become one.
@@ -22,19 +22,32 @@ export function vectorsOf(network: Pick<AstromerNetwork, "architecture">, poolin
   return pooling === "layers" ? blocks + 1 : pooling === "features" ? blocks + 2 : 1;
 }
 
+/** The pooled vectors of batches that were filled without masking, as work for a device. */
+export function embedding(pooling: Pooling): Inference {
+  if (pooling === "points") return { name: pooling, run: (network, input) => network.encode(input) };
+  return {
+    name: pooling,
+    beside: besideOf,
+    run: (network, input, beside) => pooled(network, input, beside as Record<keyof Beside, Tensor>, pooling),
+  };
+}
+
 /**
- * Embeds the windows of a batch that was filled without masking. Padding is never pooled.
+ * Each window's vectors of what {@link embedding} made of a batch.
+ * @param values row by row
  * @returns for every window its vectors end to end: `vectorsOf` x d, or with `points` n x d in order of time
  */
+export function embeddingsOf(batch: Batch, pooling: Pooling, values: Float32Array): Float32Array[] {
+  const size = values.length / batch.windows.length;
+  return pooling === "points"
+    ? pointsOf(batch, values)
+    : batch.windows.map((_, b) => values.slice(b * size, (b + 1) * size));
+}
+
+/** Embeds the windows of a batch that was filled without masking, and waits for it. Padding is never pooled. */
 export function embedBatch(network: AstromerNetwork, batch: Batch, pooling: Pooling): Float32Array[] {
-  return noGrad(() =>
-    scope(() => {
-      if (pooling === "points") return pointsOf(batch, network.encode(toTensors(batch, network.device)));
-      const rows = pool(network, batch, pooling).toArray() as Float32Array;
-      const size = vectorsOf(network, pooling) * widthOf(network.architecture);
-      return batch.windows.map((_, b) => rows.slice(b * size, (b + 1) * size));
-    })
-  );
+  using inference = new DeferredInference(network, embedding(pooling), { ahead: 0 });
+  return embeddingsOf(batch, pooling, inference.begin(batch)());
 }
 
 /**
@@ -47,40 +60,64 @@ export function pool(
   pooling: Exclude<Pooling, "points">,
   watch: Pick<Watch, "training"> = {},
 ): Tensor {
-  const input = toTensors(batch, network.device), pooled: Tensor[] = [];
+  const { device } = network, { shares, lowest } = besideOf(batch);
+  const upload = ({ values, shape }: Part) =>
+    Tensor.from(values as Float32Array<ArrayBuffer>, shape, { device });
+  const beside = { shares: upload(shares), lowest: upload(lowest) };
+  return pooled(network, toTensors(batch, device), beside, pooling, watch);
+}
+
+/** What pooling reads of a batch. */
+type Beside = ReturnType<typeof besideOf>;
+
+/** The share (B, 1, L) of each point in the mean of its window, none of padding; and what no maximum is below. */
+function besideOf({ windows, length, hidden }: Batch) {
+  const shares = new Float32Array(windows.length * length);
+  for (const [b, { length: n }] of windows.entries()) {
+    for (let i = b * length; i < (b + 1) * length; i++) shares[i] = hidden[i] ? 0 : 1 / n;
+  }
+  return {
+    shares: { shape: [windows.length, 1, length], values: shares },
+    lowest: { shape: [], values: Float32Array.of(-Infinity) },
+  } satisfies Record<string, Part>;
+}
+
+/** (B, `vectorsOf`, d) float32. */
+function pooled(
+  network: AstromerNetwork,
+  input: EncoderInput,
+  { shares, lowest }: Record<keyof Beside, Tensor>,
+  pooling: Exclude<Pooling, "points">,
+  watch: Pick<Watch, "training"> = {},
+): Tensor {
+  const vectors: Tensor[] = [];
   if (pooling === "layers" || pooling === "features") {
-    const meanOf = mean(batch, network);
-    const last = network.encode(input, { ...watch, onLayer: (x) => void pooled.push(meanOf(x)) });
-    if (pooling === "features") pooled.push(maximum(batch, network)(last));
-  } else pooled.push((pooling === "max" ? maximum : mean)(batch, network)(network.encode(input, watch)));
-  return stack(pooled, 1);
+    const last = network.encode(input, { ...watch, onLayer: (x) => void vectors.push(mean(shares, x)) });
+    if (pooling === "features") vectors.push(maximum(input, lowest, last));
+  } else {
+    const x = network.encode(input, watch);
+    vectors.push(pooling === "max" ? maximum(input, lowest, x) : mean(shares, x));
+  }
+  return stack(vectors, 1);
 }
 
 /** The mean over observed points of (B, L, d), as (B, d). */
-function mean({ windows, length, hidden }: Batch, { device }: AstromerNetwork): (x: Tensor) => Tensor {
-  const weights = Float32Array.from(hidden, (h, i) => h ? 0 : 1 / windows[Math.floor(i / length)].length);
-  const row = Tensor.from(weights, [windows.length, 1, length], { device });
-  return (x) => {
-    const [size, columns, width] = x.shape;
-    // The last block leaves out columns of padding at the front.
-    return view(matmul(narrow(row, 2, length - columns, columns), to(x, "float32")), [size, width]);
-  };
+function mean(shares: Tensor, x: Tensor): Tensor {
+  const [size, columns, width] = x.shape, length = shares.shape[2];
+  // The last block leaves out columns of padding at the front.
+  return view(matmul(narrow(shares, 2, length - columns, columns), to(x, "float32")), [size, width]);
 }
 
 /** The largest value over observed points of (B, L, d), as (B, d). */
-function maximum({ windows, length, hidden }: Batch, { device }: AstromerNetwork): (x: Tensor) => Tensor {
-  const padding = Tensor.from(hidden, [windows.length, length, 1], { dtype: "bool", device });
-  const lowest = Tensor.scalar(-Infinity, { device });
-  return (x) => {
-    const columns = x.shape[1];
-    const observed = where(narrow(padding, 1, length - columns, columns), lowest, to(x, "float32"));
-    return amax(observed, [1], false);
-  };
+function maximum({ hidden }: EncoderInput, lowest: Tensor, x: Tensor): Tensor {
+  const columns = x.shape[1], length = hidden!.shape[1];
+  const observed = where(narrow(hidden!, 1, length - columns, columns), lowest, to(x, "float32"));
+  return amax(observed, [1], false);
 }
 
 /** The vectors (n, d) of every window's points, in order of time. */
-function pointsOf({ windows, length, positions }: Batch, x: Tensor): Float32Array[] {
-  const [, columns, width] = x.shape, values = x.toArray() as Float32Array;
+function pointsOf({ windows, length, queriesFrom, positions }: Batch, values: Float32Array): Float32Array[] {
+  const columns = length - queriesFrom, width = values.length / (windows.length * columns);
   return windows.map(({ length: n }, b) => {
     const points = new Float32Array(n * width);
     for (let column = 0; column < columns; column++) {

@@ -1,12 +1,14 @@
 /** Embeddings of any number of light curves in bounded memory, in the order of the dataset. */
 import type { Dataset } from "../data/dataset.ts";
-import { fillBatch } from "../data/batch.ts";
+import { type Batch, fillBatch } from "../data/batch.ts";
 import { noMasking } from "../data/masking.ts";
 import { sequentialWindows, type Window } from "../data/windows.ts";
+import { UnderWay } from "../model/deferred.ts";
+import { DeferredInference, type InferenceOptions } from "../model/deferred_inference.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { oneRank, type Ranks } from "../ranks.ts";
 import { letSignalsIn } from "../run.ts";
-import { embedBatch, type Pooling } from "./pooling.ts";
+import { embedding, embeddingsOf, type Pooling } from "./pooling.ts";
 
 /** The observations that are read. */
 export type Observations = Pick<Dataset, "offsets" | "lengths" | "mjd" | "mag" | "err" | "willNeed">;
@@ -20,9 +22,11 @@ export interface EmbeddingOptions {
   batchSize: number;
   /** Who embeds together: each takes its batches, the first gets all vectors. Default: this process alone. */
   ranks?: Ranks;
+  /** How batches are given to the device. */
+  deferred?: InferenceOptions;
 }
 
-/** A window with its vectors, end to end (see {@link embedBatch}). */
+/** A window with its vectors, end to end (see {@link embeddingsOf}). */
 export interface EmbeddedWindow {
   window: Window;
   embedding: Float32Array;
@@ -69,16 +73,13 @@ export function batchesByLength(
   return batches;
 }
 
-/** Embeds the windows of one batch, nothing masked. */
-export function embedWindows(
-  network: AstromerNetwork,
+/** Fills a batch of windows, nothing masked. */
+export function unmasked(
   observations: Omit<Observations, "lengths">,
   windows: readonly Window[],
   paddedTo: number,
-  pooling: Pooling,
-): Float32Array[] {
-  const batch = fillBatch(observations, windows, { masking: noMasking, weights: "none", key: [], paddedTo });
-  return embedBatch(network, batch, pooling);
+): Batch {
+  return fillBatch(observations, windows, { masking: noMasking, weights: "none", key: [], paddedTo });
 }
 
 /** The windows of light curves, one after the other. */
@@ -91,35 +92,62 @@ export function* windowsOf(
 }
 
 /**
- * Embeds windows, in their order. Some thousand (of each rank) are held at a time, to be batched by length. Of several
- * ranks only the first hands windows out.
+ * Embeds windows, in their order. Some thousand (of each rank) are held at a time, to be batched by length; on a GPU, where
+ * batches are larger and some are under way, tens of thousands. Of several ranks only the first hands windows out.
  * @param onBatch called after each batch with the windows done so far
  */
 export async function* eachEmbeddedWindow(
   network: AstromerNetwork,
   observations: Observations,
   windows: Iterable<Window>,
-  { pooling, ranks = oneRank, ...options }: EmbeddingOptions,
+  { pooling, ranks = oneRank, deferred, ...options }: EmbeddingOptions,
   onBatch: (done: number) => void = () => {},
 ): AsyncGenerator<EmbeddedWindow> {
-  const held = ranks.size * (pooling === "points" ? 256 : 4096);
-  let done = 0;
+  using inference = new DeferredInference(network, embedding(pooling), deferred);
+  const underWay = new UnderWay<() => void>(inference.ahead);
+  const held = ranks.size * (pooling === "points" ? 256 : inference.ahead > 0 ? 32_768 : 4096);
+  function* handedOut({ pool, batches, embeddings }: Pool): Generator<EmbeddedWindow> {
+    if (ranks.size > 1) gatherBatches(ranks, batches, pool, embeddings, pooling);
+    if (ranks.first) { for (const [i, window] of pool.entries()) yield { window, embedding: embeddings[i] }; }
+  }
+  let done = 0, before: Pool | undefined; // before: of which batches may be under way still
   for (const pool of chunksOf(windows, held)) {
     observations.willNeed?.(pool);
     const embeddings = new Array<Float32Array>(pool.length);
     const batches = batchesByLength(pool, options, network.seesPadding);
+    let own = 0;
     for (const [i, { places, paddedTo }] of batches.entries()) {
-      done += places.length;
+      const until = done += places.length;
       if (i % ranks.size !== ranks.rank) continue;
-      const batch = places.map((i) => pool[i]);
-      const embedded = embedWindows(network, observations, batch, paddedTo, pooling);
-      for (const [k, i] of places.entries()) embeddings[i] = embedded[k];
-      onBatch(done);
+      const batch = unmasked(observations, places.map((i) => pool[i]), paddedTo),
+        read = inference.begin(batch);
+      underWay.add(() => {
+        const embedded = embeddingsOf(batch, pooling, read());
+        for (const [k, i] of places.entries()) embeddings[i] = embedded[k];
+        onBatch(until);
+      });
+      own++;
+      for (const take of underWay.due()) take();
       await letSignalsIn();
     }
-    if (ranks.size > 1) gatherBatches(ranks, batches, pool, embeddings, pooling);
-    if (ranks.first) { for (const [i, window] of pool.entries()) yield { window, embedding: embeddings[i] }; }
+    if (before) {
+      for (const take of underWay.due(Math.min(own, inference.ahead))) take();
+      yield* handedOut(before);
+    }
+    before = { pool, batches, embeddings };
+    if (inference.ahead > 0) continue;
+    yield* handedOut(before);
+    before = undefined;
   }
+  for (const take of underWay.due(0)) take();
+  if (before) yield* handedOut(before);
+}
+
+/** Windows that are batched together. */
+interface Pool {
+  pool: readonly Window[];
+  batches: readonly LengthBatch[];
+  embeddings: Float32Array[];
 }
 
 /** Completes the first rank's embeddings of a pool with those of the other ranks' batches. */

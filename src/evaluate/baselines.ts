@@ -30,7 +30,7 @@ export const baselines: Readonly<Record<string, Baseline>> = {
 
 /** A baseline as a predictor of batches. */
 export function baselinePredictor(baseline: Baseline): Predictor {
-  return async (batch) => {
+  const predict = async (batch: Batch) => {
     const { windows, length, queriesFrom, positions, roles } = batch, read = length - queriesFrom;
     const magnitudes = await baseline(windows.map((_, b) => seenWindow(batch, b)));
     const predicted = new Float32Array(roles.length);
@@ -39,6 +39,13 @@ export function baselinePredictor(baseline: Baseline): Predictor {
       if (roles[i] !== role.none) predicted[i] = magnitudes[b][positions[b * length + column]];
     }
     return predicted;
+  };
+  return {
+    ahead: 0,
+    begin(batch) {
+      const predicted = predict(batch);
+      return () => predicted;
+    },
   };
 }
 

@@ -1,11 +1,11 @@
 /** How well a model reconstructs magnitudes: of probed points under fixed masks, or of all points without masking. */
-import { noGrad } from "../../ffi/autograd.ts";
-import { scope } from "../../ffi/tensor.ts";
-import { type Batch, batchesOf, fillBatch, type LossWeights, role, toTensors } from "../data/batch.ts";
+import { type Batch, batchesOf, fillBatch, type LossWeights, role } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Masking } from "../data/masking.ts";
 import type { Window } from "../data/windows.ts";
 import type { Architecture } from "../model/architecture.ts";
+import { UnderWay } from "../model/deferred.ts";
+import { DeferredInference, type InferenceOptions, reconstruction } from "../model/deferred_inference.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { letSignalsIn } from "../run.ts";
 import { ReconstructionMetrics } from "./metrics.ts";
@@ -44,24 +44,29 @@ export interface WindowResult {
   points: readonly number[];
 }
 
-/** Magnitudes (B, P) of the points of a batch that the loss reads, from what it shows: hidden ones are not to be read. */
-export type Predictor = (batch: Batch) => Float32Array | Promise<Float32Array>;
+/** Predicts the magnitudes (B, P) of the points of a batch that the loss reads, from what it shows: hidden ones are not to be read. */
+export interface Predictor {
+  /** Batches that are best begun before the first of them is read. */
+  readonly ahead: number;
+  /** Begins with a batch. The result waits for its magnitudes: to be called once, in order, before the next is begun. */
+  begin(batch: Batch): () => Float32Array | Promise<Float32Array>;
+}
 
 /** A model as a predictor. */
-export function modelPredictor(model: AstromerNetwork): Predictor {
-  return (batch) =>
-    noGrad(() => scope(() => model.reconstruct(toTensors(batch, model.device)).toArray() as Float32Array));
+export function modelPredictor(model: AstromerNetwork, options?: InferenceOptions): DeferredInference {
+  return new DeferredInference(model, reconstruction, options);
 }
 
 /** Reconstructs windows with a model and hands out each one's probed points. */
-export function reconstructWindows(
+export async function reconstructWindows(
   model: AstromerNetwork,
   dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err" | "willNeed">,
   windows: readonly Window[],
   options: ReconstructionOptions,
   onWindow: (result: WindowResult) => void,
 ): Promise<void> {
-  return predictWindows(modelPredictor(model), dataset, windows, options, onWindow);
+  using predictor = modelPredictor(model);
+  await predictWindows(predictor, dataset, windows, options, onWindow);
 }
 
 /** Predicts windows and hands out each one's probed points: of the same seed the same, whoever predicts. */
@@ -72,15 +77,21 @@ export async function predictWindows(
   { masking, weights, batchSize, seed, paddedTo, onBatch }: ReconstructionOptions,
   onWindow: (result: WindowResult) => void,
 ): Promise<void> {
-  let done = 0;
+  let begun = 0;
   const batches = batchesOf(windows, batchSize, [seed, 0xba7c]);
+  const underWay = new UnderWay<() => Promise<boolean | void>>(predictor.ahead);
   for (const [i, batch] of batches.entries()) {
     if (i + 1 < batches.length) dataset.willNeed?.(batches[i + 1]);
     const filled = fillBatch(dataset, batch, { masking, weights, key: [seed, 0xf1cd], paddedTo });
-    eachWindow(filled, await predictor(filled), onWindow);
-    done += batch.length;
-    await letSignalsIn();
-    if (onBatch?.(done) === false) return;
+    const read = predictor.begin(filled), done = begun += batch.length;
+    underWay.add(async () => {
+      eachWindow(filled, await read(), onWindow);
+      await letSignalsIn();
+      return onBatch?.(done);
+    });
+    for (const take of underWay.due(i + 1 < batches.length ? predictor.ahead : 0)) {
+      if (await take() === false) return;
+    }
   }
 }
 
@@ -110,15 +121,26 @@ export function eachWindow(
   }
 }
 
-/** Loss, RMSE and R2 over windows under fixed masks. */
+/** A model's loss, RMSE and R2 over windows under fixed masks. */
 export async function reconstructionMetrics(
   model: AstromerNetwork,
   dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err" | "willNeed">,
   windows: readonly Window[],
   options: ReconstructionOptions,
 ): Promise<ReconstructionMetrics> {
+  using predictor = modelPredictor(model);
+  return await predictionMetrics(predictor, dataset, windows, options);
+}
+
+/** The same of any predictor. */
+export async function predictionMetrics(
+  predictor: Predictor,
+  dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err" | "willNeed">,
+  windows: readonly Window[],
+  options: ReconstructionOptions,
+): Promise<ReconstructionMetrics> {
   const metrics = new ReconstructionMetrics();
-  await reconstructWindows(model, dataset, windows, options, ({ predicted, targets, weights }) => {
+  await predictWindows(predictor, dataset, windows, options, ({ predicted, targets, weights }) => {
     metrics.add(predicted, targets, weights);
   });
   return metrics;

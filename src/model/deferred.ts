@@ -35,6 +35,27 @@ export function graphRecorder(device: Device): Recorder | null {
 /** Graphs are kept of so many kinds of work; others are launched kernel by kernel. */
 const mostGraphs = 64;
 
+/** Of so many kinds without a graph the memory is kept, those that came last: a survey's remainders have a hundred sizes. */
+const mostPlain = 32;
+
+/** What was begun, in order, of which all but the last few are to be read now. */
+export class UnderWay<Read> {
+  readonly #begun: Read[] = [];
+
+  /** @param ahead how many are left under way */
+  constructor(readonly ahead: number) {}
+
+  /** Adds what was begun last. */
+  add(read: Read): void {
+    this.#begun.push(read);
+  }
+
+  /** Takes out those to be read now, the oldest first. */
+  *due(left = this.ahead): Generator<Read> {
+    while (this.#begun.length > left) yield this.#begun.shift()!;
+  }
+}
+
 /** Parts of an upload begin at multiples of so many numbers. */
 const alignment = 16;
 
@@ -144,7 +165,13 @@ export class Deferred implements Disposable {
     work: (parts: Record<Name, Tensor>) => Tensor,
   ): Kind {
     const known = this.#kinds.get(key);
-    if (known) return known;
+    if (known) {
+      // The last is the one that was used last.
+      this.#kinds.delete(key);
+      this.#kinds.set(key, known);
+      return known;
+    }
+    this.#forgetOne();
     let total = 0;
     const entries = Object.entries(parts) as [Name, Part][];
     const offsets = entries.map(([, { values }]) => {
@@ -164,6 +191,15 @@ export class Deferred implements Disposable {
     const kind: Kind = { offsets, total, input, views, run, runs: 0 };
     this.#kinds.set(key, kind);
     return kind;
+  }
+
+  /** Makes room for a kind. What it is still used for comes before whatever its memory is used for next. */
+  #forgetOne(): void {
+    const plain = [...this.#kinds].filter(([, { graph }]) => !graph);
+    if (plain.length < mostPlain) return;
+    const [key, { input, views, results }] = plain[0];
+    for (const tensor of [...views, input, results]) tensor?.dispose();
+    this.#kinds.delete(key);
   }
 
   #launch(kind: Kind): void {

@@ -8,7 +8,8 @@ import { epochLightCurves, type TrainPart } from "../data/joined_datasets.ts";
 import { randomWindow, sequentialWindows, type Window } from "../data/windows.ts";
 import { Failure } from "../errors.ts";
 import { ReconstructionMetrics, type ReconstructionSums } from "../evaluate/metrics.ts";
-import { eachWindow, reconstructionMetrics } from "../evaluate/reconstruction.ts";
+import { eachWindow, modelPredictor, predictionMetrics } from "../evaluate/reconstruction.ts";
+import { UnderWay } from "../model/deferred.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { seeded } from "../random.ts";
 import { oneRank, type Ranks } from "../ranks.ts";
@@ -219,9 +220,9 @@ export async function pretrain(
       last,
     });
   const ahead = options.stepsAhead ?? (model.device === "cpu" ? 0 : 8);
-  using deferred = ahead > 0
-    ? new DeferredSteps(model, adam, ranks, options.graphs === false ? { record: null } : {})
-    : undefined;
+  const launched = options.graphs === false ? { record: null } : {};
+  using deferred = ahead > 0 ? new DeferredSteps(model, adam, ranks, launched) : undefined;
+  using predictor = modelPredictor(model, { ahead, ...launched });
   /** Begins a step; what it found is read, and waited for, by the result. */
   const begin = (filled: Batch | undefined, size: number, learningRate: number): () => StepOutcome => {
     if (deferred) return deferred.begin(filled, size, learningRate);
@@ -237,9 +238,9 @@ export async function pretrain(
     };
   };
   /** Takes in what the steps that are under way have found, but for the last so many. */
-  const underWay: (() => Promise<void>)[] = [];
+  const underWay = new UnderWay<() => Promise<void>>(ahead);
   const takeIn = async (left = 0) => {
-    while (underWay.length > left) await underWay.shift()!();
+    for (const take of underWay.due(left)) await take();
   };
   /** Between two steps: whether the run is to stop. */
   const stopped = async () => {
@@ -296,7 +297,7 @@ export async function pretrain(
       if (batch + 1 < batches.length) dataset.willNeed?.(ranks.part(batches[batch + 1]));
       const read = begin(filled, size, learningRate);
       const done = ++batch;
-      underWay.push(async () => {
+      underWay.add(async () => {
         const { loss, gradientNorm, sums: found } = read();
         if (!Number.isFinite(loss)) throw notFinite("loss", loss, place(done - 1));
         if (gradientNorm !== undefined && !Number.isFinite(gradientNorm)) {
@@ -348,7 +349,7 @@ export async function pretrain(
     if (cutShort) await keep();
     returnFreedMemory(); // inference takes blocks of other sizes
     const validationStart = seconds();
-    const part = await reconstructionMetrics(model, dataset, ranks.part(validation), {
+    const part = await predictionMetrics(predictor, dataset, ranks.part(validation), {
       masking,
       weights,
       batchSize: Math.ceil(batchSize / ranks.size),

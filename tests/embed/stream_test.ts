@@ -7,6 +7,7 @@ import {
   perLightCurve,
   windowsOf,
 } from "../../src/embed/stream.ts";
+import type { Recorder } from "../../src/model/deferred.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { assertEquals, assertTrue } from "../../src/std.ts";
 import { sinusoidDataset } from "../data/support.ts";
@@ -19,11 +20,11 @@ const windowSize = 20;
 
 async function embed(
   network: AstromerNetwork,
-  { pooling = "mean", batchSize = 4 }: Partial<EmbeddingOptions> = {},
+  { pooling = "mean", batchSize = 4, deferred }: Partial<EmbeddingOptions> = {},
 ) {
   const windows = windowsOf(dataset, dataset.lengths.keys(), windowSize);
   return await Array.fromAsync(
-    eachEmbeddedWindow(network, dataset, windows, { pooling, batchSize, windowSize }),
+    eachEmbeddedWindow(network, dataset, windows, { pooling, batchSize, windowSize, deferred }),
   );
 }
 
@@ -43,6 +44,37 @@ Deno.test("every window has its batch, padded by its own length alone", () => {
       }
     }
   }
+});
+
+const again: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
+
+for (const pooling of ["mean", "max", "layers", "features", "points"] as const) {
+  Deno.test(`with several batches under way, embeddings are the same to the bit (${pooling})`, async () => {
+    using network = scramble(new AstromerNetwork(tiny({ encoding: "periods" })));
+    const expected = await embed(network, { pooling }), before = liveTensors();
+    for (const deferred of [{ ahead: 1 }, { ahead: 3, record: again }, { ahead: 100, record: null }]) {
+      assertEquals(await embed(network, { pooling, deferred }), expected);
+    }
+    assertEquals(liveTensors(), before);
+  });
+}
+
+Deno.test("with batches under way, pools of windows follow each other, and whoever stops leaves nothing behind", async () => {
+  using network = new AstromerNetwork(tiny());
+  const before = liveTensors(), size = 256; // of a pool of points
+  const many = Array.from({ length: 3 * size + 5 }, (_, i) => ({
+    lightCurve: i % lengths.length,
+    start: 0,
+    length: Math.min(lengths[i % lengths.length], 6),
+  }));
+  const options = { pooling: "points", batchSize: 40, windowSize } as const;
+  const embedded = (deferred?: EmbeddingOptions["deferred"]) =>
+    eachEmbeddedWindow(network, dataset, many, { ...options, deferred });
+  const expected = await Array.fromAsync(embedded());
+  assertEquals(expected.map(({ window }) => window), many);
+  assertEquals(await Array.fromAsync(embedded({ ahead: 2 })), expected);
+  for await (const { window } of embedded({ ahead: 2 })) if (window === many[size + 3]) break;
+  assertEquals(liveTensors(), before);
 });
 
 for (const dtype of ["float32", "bfloat16"] as const) {

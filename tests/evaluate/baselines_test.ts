@@ -87,12 +87,12 @@ Deno.test("nothing to see is predicted by the mean", async () => {
 Deno.test("no baseline reads hidden magnitudes, each reads visible ones", async () => {
   for (const [name, baseline] of Object.entries(baselines)) {
     const batch = batchOf(), predictor = baselinePredictor(baseline);
-    const before = await predictor(batch);
+    const before = await predictor.begin(batch)();
     batch.targets.fill(9);
     for (const [at, hidden] of batch.hidden.entries()) if (hidden) batch.magnitudes[at] = 100 + at;
-    assertEquals(await predictor(batch), before, name);
+    assertEquals(await predictor.begin(batch)(), before, name);
     for (const [at, hidden] of batch.hidden.entries()) if (!hidden) batch.magnitudes[at] *= 2;
-    const doubled = largestDifference(await predictor(batch), before);
+    const doubled = largestDifference(await predictor.begin(batch)(), before);
     assertTrue(name === "mean" ? doubled === 0 : doubled > 0.1, name);
   }
 });

@@ -13,6 +13,8 @@ import { manualSeed } from "../../ffi/random.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
 import { type Batch, fillBatch, toTensors } from "../../src/data/batch.ts";
 import { paperMasking } from "../../src/data/masking.ts";
+import type { Pooling } from "../../src/embed/pooling.ts";
+import { eachEmbeddedWindow } from "../../src/embed/stream.ts";
 import { missingMemory } from "../../src/errors.ts";
 import { architecture } from "../../src/model/architecture.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
@@ -24,7 +26,10 @@ import { oneRank } from "../../src/ranks.ts";
 import { parseArgs } from "../../src/std.ts";
 import { Adam } from "../../src/train/adam.ts";
 import type { Recorder } from "../../src/model/deferred.ts";
+import type { InferenceOptions } from "../../src/model/deferred_inference.ts";
 import { DeferredSteps } from "../../src/train/deferred_steps.ts";
+import { type MetricsLine, pretrain } from "../../src/train/pretrain.ts";
+import { constant } from "../../src/train/schedule.ts";
 import { sharedStep } from "../../src/train/step.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import {
@@ -284,6 +289,97 @@ const checks: Record<string, () => Found | Promise<Found>> = {
       plain,
       graphed,
       between,
+    };
+  },
+  /** Inference with several batches under way: what is waited for gives the same, graphs too, and the CPU nearly. */
+  async inference() {
+    const dataset = sinusoidDataset(
+      Array.from({ length: 6 * size }, (_, i) => i % 3 ? length : 5 + i % length),
+    );
+    const windows = wholeWindows(dataset), found: Record<string, number> = {};
+    const vectorsOn = async (on: Device, pooling: Pooling, deferred: InferenceOptions) => {
+      using model = new AstromerNetwork(paper, { device: on, seed: 3 });
+      const options = { pooling, windowSize: length, batchSize: size, deferred };
+      const embedded = await Array.fromAsync(eachEmbeddedWindow(model, dataset, windows, options));
+      return Float32Array.from(embedded.flatMap(({ embedding }) => [...embedding]));
+    };
+    let same = true;
+    for (const pooling of ["features", "max", "points"] as const) {
+      const plain = await vectorsOn(device, pooling, { ahead: 0 });
+      const launched = await vectorsOn(device, pooling, { ahead: 4, record: null });
+      const graphed = await vectorsOn(device, pooling, { ahead: 8, record: graphs });
+      const cpu = onCpu ? plain : await vectorsOn("cpu", pooling, { ahead: 0 });
+      found[pooling] = largestDifference(launched, cpu);
+      found[`${pooling} as graphs`] = largestDifference(graphed, launched);
+      same &&= largestDifference(launched, plain) < 1e-4 && found[`${pooling} as graphs`] < 1e-4;
+    }
+    return { ok: same && Object.values(found).every((difference) => difference < 1e-3), ...found };
+  },
+  /** A training that a checkpoint interrupts goes on with the losses of one that nothing does. */
+  async resumed() {
+    const dataset = sinusoidDataset(
+      Array.from({ length: 8 * size }, (_, i) => length - i % 5),
+      { subsets: Array.from({ length: 8 * size }, (_, i) => i < 6 * size ? "train" : "validation") },
+    );
+    interface Kept {
+      state: string;
+      steps: number;
+      parameters: Float32Array<ArrayBuffer>;
+      moments: [Float32Array<ArrayBuffer>, Float32Array<ArrayBuffer>];
+    }
+    const values = (tensor: Tensor) => tensor.toArray() as Float32Array<ArrayBuffer>;
+    const run = async (stopAfter: number, from?: Kept) => {
+      using model = new AstromerNetwork({ ...paper, dropout: 0.1 }, { device, seed: 3 });
+      using adam = new Adam(model.parameters, { clipNorm: 1 });
+      if (from) {
+        using parameters = Tensor.from(from.parameters);
+        model.parameters.master.copyFrom(parameters);
+        model.parameters.refresh();
+        adam.restore(from.steps, from.moments);
+      }
+      const lines: MetricsLine[] = [];
+      let kept: Kept | undefined, asked = 0;
+      await pretrain(model, adam, dataset, {
+        ...{
+          windowSize: length,
+          batchSize: size,
+          masking: paperMasking,
+          weights: "errors",
+          epochs: 3,
+          seed: 1,
+        },
+        ...{
+          schedule: constant(rate),
+          maxMinutes: Infinity,
+          patience: 9,
+          validationWindows: 64,
+          logSteps: 1,
+        },
+        // Kernel by kernel: which steps are graphs differs in a run that was interrupted.
+        ...{ stepsAhead: 3, graphs: false },
+      }, {
+        onMetrics: (line) => void lines.push(line),
+        onBest: () => Promise.resolve(),
+        stopRequested: () => ++asked > stopAfter,
+        onCheckpoint: (state) => {
+          const { master } = model.parameters, [first, second] = adam.moments;
+          const moments: Kept["moments"] = [values(first), values(second)];
+          kept = { state: JSON.stringify(state), steps: adam.steps, parameters: values(master), moments };
+          return Promise.resolve();
+        },
+      }, from && JSON.parse(from.state));
+      return { kept, losses: lines.flatMap(({ loss }) => loss === undefined ? [] : [Number(loss)]) };
+    };
+    const whole = await run(Infinity), first = await run(8), second = await run(Infinity, first.kept);
+    const losses = [...first.losses, ...second.losses];
+    const difference = relative(losses, whole.losses);
+    const parameters = largestDifference(second.kept!.parameters, whole.kept!.parameters);
+    return {
+      ok: losses.length === whole.losses.length && first.losses.length < losses.length && difference < 1e-5,
+      bit_for_bit: difference === 0 && parameters === 0,
+      steps: losses.length,
+      difference,
+      parameters,
     };
   },
   /** A loss that is not a number leaves the parameters as they were. */

@@ -3,7 +3,8 @@ import { Astromer, Classifier } from "../../mod.ts";
 import { readClassifier } from "../../src/classify/fitted_classifier.ts";
 import { datasetOf } from "../../src/data/light_curves.ts";
 import { sequentialWindows } from "../../src/data/windows.ts";
-import { embedWindows } from "../../src/embed/stream.ts";
+import { embedBatch } from "../../src/embed/pooling.ts";
+import { unmasked } from "../../src/embed/stream.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { openFolderOrZip } from "../../src/files/folder_or_zip.ts";
 import { modelOutputs, onnxFile } from "../../src/onnx/export.ts";
@@ -59,7 +60,11 @@ function ours(model: Astromer, curves: readonly Curve[]): Record<string, Float32
   const { network, config: { window_size: size } } = model;
   const sequence = curves.map(({ mjd }, i) => {
     const paddedTo = network.seesPadding ? size : mjd.length;
-    return embedWindows(network, dataset, sequentialWindows(i, mjd.length, size), paddedTo, "points")[0];
+    return embedBatch(
+      network,
+      unmasked(dataset, sequentialWindows(i, mjd.length, size), paddedTo),
+      "points",
+    )[0];
   });
   const mean = ({ magnitude }: Curve) => magnitude.reduce((sum, m) => sum + m, 0) / magnitude.length;
   return {
