@@ -20,6 +20,7 @@ export const frac = op("aten::frac(Tensor self) -> Tensor");
 export const tanh = op("aten::tanh(Tensor self) -> Tensor");
 export const relu = op("aten::relu(Tensor self) -> Tensor");
 export const where = op("aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor");
+export const gt = op("aten::gt.Tensor(Tensor self, Tensor other) -> Tensor");
 export const isfinite = op("aten::isfinite(Tensor self) -> Tensor");
 export const minimum = op("aten::minimum(Tensor self, Tensor other) -> Tensor");
 export const maximum = op("aten::maximum(Tensor self, Tensor other) -> Tensor");
@@ -53,6 +54,7 @@ export const sum = op(
 );
 export const mean = op("aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor");
 export const amax = op("aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor");
+export const amin = op("aten::amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor");
 export const dot = op("aten::dot(Tensor self, Tensor tensor) -> Tensor");
 export const topk = op(
   "aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)",
@@ -78,6 +80,8 @@ export const split = op(
 export const to = op(
   "aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
 );
+/** The same memory as numbers of another type. */
+export const viewAs = op("aten::view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)");
 
 // Random numbers
 export const rand = op(

@@ -102,6 +102,11 @@ export const loopShape = {
     z.enum(["auto", "off"]).default("auto"),
     "auto: a GPU's steps are launched as one graph each, from the second batch of a shape on, where libtorch can",
   ),
+  data_on_device: setting(
+    z.enum(["auto", "true", "false"]).default("auto"),
+    "keep the observations in the GPU's memory and gather batches there, of the same windows and masks; auto: if they take " +
+      "half of what is free at most (16 bytes each)",
+  ),
   seed: setting(z.int().min(0).default(0), "names the initial values, windows, masks and dropout"),
   ...runShape,
   precision: setting(
@@ -256,6 +261,7 @@ export function pretrainOptions(settings: LoopSettings, width: number, windowSiz
     logSteps: settings.log_steps,
     stepsAhead: settings.steps_ahead,
     graphs: settings.cuda_graphs === "auto",
+    dataOnDevice: settings.data_on_device,
     seed: settings.seed,
   };
 }

@@ -23,7 +23,14 @@ const overridable = [
 ] as const;
 
 /** Settings that change nothing in a run's numbers, or, as threads, their last bits alone. */
-const harmless = ["threads", "steps_ahead", "cuda_graphs", "checkpoint_minutes", ...Object.keys(energyShape)];
+const harmless = [
+  "threads",
+  "steps_ahead",
+  "cuda_graphs",
+  "data_on_device",
+  "checkpoint_minutes",
+  ...Object.keys(energyShape),
+];
 
 /**
  * Settings of one call of a command, which are not those of a run. Where data, scenarios and model lie may change: that

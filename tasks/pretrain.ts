@@ -10,6 +10,7 @@ import { lockFolder } from "../src/files/lock.ts";
 import { refuseExistingRun, resumeShape, savedOf, settingsIn, settingsToTrain } from "../src/resume.ts";
 import { joinRanks, leaveRanks } from "../src/ranks.ts";
 import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/run.ts";
+import { belongOnDevice } from "../src/train/device_observations.ts";
 import { summaryOf, trainIntoFolder } from "../src/training_run.ts";
 
 const schema = z.object({ ...pretrainShape, ...resumeShape });
@@ -52,6 +53,7 @@ export default command({
         network.parameters.size.toLocaleString("en")
       } parameters, ${dtype} on ${device}` +
         (device === "cpu" ? `, ${runtime.threads} threads` : "") +
+        (belongOnDevice(dataset, device, settings.data_on_device) ? ", observations there, too" : "") +
         (ranks.size > 1 ? `, at each of ${ranks.size} ranks` : ""),
     );
     ranks.barrier(); // all have read the run's settings: from here on its folder changes

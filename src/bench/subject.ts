@@ -2,7 +2,7 @@
 import { type Device, synchronize } from "../../ffi/device.ts";
 import { operatorCalls } from "../../ffi/dispatch.ts";
 import { type OperatorCost, profile } from "../../ffi/profiler.ts";
-import { type Batch, batchesOf, fillBatch } from "../data/batch.ts";
+import { type Batch, batchesOf, fillBatch, layOut } from "../data/batch.ts";
 import { type Masking, noMasking, paperMasking } from "../data/masking.ts";
 import type { Window } from "../data/windows.ts";
 import { type Architecture, widthOf } from "../model/architecture.ts";
@@ -13,6 +13,7 @@ import { type Random, seeded } from "../random.ts";
 import { oneRank } from "../ranks.ts";
 import { Adam } from "../train/adam.ts";
 import { DeferredSteps } from "../train/deferred_steps.ts";
+import { DeviceObservations } from "../train/device_observations.ts";
 import { trainingStep } from "../train/step.ts";
 
 /** What is timed. */
@@ -27,6 +28,8 @@ export interface SubjectOptions {
   steps: number;
   /** Whether batches are given to the device some ahead, as training does it on a GPU. Default: on a GPU. */
   deferred?: boolean;
+  /** Whether a training's observations lie on the device. Default: on a GPU, where training keeps what fits. */
+  dataOnDevice?: boolean;
   /** Records work as a graph; null: it is launched kernel by kernel. Default: what the device can. */
   record?: Recorder | null;
 }
@@ -64,6 +67,7 @@ export class Subject implements Disposable {
   readonly #model: AstromerNetwork;
   readonly #adam: Adam;
   readonly #steps: DeferredSteps | undefined;
+  readonly #observations: DeviceObservations | undefined;
   readonly #reconstruction: DeferredInference;
   readonly #underWay: UnderWay<() => unknown>;
   readonly #data: ReturnType<typeof randomLightCurves>;
@@ -76,7 +80,6 @@ export class Subject implements Disposable {
     const how = options.record === undefined ? {} : { record: options.record };
     const deferred = options.deferred ?? device !== "cpu";
     this.#underWay = new UnderWay(deferred ? ahead : 0);
-    if (deferred) this.#steps = new DeferredSteps(this.#model, this.#adam, oneRank, how);
     this.#reconstruction = new DeferredInference(this.#model, reconstruction, {
       ahead: this.#underWay.ahead,
       ...how,
@@ -85,6 +88,13 @@ export class Subject implements Disposable {
     this.#data = randomLightCurves(all * batchSize, lengths, seeded(0));
     const pool = batchesOf(this.#data.windows, batchSize, [0])
       .sort((a, b) => a.at(-1)!.length - b.at(-1)!.length);
+    if (deferred && (options.dataOnDevice ?? device !== "cpu")) {
+      this.#observations = new DeviceObservations(this.#data, device, { weights: "errors" });
+    }
+    if (deferred) {
+      const observations = this.#observations;
+      this.#steps = new DeferredSteps(this.#model, this.#adam, oneRank, { ...how, observations });
+    }
     // As many as are timed, spread over all lengths alike.
     this.#batches = Array.from({ length: steps }, (_, i) => pool[Math.floor((i + 0.5) * all / steps)]);
   }
@@ -94,7 +104,11 @@ export class Subject implements Disposable {
   }
 
   #train(windows: readonly Window[]): void {
-    const batch = this.#fill(windows, paperMasking);
+    const masking = paperMasking;
+    if (this.#steps && this.#observations) {
+      return this.#begin(this.#steps.begin(layOut(windows, { masking, key: [0] }), windows.length, 1e-5));
+    }
+    const batch = this.#fill(windows, masking);
     if (this.#steps) this.#begin(this.#steps.begin(batch, windows.length, 1e-5));
     else trainingStep(this.#model, this.#adam, batch, 1e-5);
   }
@@ -163,6 +177,7 @@ export class Subject implements Disposable {
     this.#read();
     this.#reconstruction[Symbol.dispose]();
     this.#steps?.[Symbol.dispose]();
+    this.#observations?.[Symbol.dispose]();
     this.#adam[Symbol.dispose]();
     this.#model[Symbol.dispose]();
   }

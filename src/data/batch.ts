@@ -15,28 +15,36 @@ import type { Dataset } from "./dataset.ts";
 import { type MaskedWindow, type Masking, maskWindow, roleCounts } from "./masking.ts";
 import type { Window } from "./windows.ts";
 
-/** A filled batch of B windows, L columns, of which the last P are read by the loss. */
-export interface Batch {
+/** Where the points of B windows stand in L columns, of which the loss reads the last P. */
+export interface BatchLayout {
   windows: readonly Window[];
   length: number;
   keys: number;
   /** No column before `keys` is padding in any window. */
   keysAreVisible: boolean;
   queriesFrom: number;
-  /** (B, L), mag, zero-mean over the window; masked points keep theirs (the model hides it), padding has 0. */
-  magnitudes: Float32Array<ArrayBuffer>;
-  /** (B, L), days, zero-mean over the window; padding has 0. */
-  times: Float32Array<ArrayBuffer>;
   /** (B, L), 1 = masked or padding. */
   hidden: Uint8Array<ArrayBuffer>;
-  /** (B, P), true magnitudes, mag, zero-mean over the window. */
-  targets: Float32Array<ArrayBuffer>;
-  /** (B, P), w p / (B sum p): see `reconstructionLoss`. */
-  coefficients: Float32Array<ArrayBuffer>;
   /** (B, P), what a point is. */
   roles: Uint8Array<ArrayBuffer>;
   /** (B, L), the point's place in its window, or -1 for padding. */
   positions: Int32Array<ArrayBuffer>;
+  /** (B, L), the place of the point whose magnitude it shows: its own, where it is not replaced; -1 for padding. */
+  shows: Int32Array<ArrayBuffer>;
+  /** (B,) probed points of a window. */
+  probed: Int32Array<ArrayBuffer>;
+}
+
+/** A filled batch of B windows, L columns, of which the last P are read by the loss. */
+export interface Batch extends BatchLayout {
+  /** (B, L), mag, zero-mean over the window; masked points keep theirs (the model hides it), padding has 0. */
+  magnitudes: Float32Array<ArrayBuffer>;
+  /** (B, L), days, zero-mean over the window; padding has 0. */
+  times: Float32Array<ArrayBuffer>;
+  /** (B, P), true magnitudes, mag, zero-mean over the window. */
+  targets: Float32Array<ArrayBuffer>;
+  /** (B, P), w p / (B sum p): see `reconstructionLoss`. */
+  coefficients: Float32Array<ArrayBuffer>;
 }
 
 /** What a column of a batch holds. */
@@ -65,26 +73,36 @@ export interface BatchOptions {
  * the smallest that is known; where none is known, all weigh 1.
  */
 export function lossWeights(errors: ArrayLike<number>): number[] {
+  // Written out, as all that is done for every point of a training.
+  const n = errors.length, weights: number[] = [];
   let smallest = Infinity, lowest = Infinity, highest = -Infinity;
-  for (let i = 0; i < errors.length; i++) if (errors[i] > 0) smallest = Math.min(smallest, errors[i]);
-  const inverse = Array.from(errors, (e) => Math.fround(1 / (e > smallest ? e : smallest)));
-  for (const value of inverse) {
-    lowest = Math.min(lowest, value);
-    highest = Math.max(highest, value);
+  for (let i = 0; i < n; i++) if (errors[i] > 0 && errors[i] < smallest) smallest = errors[i];
+  for (let i = 0; i < n; i++) {
+    const inverse = Math.fround(1 / (errors[i] > smallest ? errors[i] : smallest));
+    if (inverse < lowest) lowest = inverse;
+    if (inverse > highest) highest = inverse;
+    weights.push(inverse);
   }
   const range = highest - lowest;
-  return inverse.map((value) => range > 0 ? Math.fround((value - lowest) / range + 1e-3) : 1);
+  for (let i = 0; i < n; i++) weights[i] = range > 0 ? Math.fround((weights[i] - lowest) / range + 1e-3) : 1;
+  return weights;
 }
 
-/** Fills a batch from the mapped observations. */
-export function fillBatch(
-  { offsets, mjd, mag, err }: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
+/** 1 at every probed point, from (B, P) roles. */
+export function probedOf(roles: Uint8Array): Uint8Array<ArrayBuffer> {
+  const probed = new Uint8Array(roles.length);
+  for (let i = 0; i < roles.length; i++) probed[i] = roles[i] === role.none ? 0 : 1;
+  return probed;
+}
+
+/** Draws the roles of the points of windows, and gives them their columns. */
+export function layOut(
   windows: readonly Window[],
-  { masking, weights, key, paddedTo }: BatchOptions,
-): Batch {
+  { masking, key, paddedTo }: Pick<BatchOptions, "masking" | "key" | "paddedTo">,
+): BatchLayout {
   const masked = windows.map((window) => {
     if (typeof masking === "function") return masking(window);
-    return maskWindow(window.length, masking, seeded(...key, window.lightCurve, window.start));
+    return maskWindow(window.length, masking, () => seeded(...key, window.lightCurve, window.start));
   });
   const most = (count: (window: MaskedWindow) => number) =>
     masked.reduce((m, window) => Math.max(m, count(window)), 0);
@@ -103,70 +121,73 @@ export function fillBatch(
   const queriesFrom = keys - Math.max(most(visibleProbed), whole.left + whole.replaced);
   const length = keys + hiddenColumns;
   const read = length - queriesFrom, size = windows.length;
-
-  const magnitudes = new Float32Array(size * length), times = new Float32Array(size * length);
-  const hidden = new Uint8Array(size * length).fill(1), positions = new Int32Array(size * length).fill(-1);
-  const targets = new Float32Array(size * read), coefficients = new Float32Array(size * read);
-  const roles = new Uint8Array(size * read);
-
-  for (const [b, { lightCurve, start, length: n }] of windows.entries()) {
-    const { unprobed, left, replaced, masked: maskedPoints, sources } = masked[b];
-    const from = offsets[lightCurve] + start;
-    let timeSum = 0, magnitudeSum = 0;
-    for (let i = from; i < from + n; i++) {
-      timeSum += mjd[i] - mjd[from];
-      magnitudeSum += mag[i];
-    }
-    // In float64: a modified Julian date does not fit float32.
-    const timeMean = mjd[from] + timeSum / n, magnitudeMean = magnitudeSum / n;
-    const weight = weights === "errors" ? lossWeights(err.subarray(from, from + n)) : undefined;
-    const probed = left.length + replaced.length + maskedPoints.length;
-
-    // Written out: this is done for every point of a training, and a GPU takes tens of thousands of windows a second.
+  const hidden = new Uint8Array(size * length).fill(1), roles = new Uint8Array(size * read);
+  const positions = new Int32Array(size * length).fill(-1), shows = new Int32Array(size * length).fill(-1);
+  const probed = new Int32Array(size);
+  for (const [b, { unprobed, left, replaced, masked: maskedPoints, sources }] of masked.entries()) {
     const count = unprobed.length + left.length + replaced.length;
-    let at = b * length + keys - count, column = b * read + keys - count - queriesFrom;
-    for (let i = 0; i < count + maskedPoints.length; i++, at++, column++) {
-      let point: number, shows: number, as: number;
-      if (i < unprobed.length) {
-        point = shows = unprobed[i];
-        as = role.none;
-      } else if (i < unprobed.length + left.length) {
-        point = shows = left[i - unprobed.length];
-        as = role.left;
-      } else if (i < count) {
-        const j = i - unprobed.length - left.length;
-        point = replaced[j];
-        shows = sources[j];
-        as = role.replaced;
-      } else {
-        point = shows = maskedPoints[i - count];
-        as = role.masked;
+    const at = b * length + keys - count, column = b * read + keys - count - queriesFrom;
+    let i = 0;
+    const place = (points: Int32Array, shown: Int32Array, as: number) => {
+      for (let j = 0; j < points.length; j++, i++) {
+        positions[at + i] = points[j];
+        shows[at + i] = shown[j];
+        hidden[at + i] = as === role.masked ? 1 : 0;
+        if (as !== role.none) roles[column + i] = as;
       }
-      magnitudes[at] = mag[from + shows] - magnitudeMean;
-      times[at] = mjd[from + point] - timeMean;
-      positions[at] = point;
-      hidden[at] = as === role.masked ? 1 : 0;
-      if (as === role.none) continue;
-      targets[column] = mag[from + point] - magnitudeMean;
-      coefficients[column] = (weight ? weight[point] : 1) / (size * probed);
-      roles[column] = as;
-    }
+    };
+    place(unprobed, unprobed, role.none);
+    place(left, left, role.left);
+    place(replaced, sources, role.replaced);
+    place(maskedPoints, maskedPoints, role.masked);
+    probed[b] = i - unprobed.length;
   }
   const keysAreVisible = masked.every((w) => w.unprobed.length + visibleProbed(w) === keys);
-  return {
-    windows,
-    length,
-    keys,
-    keysAreVisible,
-    queriesFrom,
-    magnitudes,
-    times,
-    hidden,
-    targets,
-    coefficients,
-    roles,
-    positions,
-  };
+  return { windows, length, keys, keysAreVisible, queriesFrom, hidden, roles, positions, shows, probed };
+}
+
+/** Means over a window. In float64: a modified Julian date does not fit float32. */
+export function meansOf(
+  { offsets, mjd, mag }: Pick<Dataset, "offsets" | "mjd" | "mag">,
+  { lightCurve, start, length }: Window,
+): { from: number; time: number; magnitude: number } {
+  const from = offsets[lightCurve] + start, first = mjd[from];
+  let times = 0, magnitudes = 0;
+  for (let i = from; i < from + length; i++) {
+    times += mjd[i] - first;
+    magnitudes += mag[i];
+  }
+  return { from, time: first + times / length, magnitude: magnitudes / length };
+}
+
+/** Fills a batch from the mapped observations. */
+export function fillBatch(
+  observations: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
+  windows: readonly Window[],
+  { weights, ...options }: BatchOptions,
+): Batch {
+  const layout = layOut(windows, options), { length, queriesFrom, positions, shows, roles, probed } = layout;
+  const { offsets, mjd, mag, err } = observations, known = { offsets, mjd, mag };
+  const read = length - queriesFrom, size = windows.length;
+  const magnitudes = new Float32Array(size * length), times = new Float32Array(size * length);
+  const targets = new Float32Array(size * read), coefficients = new Float32Array(size * read);
+  for (let b = 0; b < size; b++) {
+    const { from, time, magnitude } = meansOf(known, windows[b]), share = size * probed[b];
+    const weight = weights === "errors"
+      ? lossWeights(err.subarray(from, from + windows[b].length))
+      : undefined;
+    for (let at = b * length; at < (b + 1) * length; at++) {
+      if (positions[at] < 0) continue;
+      magnitudes[at] = mag[from + shows[at]] - magnitude;
+      times[at] = mjd[from + positions[at]] - time;
+    }
+    for (let i = b * read, at = b * length + queriesFrom; i < (b + 1) * read; i++, at++) {
+      if (roles[i] === role.none) continue;
+      targets[i] = mag[from + positions[at]] - magnitude;
+      coefficients[i] = (weight ? weight[positions[at]] : 1) / share;
+    }
+  }
+  return { ...layout, magnitudes, times, targets, coefficients };
 }
 
 /** A batch on a device. */

@@ -77,15 +77,17 @@ export function roleCounts(n: number, { probed_fraction, masked_fraction, replac
 /**
  * Draws the roles of n points.
  * @param n observations of the window
+ * @param draw gives the stream to draw from, where there is something to draw
  */
-export function maskWindow(n: number, masking: Masking, random: Random): MaskedWindow {
+export function maskWindow(n: number, masking: Masking, draw: () => Random): MaskedWindow {
   const points = new Int32Array(n);
   for (let i = 0; i < n; i++) points[i] = i;
   const { left, replaced, masked } = roleCounts(n, masking);
-  if (left < n) random.shuffle(points);
+  const random = left < n ? draw() : undefined; // where all points are alike there is nothing to draw
+  random?.shuffle(points);
   const visible = masked + replaced, probed = visible + left;
   const sources = new Int32Array(replaced);
-  for (let i = 0; i < replaced; i++) sources[i] = random.integer(n);
+  for (let i = 0; i < replaced; i++) sources[i] = random!.integer(n);
   return {
     unprobed: points.subarray(probed),
     left: points.subarray(visible, probed),

@@ -6,7 +6,7 @@
 import { CudaEvent, CudaGraph, missingForGraphs, onOwnStream } from "../../ffi/cuda.ts";
 import { type Device, synchronize } from "../../ffi/device.ts";
 import { TorchError } from "../../ffi/native.ts";
-import { copy_ } from "../../ffi/ops.ts";
+import { copy_, viewAs } from "../../ffi/ops.ts";
 import { noGrad } from "../../ffi/autograd.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { messageOf } from "../errors.ts";
@@ -61,9 +61,15 @@ const alignment = 16;
 
 /** A part of an upload. */
 export interface Part {
-  /** Of the tensor that the work sees. */
+  /** Of the tensor that the work sees: float64 if the values are, else float32. */
   shape: readonly number[];
   values: ArrayLike<number>;
+}
+
+/** Numbers as they are uploaded: float64 as two words each. */
+function wordsOf({ values }: Part): ArrayLike<number> {
+  if (!(values instanceof Float64Array)) return values;
+  return new Float32Array(values.buffer, values.byteOffset, 2 * values.length);
 }
 
 /** All pieces of work of one kind: where they are uploaded to, what is done, what was found. */
@@ -114,7 +120,7 @@ export class Deferred implements Disposable {
   /**
    * Gives the device a piece of work.
    * @param key names its kind: whatever is not in the parts is the same for all of one kind
-   * @param parts what is uploaded, as float32
+   * @param parts what is uploaded
    * @param work what is done, on tensors of those shapes; nothing in it is read back. Returns float32 of any shape
    * @returns what waits for the work and gives the numbers that it found, row by row: to be called once, and in the
    * order in which work was begun. They are to be read before more work is begun
@@ -131,8 +137,8 @@ export class Deferred implements Disposable {
       slot.upload = unscoped(() => Tensor.pinned([kind.total], this.#device));
       slot.uploaded = slot.upload.memory() as Float32Array<ArrayBuffer>;
     }
-    for (const [i, { values }] of (Object.values(parts) as Part[]).entries()) {
-      slot.uploaded.set(values, kind.offsets[i]);
+    for (const [i, part] of (Object.values(parts) as Part[]).entries()) {
+      slot.uploaded.set(wordsOf(part), kind.offsets[i]);
     }
     scope(() => kind.input.copyFrom(slot.upload!.viewAt([kind.total], 0), { wait: false }));
     this.#launch(kind);
@@ -174,13 +180,18 @@ export class Deferred implements Disposable {
     this.#forgetOne();
     let total = 0;
     const entries = Object.entries(parts) as [Name, Part][];
-    const offsets = entries.map(([, { values }]) => {
+    const offsets = entries.map(([, part]) => {
       const offset = total;
-      total += alignment * Math.ceil(values.length / alignment);
+      total += alignment * Math.ceil(wordsOf(part).length / alignment);
       return offset;
     });
     const device = this.#device, input = unscoped(() => Tensor.zeros([total], { device }));
-    const views = unscoped(() => entries.map(([, { shape }], i) => input.viewAt(shape, offsets[i])));
+    const views = entries.map(([, { shape, values }], i) => {
+      if (!(values instanceof Float64Array)) return unscoped(() => input.viewAt(shape, offsets[i]));
+      using words = unscoped(() => input.viewAt([2 * values.length], offsets[i]));
+      using numbers = unscoped(() => viewAs(words, "float64"));
+      return unscoped(() => numbers.viewAt(shape, 0));
+    });
     const named = Object.fromEntries(entries.map(([name], i) => [name, views[i]])) as Record<Name, Tensor>;
     const run = () =>
       scope(() => {

@@ -2,12 +2,13 @@
 import { noGrad } from "../../ffi/autograd.ts";
 import { div, maximum, mul, reshape, sqrt, square, stack, sub, sum, to } from "../../ffi/ops.ts";
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
-import { type Batch, role } from "../data/batch.ts";
+import { type Batch, type BatchLayout, probedOf } from "../data/batch.ts";
 import type { ReconstructionSums } from "../evaluate/metrics.ts";
 import { Deferred, type DeferredOptions, type Part } from "../model/deferred.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import type { Ranks } from "../ranks.ts";
 import type { Adam } from "./adam.ts";
+import type { DeviceObservations } from "./device_observations.ts";
 
 /** What a step has found. */
 export interface StepOutcome {
@@ -19,9 +20,9 @@ export interface StepOutcome {
   sums: ReconstructionSums;
 }
 
-/** What is uploaded of a batch's points, beside {@link Batch} for the metrics: 1 / n and 1 at each of n probed points. */
-type Uploaded = "magnitudes" | "times" | "hidden" | "targets" | "coefficients" | "means" | "probed";
-/** And of a step: its rate, this rank's share of the batch, its windows. */
+/** What a step reads of its batch: as {@link Batch}, with 1 at probed points, and how many a window has (B, 1, 1). */
+type Read = "magnitudes" | "times" | "hidden" | "targets" | "coefficients" | "probed" | "counts";
+/** And of itself: its rate, this rank's share of the batch, its windows. */
 type Head = "rate" | "share" | "count";
 
 /** Gives steps of one training to a device. */
@@ -31,8 +32,16 @@ export class DeferredSteps implements Disposable {
   readonly #ranks: Ranks;
   readonly #deferred: Deferred;
   readonly #tiny: Tensor;
+  readonly #observations: DeviceObservations | undefined;
 
-  constructor(model: AstromerNetwork, adam: Adam, ranks: Ranks, options: DeferredOptions = {}) {
+  /** @param options `observations`: on the model's device; batches are then gathered there, and laid out alone here */
+  constructor(
+    model: AstromerNetwork,
+    adam: Adam,
+    ranks: Ranks,
+    { observations, ...options }: DeferredOptions & { observations?: DeviceObservations } = {},
+  ) {
+    this.#observations = observations;
     this.#model = model;
     this.#adam = adam;
     this.#ranks = ranks;
@@ -53,7 +62,7 @@ export class DeferredSteps implements Disposable {
    * @returns what reads its outcome, and waits for it: to be called once, in the order of the steps
    * @throws {TorchError} when the device's memory is not enough
    */
-  begin(part: Batch | undefined, size: number, learningRate: number): () => StepOutcome {
+  begin(part: Batch | BatchLayout | undefined, size: number, learningRate: number): () => StepOutcome {
     const windows = part?.windows.length ?? 0,
       scalar = (value: number): Part => ({ shape: [], values: [value] });
     const head = {
@@ -61,26 +70,34 @@ export class DeferredSteps implements Disposable {
       share: scalar(windows / size),
       count: scalar(windows),
     };
-    const { parts, total } = part ? uploadOf(part) : { parts: undefined, total: 0 };
-    const read = part && parts
-      ? this.#deferred.begin(
-        [windows, part.length, part.keys, part.queriesFrom, part.keysAreVisible].join(),
-        { ...head, ...parts },
-        (tensors) => this.#step(part, tensors),
-      )
-      : this.#deferred.begin("nothing", head, (tensors) => this.#emptyStep(tensors));
+    const read = this.#begin(part, head);
     return () => {
-      const [loss, gradientNorm, weighted, meanSquares, residual] = read();
+      const [loss, gradientNorm, weighted, meanSquares, residual, total] = read();
       const sums = { windows, meanSquares, weighted, residual, total };
       return { loss, sums, ...(this.#adam.clips ? { gradientNorm } : {}) };
     };
   }
 
-  /** All of a step on what was uploaded: (5,) of what it finds. */
+  #begin(part: Batch | BatchLayout | undefined, head: Record<Head, Part>) {
+    if (!part) return this.#deferred.begin("nothing", head, (tensors) => this.#emptyStep(tensors));
+    const observations = this.#observations;
+    const key = [part.windows.length, part.length, part.keys, part.queriesFrom, part.keysAreVisible].join();
+    if (!observations) {
+      const parts = { ...head, ...uploadOf(part as Batch) };
+      return this.#deferred.begin(key, parts, (tensors) => this.#step(part, tensors));
+    }
+    return this.#deferred.begin(
+      key,
+      { ...head, ...observations.partsOf(part) },
+      (tensors) => this.#step(part, { ...tensors, ...noGrad(() => observations.gather(part, tensors)) }),
+    );
+  }
+
+  /** All of a step on what was uploaded: (6,) of what it finds. */
   #step(
     { keys, keysAreVisible, queriesFrom }: Pick<Batch, "keys" | "keysAreVisible" | "queriesFrom">,
-    { magnitudes, times, hidden, targets, coefficients, means, probed, rate, share, count }: Record<
-      Uploaded | Head,
+    { magnitudes, times, hidden, targets, coefficients, probed, counts, rate, share, count }: Record<
+      Read | Head,
       Tensor
     >,
   ): Tensor {
@@ -101,7 +118,13 @@ export class DeferredSteps implements Disposable {
     return noGrad(() => {
       const squared = square(sub(pass.reconstruction, targets));
       const total = (weights: Tensor) => sum(mul(squared, weights), null);
-      return numbers(loss, norm ?? this.#tiny, mul(total(coefficients), count), total(means), total(probed));
+      // Of the targets' differences from their window's mean.
+      const values = to(mul(targets, probed), "float64"), sums = sum(values, [1], true);
+      const spread = sub(sum(square(values), null), sum(div(square(sums), counts), null));
+      return numbers(
+        ...[loss, norm ?? this.#tiny, mul(total(coefficients), count)],
+        ...[total(div(probed, counts)), total(probed), to(spread, "float32")],
+      );
     });
   }
 
@@ -120,7 +143,7 @@ export class DeferredSteps implements Disposable {
     for (const [from, to] of this.#model.gradientParts) this.#sumPart(from, to);
     this.#ranks.partsSummed();
     const loss = noGrad(() => sqrt(squared)), norm = this.#adam.updateUnread(rate, loss, true);
-    return noGrad(() => numbers(loss, norm ?? this.#tiny, share, share, share));
+    return noGrad(() => numbers(loss, norm ?? this.#tiny, share, share, share, share));
   }
 
   /** Frees what steps were given in; all that was begun is to be read before. */
@@ -134,36 +157,18 @@ function numbers(...scalars: Tensor[]): Tensor {
   return stack(scalars.map((scalar) => reshape(scalar, [])), 0);
 }
 
-/** A batch as it is uploaded, and the sum of all squared differences of targets from their window's mean. */
+/** A batch as it is uploaded. */
 function uploadOf(
-  { windows, length, queriesFrom, magnitudes, times, hidden, targets, coefficients, roles }: Batch,
-): { parts: Record<Uploaded, Part>; total: number } {
-  const size = windows.length, read = length - queriesFrom;
-  const means = new Float32Array(size * read), probed = new Float32Array(size * read);
-  let total = 0;
-  for (let b = 0; b < size; b++) {
-    let n = 0, sum = 0, squares = 0;
-    for (let i = b * read; i < (b + 1) * read; i++) {
-      if (roles[i] === role.none) continue;
-      probed[i] = 1;
-      n++;
-      sum += targets[i];
-      squares += targets[i] ** 2;
-    }
-    total += squares - sum * sum / n;
-    for (let i = b * read; i < (b + 1) * read; i++) means[i] = probed[i] / n;
-  }
-  const all = [size, length, 1], some = [size, read, 1];
+  { windows, length, queriesFrom, magnitudes, times, hidden, targets, coefficients, roles, probed }: Batch,
+): Record<Read, Part> {
+  const size = windows.length, all = [size, length, 1], some = [size, length - queriesFrom, 1];
   return {
-    parts: {
-      magnitudes: { shape: all, values: magnitudes },
-      times: { shape: all, values: times },
-      hidden: { shape: all, values: hidden },
-      targets: { shape: some, values: targets },
-      coefficients: { shape: some, values: coefficients },
-      means: { shape: some, values: means },
-      probed: { shape: some, values: probed },
-    },
-    total,
+    magnitudes: { shape: all, values: magnitudes },
+    times: { shape: all, values: times },
+    hidden: { shape: all, values: hidden },
+    targets: { shape: some, values: targets },
+    coefficients: { shape: some, values: coefficients },
+    probed: { shape: some, values: probedOf(roles) },
+    counts: { shape: [size, 1, 1], values: probed },
   };
 }

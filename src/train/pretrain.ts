@@ -1,7 +1,7 @@
 /** The training loop: set the learning rate, forward, backward, update, log, validate, keep the best. */
 import { ownMemory, returnFreedMemory } from "../../ffi/device.ts";
 import { manualSeed } from "../../ffi/random.ts";
-import { type Batch, batchesOf, fillBatch, type LossWeights } from "../data/batch.ts";
+import { batchesOf, fillBatch, layOut, type LossWeights } from "../data/batch.ts";
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
 import type { Masking } from "../data/masking.ts";
 import { epochLightCurves, type TrainPart } from "../data/joined_datasets.ts";
@@ -16,6 +16,7 @@ import { oneRank, type Ranks } from "../ranks.ts";
 import { letSignalsIn } from "../run.ts";
 import type { Adam } from "./adam.ts";
 import { DeferredSteps, type StepOutcome } from "./deferred_steps.ts";
+import { belongOnDevice, type DataOnDevice, DeviceObservations } from "./device_observations.ts";
 import type { Schedule } from "./schedule.ts";
 import { sharedStep } from "./step.ts";
 
@@ -45,6 +46,8 @@ export interface PretrainOptions {
   stepsAhead?: number;
   /** Whether a GPU's steps are recorded as graphs where they can be. Default: yes. */
   graphs?: boolean;
+  /** Whether observations lie on the device, and batches are gathered there. Default: auto, on a GPU if they fit. */
+  dataOnDevice?: DataOnDevice;
   /**
    * Light curves to train on, of which one may stand more than once, in parts of which an epoch takes so many windows each.
    * Default: one window of each light curve of the dataset's train subset.
@@ -221,10 +224,20 @@ export async function pretrain(
     });
   const ahead = options.stepsAhead ?? (model.device === "cpu" ? 0 : 8);
   const launched = options.graphs === false ? { record: null } : {};
-  using deferred = ahead > 0 ? new DeferredSteps(model, adam, ranks, launched) : undefined;
+  using observations = belongOnDevice(dataset, model.device, options.dataOnDevice ?? "auto")
+    ? new DeviceObservations(dataset, model.device, { weights })
+    : undefined;
+  using deferred = ahead > 0 || observations
+    ? new DeferredSteps(model, adam, ranks, { ...launched, observations })
+    : undefined;
   using predictor = modelPredictor(model, { ahead, ...launched });
   /** Begins a step; what it found is read, and waited for, by the result. */
-  const begin = (filled: Batch | undefined, size: number, learningRate: number): () => StepOutcome => {
+  const begin = (windows: readonly Window[], size: number, learningRate: number): () => StepOutcome => {
+    const filling = { masking, weights, key: [seed, 0x3a5c, epoch], paddedTo };
+    if (deferred && observations) {
+      return deferred.begin(windows.length ? layOut(windows, filling) : undefined, size, learningRate);
+    }
+    const filled = windows.length ? fillBatch(dataset, windows, filling) : undefined;
     if (deferred) return deferred.begin(filled, size, learningRate);
     const { loss, predicted, gradientNorm } = sharedStep(model, adam, filled, size, learningRate, ranks);
     return () => {
@@ -290,12 +303,9 @@ export async function pretrain(
       const doneAfter = doneAt(step), learningRate = options.schedule({ step, done: doneAfter });
       // Dropout: a function of seed, step, and rank.
       manualSeed(seeded(seed, 0xd20b, step, ...ranks.first ? [] : [ranks.rank]).integer(2 ** 31));
-      const key = [seed, 0x3a5c, epoch], windows = ranks.part(batches[batch]), size = batches[batch].length;
-      const filled = windows.length
-        ? fillBatch(dataset, windows, { masking, weights, key, paddedTo })
-        : undefined;
+      const windows = ranks.part(batches[batch]), size = batches[batch].length;
       if (batch + 1 < batches.length) dataset.willNeed?.(ranks.part(batches[batch + 1]));
-      const read = begin(filled, size, learningRate);
+      const read = begin(windows, size, learningRate);
       const done = ++batch;
       underWay.add(async () => {
         const { loss, gradientNorm, sums: found } = read();

@@ -9,7 +9,7 @@ import { seeded } from "../../src/random.ts";
 import { assertEquals, assertNotEquals, assertTrue } from "../../src/std.ts";
 
 const mask = (n: number, masking: Masking = paperMasking, ...key: number[]) =>
-  maskWindow(n, masking, seeded(1, ...key));
+  maskWindow(n, masking, () => seeded(1, ...key));
 const counts = ({ unprobed, left, replaced, masked }: MaskedWindow) =>
   [unprobed, left, replaced, masked].map((points) => points.length);
 const points = ({ unprobed, left, replaced, masked }: MaskedWindow) =>

@@ -9,10 +9,17 @@ import type { Recorder } from "../../src/model/deferred.ts";
 import { parseArgs } from "../../src/std.ts";
 
 const given = parseArgs(Deno.args, {
-  string: ["device", "batch", "lengths", "precision", "launch", "steps"],
+  string: ["device", "batch", "lengths", "precision", "launch", "steps", "data"],
   boolean: ["rehearse", "peak"],
 }) as Record<string, string | undefined>;
-const { lengths = "200", precision = "bfloat16", launch = "graph", steps = "30", batch = "256" } = given;
+const {
+  lengths = "200",
+  precision = "bfloat16",
+  launch = "graph",
+  data = "device",
+  steps = "30",
+  batch = "256",
+} = given;
 const device = given.device as Device, dtype = precision as "float32" | "bfloat16";
 const again: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
 
@@ -31,6 +38,7 @@ if (given.peak) {
     lengths: await lengthsOf(lengths),
     steps: Number(steps),
     deferred: true,
+    dataOnDevice: data === "device",
     record: launch === "graph" ? rehearsed : null,
   });
   // The first pass warms up, in the second graphs are recorded.
@@ -41,7 +49,7 @@ if (given.peak) {
   const inference = subject.inference();
   console.log(JSON.stringify({
     program: "astromer",
-    variant: launch,
+    variant: data === "device" ? launch : `${launch}, data in main memory`,
     precision: dtype,
     batch: Number(batch),
     lengths: lengths.split("/").at(-1),

@@ -11,10 +11,11 @@ import { Nccl } from "../../ffi/nccl.ts";
 import * as ops from "../../ffi/ops.ts";
 import { manualSeed } from "../../ffi/random.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
-import { type Batch, fillBatch, toTensors } from "../../src/data/batch.ts";
+import { type Batch, fillBatch, layOut, toTensors } from "../../src/data/batch.ts";
 import { paperMasking } from "../../src/data/masking.ts";
 import type { Pooling } from "../../src/embed/pooling.ts";
 import { eachEmbeddedWindow } from "../../src/embed/stream.ts";
+import { randomWindow } from "../../src/data/windows.ts";
 import { missingMemory } from "../../src/errors.ts";
 import { architecture } from "../../src/model/architecture.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
@@ -28,6 +29,7 @@ import { Adam } from "../../src/train/adam.ts";
 import type { Recorder } from "../../src/model/deferred.ts";
 import type { InferenceOptions } from "../../src/model/deferred_inference.ts";
 import { DeferredSteps } from "../../src/train/deferred_steps.ts";
+import { DeviceObservations } from "../../src/train/device_observations.ts";
 import { type MetricsLine, pretrain } from "../../src/train/pretrain.ts";
 import { constant } from "../../src/train/schedule.ts";
 import { sharedStep } from "../../src/train/step.ts";
@@ -40,6 +42,7 @@ import {
   referenceFrequencies,
   referenceName,
 } from "../model/reference.ts";
+import { gathered } from "../train/support.ts";
 import { Fixture, hasShared, largestDifference } from "../shared.ts";
 
 const { device: named, rehearse, _: [chosen] } = parseArgs(Deno.args, {
@@ -315,6 +318,26 @@ const checks: Record<string, () => Found | Promise<Found>> = {
     }
     return { ok: same && Object.values(found).every((difference) => difference < 1e-3), ...found };
   },
+  /** Batches that are gathered from observations on the device are those that are filled here, to the bit. */
+  gathered() {
+    const lengths = Array.from({ length: 4 * size }, (_, i) => 5 + (7 * i) % (2 * length));
+    const dataset = sinusoidDataset(lengths), different: string[] = [];
+    for (const [i, error] of [0, NaN, 1e-6, Infinity].entries()) dataset.err[3 + 5 * i] = error;
+    const windows = lengths.map((n, i) => randomWindow(i, n, seeded(1, i), length));
+    for (const weights of ["errors", "none"] as const) {
+      using observations = new DeviceObservations(dataset, device, { weights });
+      for (let i = 0; i < windows.length; i += size) {
+        const some = windows.slice(i, i + size), key = [1, i], masking = paperMasking;
+        const expected = fillBatch(dataset, some, { masking, weights, key });
+        const found = gathered(observations, layOut(some, { masking, key }), device);
+        for (const name of ["magnitudes", "times", "targets", "coefficients"] as const) {
+          const difference = largestDifference(found[name], expected[name]);
+          if (difference !== 0) different.push(`${name}, ${weights}: ${difference}`);
+        }
+      }
+    }
+    return { ok: different.length === 0, different, windows: windows.length };
+  },
   /** A training that a checkpoint interrupts goes on with the losses of one that nothing does. */
   async resumed() {
     const dataset = sinusoidDataset(
@@ -356,7 +379,7 @@ const checks: Record<string, () => Found | Promise<Found>> = {
           logSteps: 1,
         },
         // Kernel by kernel: which steps are graphs differs in a run that was interrupted.
-        ...{ stepsAhead: 3, graphs: false },
+        ...{ stepsAhead: 3, graphs: false, dataOnDevice: "true" },
       }, {
         onMetrics: (line) => void lines.push(line),
         onBest: () => Promise.resolve(),
