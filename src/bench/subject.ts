@@ -2,7 +2,7 @@
 import { type Device, synchronize } from "../../ffi/device.ts";
 import { operatorCalls } from "../../ffi/dispatch.ts";
 import { type OperatorCost, profile } from "../../ffi/profiler.ts";
-import { type Batch, batchesOf, fillBatch, layOut } from "../data/batch.ts";
+import { type Batch, batchesOf, fillBatch, fillShown, layOut } from "../data/batch.ts";
 import { type Masking, noMasking, paperMasking } from "../data/masking.ts";
 import type { Window } from "../data/windows.ts";
 import { type Architecture, widthOf } from "../model/architecture.ts";
@@ -114,7 +114,7 @@ export class Subject implements Disposable {
   }
 
   #infer(windows: readonly Window[]): void {
-    this.#begin(this.#reconstruction.begin(this.#fill(windows, noMasking)));
+    this.#begin(this.#reconstruction.begin(fillShown(this.#data, windows, { masking: noMasking, key: [0] })));
   }
 
   /** Reads what was begun, but for the last so many. */

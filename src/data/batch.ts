@@ -35,12 +35,18 @@ export interface BatchLayout {
   probed: Int32Array<ArrayBuffer>;
 }
 
-/** A filled batch of B windows, L columns, of which the last P are read by the loss. */
-export interface Batch extends BatchLayout {
+/** What B windows show in L columns. */
+export interface ShownBatch extends BatchLayout {
   /** (B, L), mag, zero-mean over the window; masked points keep theirs (the model hides it), padding has 0. */
   magnitudes: Float32Array<ArrayBuffer>;
   /** (B, L), days, zero-mean over the window; padding has 0. */
   times: Float32Array<ArrayBuffer>;
+  /** (B,) of the windows' magnitudes, mag. */
+  means: Float64Array<ArrayBuffer>;
+}
+
+/** A filled batch of B windows, L columns, of which the last P are read by the loss. */
+export interface Batch extends ShownBatch {
   /** (B, P), true magnitudes, mag, zero-mean over the window. */
   targets: Float32Array<ArrayBuffer>;
   /** (B, P), w p / (B sum p): see `reconstructionLoss`. */
@@ -127,20 +133,20 @@ export function layOut(
   for (const [b, { unprobed, left, replaced, masked: maskedPoints, sources }] of masked.entries()) {
     const count = unprobed.length + left.length + replaced.length;
     const at = b * length + keys - count, column = b * read + keys - count - queriesFrom;
-    let i = 0;
-    const place = (points: Int32Array, shown: Int32Array, as: number) => {
-      for (let j = 0; j < points.length; j++, i++) {
-        positions[at + i] = points[j];
-        shows[at + i] = shown[j];
-        hidden[at + i] = as === role.masked ? 1 : 0;
-        if (as !== role.none) roles[column + i] = as;
-      }
-    };
-    place(unprobed, unprobed, role.none);
-    place(left, left, role.left);
-    place(replaced, sources, role.replaced);
-    place(maskedPoints, maskedPoints, role.masked);
-    probed[b] = i - unprobed.length;
+    const leftFrom = unprobed.length,
+      replacedFrom = leftFrom + left.length,
+      end = count + maskedPoints.length;
+    positions.set(unprobed, at);
+    positions.set(left, at + leftFrom);
+    positions.set(replaced, at + replacedFrom);
+    positions.set(maskedPoints, at + count);
+    shows.set(positions.subarray(at, at + end), at);
+    shows.set(sources, at + replacedFrom);
+    hidden.fill(0, at, at + count);
+    roles.fill(role.left, column + leftFrom, column + replacedFrom);
+    roles.fill(role.replaced, column + replacedFrom, column + count);
+    roles.fill(role.masked, column + count, column + end);
+    probed[b] = end - leftFrom;
   }
   const keysAreVisible = masked.every((w) => w.unprobed.length + visibleProbed(w) === keys);
   return { windows, length, keys, keysAreVisible, queriesFrom, hidden, roles, positions, shows, probed };
@@ -151,43 +157,61 @@ export function meansOf(
   { offsets, mjd, mag }: Pick<Dataset, "offsets" | "mjd" | "mag">,
   { lightCurve, start, length }: Window,
 ): { from: number; time: number; magnitude: number } {
-  const from = offsets[lightCurve] + start, first = mjd[from];
+  // Parts of the arrays: what counts from their beginning is a float64 to JavaScript, and slow to find.
+  const from = offsets[lightCurve] + start, own = mjd.subarray(from, from + length), first = own[0];
+  const seen = mag.subarray(from, from + length);
   let times = 0, magnitudes = 0;
-  for (let i = from; i < from + length; i++) {
-    times += mjd[i] - first;
-    magnitudes += mag[i];
+  for (let i = 0; i < length; i++) {
+    times += own[i] - first;
+    magnitudes += seen[i];
   }
   return { from, time: first + times / length, magnitude: magnitudes / length };
 }
 
+/** Fills a batch with what it shows, from the mapped observations: all that is needed where nothing is compared. */
+export function fillShown(
+  { offsets, mjd, mag }: Pick<Dataset, "offsets" | "mjd" | "mag">,
+  windows: readonly Window[],
+  options: Pick<BatchOptions, "masking" | "key" | "paddedTo">,
+): ShownBatch {
+  const layout = layOut(windows, options), { length, positions, shows } = layout, size = windows.length;
+  const known = { offsets, mjd, mag }, means = new Float64Array(size);
+  const magnitudes = new Float32Array(size * length), times = new Float32Array(size * length);
+  for (let b = 0; b < size; b++) {
+    const { from, time, magnitude } = meansOf(known, windows[b]), to = from + windows[b].length;
+    const observed = mag.subarray(from, to), at = mjd.subarray(from, to);
+    means[b] = magnitude;
+    for (let i = b * length; i < (b + 1) * length; i++) {
+      if (positions[i] < 0) continue;
+      magnitudes[i] = observed[shows[i]] - magnitude;
+      times[i] = at[positions[i]] - time;
+    }
+  }
+  return { ...layout, magnitudes, times, means };
+}
+
 /** Fills a batch from the mapped observations. */
 export function fillBatch(
-  observations: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
+  { offsets, mjd, mag, err }: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
   windows: readonly Window[],
   { weights, ...options }: BatchOptions,
 ): Batch {
-  const layout = layOut(windows, options), { length, queriesFrom, positions, shows, roles, probed } = layout;
-  const { offsets, mjd, mag, err } = observations, known = { offsets, mjd, mag };
+  const shown = fillShown({ offsets, mjd, mag }, windows, options);
+  const { length, queriesFrom, positions, roles, probed, means } = shown;
   const read = length - queriesFrom, size = windows.length;
-  const magnitudes = new Float32Array(size * length), times = new Float32Array(size * length);
   const targets = new Float32Array(size * read), coefficients = new Float32Array(size * read);
-  for (let b = 0; b < size; b++) {
-    const { from, time, magnitude } = meansOf(known, windows[b]), share = size * probed[b];
-    const weight = weights === "errors"
-      ? lossWeights(err.subarray(from, from + windows[b].length))
-      : undefined;
-    for (let at = b * length; at < (b + 1) * length; at++) {
-      if (positions[at] < 0) continue;
-      magnitudes[at] = mag[from + shows[at]] - magnitude;
-      times[at] = mjd[from + positions[at]] - time;
-    }
+  for (const [b, { lightCurve, start, length: n }] of windows.entries()) {
+    const from = offsets[lightCurve] + start,
+      observed = mag.subarray(from, from + n),
+      share = size * probed[b];
+    const weight = weights === "errors" ? lossWeights(err.subarray(from, from + n)) : undefined;
     for (let i = b * read, at = b * length + queriesFrom; i < (b + 1) * read; i++, at++) {
       if (roles[i] === role.none) continue;
-      targets[i] = mag[from + positions[at]] - magnitude;
+      targets[i] = observed[positions[at]] - means[b];
       coefficients[i] = (weight ? weight[positions[at]] : 1) / share;
     }
   }
-  return { ...layout, magnitudes, times, targets, coefficients };
+  return { ...shown, targets, coefficients };
 }
 
 /** A batch on a device. */

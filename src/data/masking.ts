@@ -47,7 +47,7 @@ export const paperMasking: Masking = { probed_fraction: 0.5, masked_fraction: 0.
 /** Nothing hidden and every point probed, as at inference. */
 export const noMasking: Masking = { probed_fraction: 1, masked_fraction: 0, replaced_fraction: 0 };
 
-/** The points of a window by their role; each list in random order, together every point once. */
+/** The points of a window by their role; each list in random order, together every point once. Not to be written to. */
 export interface MaskedWindow {
   /** Visible, not probed. */
   unprobed: Int32Array;
@@ -80,14 +80,14 @@ export function roleCounts(n: number, { probed_fraction, masked_fraction, replac
  * @param draw gives the stream to draw from, where there is something to draw
  */
 export function maskWindow(n: number, masking: Masking, draw: () => Random): MaskedWindow {
-  const points = new Int32Array(n);
-  for (let i = 0; i < n; i++) points[i] = i;
   const { left, replaced, masked } = roleCounts(n, masking);
-  const random = left < n ? draw() : undefined; // where all points are alike there is nothing to draw
-  random?.shuffle(points);
+  if (left === n) {
+    return { unprobed: nothing, left: inOrder(n), replaced: nothing, masked: nothing, sources: nothing };
+  }
+  const random = draw(), points = random.shuffle(inOrder(n).slice());
   const visible = masked + replaced, probed = visible + left;
   const sources = new Int32Array(replaced);
-  for (let i = 0; i < replaced; i++) sources[i] = random!.integer(n);
+  for (let i = 0; i < replaced; i++) sources[i] = random.integer(n);
   return {
     unprobed: points.subarray(probed),
     left: points.subarray(visible, probed),
@@ -97,18 +97,26 @@ export function maskWindow(n: number, masking: Masking, draw: () => Random): Mas
   };
 }
 
+const nothing = new Int32Array();
+let numbers = new Int32Array();
+
+/** 0 … n - 1, which is not to be written to. */
+function inOrder(n: number): Int32Array {
+  if (numbers.length < n) numbers = Int32Array.from({ length: n }, (_, i) => i);
+  return numbers.subarray(0, n);
+}
+
 /**
  * Roles of n points of which given ones are hidden; all are probed.
  * @param hidden places in the window
  */
 export function maskPoints(n: number, hidden: ReadonlySet<number>): MaskedWindow {
-  const none = new Int32Array();
-  const points = Int32Array.from({ length: n }, (_, i) => i);
+  const points = inOrder(n);
   return {
-    unprobed: none,
+    unprobed: nothing,
     left: points.filter((i) => !hidden.has(i)),
-    replaced: none,
+    replaced: nothing,
     masked: points.filter((i) => hidden.has(i)),
-    sources: none,
+    sources: nothing,
   };
 }

@@ -1,7 +1,7 @@
 /** From embeddings of points to embeddings of windows and light curves (section 5 of the paper). */
 import { amax, matmul, narrow, stack, to, view, where } from "../../ffi/ops.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { type Batch, toTensors } from "../data/batch.ts";
+import { type Batch, type BatchLayout, type ShownBatch, toTensors } from "../data/batch.ts";
 import type { Part } from "../model/deferred.ts";
 import { DeferredInference, type Inference } from "../model/deferred_inference.ts";
 import type { AstromerNetwork, EncoderInput, Watch } from "../model/network.ts";
@@ -37,7 +37,7 @@ export function embedding(pooling: Pooling): Inference {
  * @param values row by row
  * @returns for every window its vectors end to end: `vectorsOf` x d, or with `points` n x d in order of time
  */
-export function embeddingsOf(batch: Batch, pooling: Pooling, values: Float32Array): Float32Array[] {
+export function embeddingsOf(batch: BatchLayout, pooling: Pooling, values: Float32Array): Float32Array[] {
   const size = values.length / batch.windows.length;
   return pooling === "points"
     ? pointsOf(batch, values)
@@ -45,7 +45,7 @@ export function embeddingsOf(batch: Batch, pooling: Pooling, values: Float32Arra
 }
 
 /** Embeds the windows of a batch that was filled without masking, and waits for it. Padding is never pooled. */
-export function embedBatch(network: AstromerNetwork, batch: Batch, pooling: Pooling): Float32Array[] {
+export function embedBatch(network: AstromerNetwork, batch: ShownBatch, pooling: Pooling): Float32Array[] {
   using inference = new DeferredInference(network, embedding(pooling), { ahead: 0 });
   return embeddingsOf(batch, pooling, inference.begin(batch)());
 }
@@ -71,7 +71,7 @@ export function pool(
 type Beside = ReturnType<typeof besideOf>;
 
 /** The share (B, 1, L) of each point in the mean of its window, none of padding; and what no maximum is below. */
-function besideOf({ windows, length, hidden }: Batch) {
+function besideOf({ windows, length, hidden }: BatchLayout) {
   const shares = new Float32Array(windows.length * length);
   for (const [b, { length: n }] of windows.entries()) {
     for (let i = b * length; i < (b + 1) * length; i++) shares[i] = hidden[i] ? 0 : 1 / n;
@@ -116,7 +116,10 @@ function maximum({ hidden }: EncoderInput, lowest: Tensor, x: Tensor): Tensor {
 }
 
 /** The vectors (n, d) of every window's points, in order of time. */
-function pointsOf({ windows, length, queriesFrom, positions }: Batch, values: Float32Array): Float32Array[] {
+function pointsOf(
+  { windows, length, queriesFrom, positions }: BatchLayout,
+  values: Float32Array,
+): Float32Array[] {
   const columns = length - queriesFrom, width = values.length / (windows.length * columns);
   return windows.map(({ length: n }, b) => {
     const points = new Float32Array(n * width);

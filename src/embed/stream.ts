@@ -1,6 +1,6 @@
 /** Embeddings of any number of light curves in bounded memory, in the order of the dataset. */
 import type { Dataset } from "../data/dataset.ts";
-import { type Batch, fillBatch } from "../data/batch.ts";
+import { fillShown, type ShownBatch } from "../data/batch.ts";
 import { noMasking } from "../data/masking.ts";
 import { sequentialWindows, type Window } from "../data/windows.ts";
 import { UnderWay } from "../model/deferred.ts";
@@ -78,8 +78,8 @@ export function unmasked(
   observations: Omit<Observations, "lengths">,
   windows: readonly Window[],
   paddedTo: number,
-): Batch {
-  return fillBatch(observations, windows, { masking: noMasking, weights: "none", key: [], paddedTo });
+): ShownBatch {
+  return fillShown(observations, windows, { masking: noMasking, key: [], paddedTo });
 }
 
 /** The windows of light curves, one after the other. */

@@ -2,7 +2,7 @@
 import { noGrad } from "../../ffi/autograd.ts";
 import { to } from "../../ffi/ops.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
-import type { Batch } from "../data/batch.ts";
+import type { ShownBatch } from "../data/batch.ts";
 import { Deferred, type DeferredOptions, type Part } from "./deferred.ts";
 import type { AstromerNetwork, EncoderInput } from "./network.ts";
 
@@ -11,7 +11,7 @@ export interface Inference {
   /** Distinguishes it from whatever else is made of batches of the same shape. */
   name: string;
   /** What it reads of a batch beside magnitudes, times and what is hidden. */
-  beside?: (batch: Batch) => Record<string, Part>;
+  beside?: (batch: ShownBatch) => Record<string, Part>;
   /** All of it, on the device; nothing in it is read back. */
   run: (network: AstromerNetwork, input: EncoderInput, beside: Record<string, Tensor>) => Tensor;
 }
@@ -55,7 +55,7 @@ export class DeferredInference implements Disposable {
    * begun. They are to be read before another is begun
    * @throws {TorchError} when the device's memory is not enough
    */
-  begin(batch: Batch): () => Float32Array<ArrayBuffer> {
+  begin(batch: ShownBatch): () => Float32Array<ArrayBuffer> {
     const { windows, length, keys, keysAreVisible, queriesFrom, magnitudes, times, hidden } = batch;
     const { name, beside = () => ({}) } = this.#inference, columns = { keys, keysAreVisible, queriesFrom };
     const shape = [windows.length, length, 1];

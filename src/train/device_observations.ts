@@ -12,7 +12,6 @@ import {
   gt,
   indexSelect,
   maximum,
-  mul,
   narrow,
   reshape,
   sub,

@@ -92,10 +92,11 @@ sharedTest("the vectors that a head reads are those of the reference's own windo
     magnitudes: fixture.floats("in.input"),
     times: fixture.floats("in.times"),
     hidden: Uint8Array.from(fixture.floats("in.mask_in")),
-    targets: new Float32Array(6 * 200),
-    coefficients: new Float32Array(6 * 200),
+    means: new Float64Array(6),
     roles: new Uint8Array(6 * 200),
     positions: new Int32Array(6 * 200),
+    shows: new Int32Array(6 * 200),
+    probed: new Int32Array(6),
   };
   const vectors = embedBatch(network, batch, "features");
   const pooled = fixture.floats("out.pooled");

@@ -44,6 +44,7 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
     x,
     y,
   ) => [ops.where(Tensor.from(Uint8Array.of(1, 0), [2], { dtype: "bool" }), x, y), [1, 0.5, 3, 8]],
+  gt: (x, y) => [ops.gt(x, y), [0, 1, 1, 0]],
   isfinite: (x) => [ops.isfinite(ops.div(x, Tensor.from([0, 1, 1, 1], [2, 2]))), [0, 1, 1, 1]],
   minimum: (x, y) => [ops.minimum(x, y), each(Math.min)],
   maximum: (x, y) => [ops.maximum(x, y), each(Math.max)],
@@ -94,8 +95,10 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
     ],
   ],
   amax: (x) => [[ops.amax(x, [0]), ops.amax(x, [1], true)], [3, 4, 2, 4]],
+  amin: (x) => [[ops.amin(x, [0]), ops.amin(x, [1], true)], [1, 2, 1, 3]],
   dot: (x, y) => [ops.dot(ops.view(x, [4]), ops.view(y, [4])), [4 + 1 - 6 + 32]],
 
+  viewAs: (x) => [ops.viewAs(x, "int32"), [...new Int32Array(Float32Array.from(a).buffer)]],
   view: (x) => [ops.view(x, [4, 1]), a],
   reshape: (x) => [ops.reshape(ops.transpose(x, 0, 1), [4]), [1, 3, 2, 4]],
   transpose: (x) => [ops.transpose(x, 0, 1), [1, 3, 2, 4]],
