@@ -3,7 +3,7 @@ import { LibtorchError } from "./ffi/library.ts";
 import { type Command, helpOf, readSettings, tryOutputs } from "./src/command.ts";
 import { launched, MpiError } from "./ffi/mpi.ts";
 import { NcclError } from "./ffi/nccl.ts";
-import { Failure, InputError, Interrupted, messageOf, missingMemory, printable } from "./src/errors.ts";
+import { Failure, InputError, Interrupted, memorySentence, messageOf, printable } from "./src/errors.ts";
 import { leaveRanks } from "./src/ranks.ts";
 import { closestString } from "./src/std.ts";
 
@@ -112,9 +112,9 @@ export async function main(args: string[]): Promise<number> {
       if (rank === 0) console.error(error.message);
       return 75;
     }
-    const missing = missingMemory(error);
-    if (command && missing) {
-      say(`error: there is not enough memory (${missing}): ${remedyOf(command)}`);
+    const missing = command && memorySentence(error, Object.keys(command.settings.shape));
+    if (missing) {
+      say(`error: ${missing}`);
       return 1;
     }
     say(`error: ${messageOf(error)}`);
@@ -122,13 +122,6 @@ export async function main(args: string[]): Promise<number> {
     if (!expected && error instanceof Error) console.error(printable(error.stack ?? ""));
     return 1;
   }
-}
-
-/** The settings of a command that memory grows with. */
-function remedyOf({ settings }: Command): string {
-  const flags = ["batch_size", "encoder_batch_size", "window_size", "head_size", "feed_forward_size"]
-    .filter((name) => name in settings.shape).map((name) => `--${name.replaceAll("_", "-")}`);
-  return flags.length ? `lower ${flags.join(" or ")}` : "the model's window is too long for this machine";
 }
 
 // Not awaited: quickstart imports this module, which would then wait for itself.

@@ -84,6 +84,9 @@ export function messageOf(error: unknown): string {
   return printable(error instanceof Error ? error.message : String(error));
 }
 
+/** What is said where libtorch does not tell whether it was the GPU's memory. */
+export const perhapsOfMemory = "if the GPU's memory ran out";
+
 /** Words of libtorch, of the GPU and of JavaScript itself for memory that is not there. */
 const outOfMemory =
   /can't allocate memory|out of memory|Storage size calculation overflowed|Array buffer allocation failed|Invalid (typed )?array length/i;
@@ -96,6 +99,31 @@ export function missingMemory(error: unknown): string | undefined {
     [, said] = /allocate ([\d.]+ \wi?B)/.exec(text) ?? [];
   if (bytes === undefined && said === undefined) return text.split("\n")[0];
   return `${said ?? `${(Number(bytes) / 1e9).toFixed(1)} GB`} more were wanted`;
+}
+
+/** Settings that memory grows with. */
+const growing = ["batch_size", "encoder_batch_size", "window_size", "head_size", "feed_forward_size"];
+
+/**
+ * What to do about memory that was not there, if that is what the error is about, or may be: before 2.13 libtorch prints why
+ * it refuses a call, and does not tell. Undefined for other errors.
+ * @param settings names of the settings that there are
+ */
+export function memorySentence(error: unknown, settings: readonly string[]): string | undefined {
+  const missing = missingMemory(error), text = messageOf(error);
+  const untold = !missing && text.includes(perhapsOfMemory);
+  if (!missing && !untold) return undefined;
+  const flags = growing.filter((name) => settings.includes(name)).map((name) =>
+    `--${name.replaceAll("_", "-")}`
+  );
+  const onGpu = /CUDA|GPU/.test(text);
+  const remedy = flags.length
+    ? `lower ${flags.join(" or ")}` +
+      (onGpu && settings.includes("data_on_device") ? ", or say --data-on-device false" : "")
+    : `the model's window is too long for this ${onGpu ? "GPU" : "machine"}`;
+  return missing
+    ? `there is not enough memory${onGpu ? " on the GPU" : ""} (${missing}): ${remedy}`
+    : `${text.split(";")[0]}; if the GPU's memory ran out: ${remedy}`;
 }
 
 /** Names in a sentence: the first few, and how many more there are. */

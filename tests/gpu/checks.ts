@@ -16,7 +16,7 @@ import { paperMasking } from "../../src/data/masking.ts";
 import type { Pooling } from "../../src/embed/pooling.ts";
 import { eachEmbeddedWindow } from "../../src/embed/stream.ts";
 import { randomWindow } from "../../src/data/windows.ts";
-import { missingMemory } from "../../src/errors.ts";
+import { memorySentence } from "../../src/errors.ts";
 import { architecture } from "../../src/model/architecture.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
@@ -426,10 +426,10 @@ const checks: Record<string, () => Found | Promise<Found>> = {
       Tensor.empty([onCpu ? 2 ** 46 : 2 ** 40], { device }).dispose();
     } catch (error) {
       if (!(error instanceof TorchError)) throw error;
-      words = missingMemory(error) ?? error.message;
+      words = memorySentence(error, ["batch_size"]) ?? error.message;
     }
     const after = losses(device, 3, { deferred: true }).found.at(-1)!;
-    return { ok: /memory|wanted/.test(words) && Number.isFinite(after), words, after };
+    return { ok: /memory.*: lower --batch-size$/.test(words) && Number.isFinite(after), words, after };
   },
   /** NCCL with one rank, on the stream that steps run on. */
   nccl() {
