@@ -1,26 +1,27 @@
 /** Training head and encoder together: the frozen protocol's opposite, with the same heads and the same judgement. */
-import { backward } from "../../ffi/autograd.ts";
 import { manualSeed } from "../../ffi/random.ts";
-import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
-import { type Batch, fillBatch } from "../data/batch.ts";
+import { Tensor, unscoped } from "../../ffi/tensor.ts";
+import { fillShown } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { noMasking } from "../data/masking.ts";
 import type { Window } from "../data/windows.ts";
-import { pool } from "../embed/pooling.ts";
+import { besideOf, pooled } from "../embed/pooling.ts";
 import { eachEmbeddedWindow } from "../embed/stream.ts";
 import { Failure } from "../errors.ts";
+import { UnderWay } from "../model/deferred.ts";
+import { inputOf, partsOf, shapeKey } from "../model/deferred_inference.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { seeded } from "../random.ts";
 import { letSignalsIn } from "../run.ts";
 import { Adam } from "../train/adam.ts";
 import { checkSamples, finishFit, type Fit, standardizationOf } from "./fitted_classifier.ts";
 import { Head, type HeadKind } from "./head.ts";
+import { HeadSteps } from "./head_steps.ts";
 import {
   classWeights,
   crossEntropy,
   epochOf,
   type HeadTraining,
-  lossOf,
   probabilitiesOf,
   type Sample,
 } from "./train_head.ts";
@@ -70,6 +71,16 @@ export async function fitEndToEnd(
   using headAdam = new Adam(head.parameters, { beta2: 0.999, epsilon: 1e-7 });
   using weights = classWeights(train, classes.length, balance, device);
   using encoderAdam = new Adam(network.parameters, { clipNorm: 1 });
+  using steps = new HeadSteps(
+    head,
+    [
+      { parameters: network.parameters, adam: encoderAdam, learningRate: encoderLearningRate },
+      { parameters: head.parameters, adam: headAdam, learningRate },
+    ],
+    weights,
+    training.deferred,
+  );
+  const underWay = new UnderWay<() => void>(steps.ahead);
   const paddedTo = network.seesPadding ? windowSize : undefined;
   let best = { head: head.parameters.stateDict(), encoder: network.parameters.stateDict() };
   let bestLoss = Infinity, bestEpoch = 0, epoch = 0;
@@ -77,23 +88,30 @@ export async function fitEndToEnd(
     epoch++;
     const random = seeded(seed, 0xe2e0, epoch), drawn = epochOf(train, classes.length, balance, random);
     let sum = 0;
-    for (let i = 0; i < drawn.length; i += training.batchSize) {
-      const some = drawn.slice(i, i + training.batchSize);
-      const chosen = some.map(({ rows }) => windows[rows[random.integer(rows.length)]]);
-      const batch = fillBatch(dataset, chosen, { masking: noMasking, weights: "none", key: [], paddedTo });
-      // Dropout: a function of seed and step.
-      manualSeed(seeded(seed, 0xd20b, headAdam.steps + 1).integer(2 ** 31));
-      const loss = step(network, head, batch, some, weights);
+    const taken = (size: number, loss: number) => {
       if (!Number.isFinite(loss)) {
         throw new Failure(
           `the classifier's loss became ${loss} in epoch ${epoch}: try a lower --encoder-learning-rate`,
         );
       }
-      headAdam.update(learningRate);
-      encoderAdam.update(encoderLearningRate);
-      sum += some.length * loss;
+      sum += size * loss;
+    };
+    for (let i = 0; i < drawn.length; i += training.batchSize) {
+      const some = drawn.slice(i, i + training.batchSize);
+      const chosen = some.map(({ rows }) => windows[rows[random.integer(rows.length)]]);
+      const batch = fillShown(dataset, chosen, { masking: noMasking, key: [], paddedTo });
+      // Dropout: a function of seed and step.
+      manualSeed(seeded(seed, 0xd20b, headAdam.steps + 1).integer(2 ** 31));
+      const read = steps.begin(some.map(({ label }) => label), {
+        key: shapeKey(batch),
+        parts: { ...partsOf(batch), ...besideOf(batch) },
+        vectors: (parts) => pooled(network, inputOf(batch, parts), parts, "features", { training: true }),
+      });
+      underWay.add(() => taken(some.length, read()));
+      for (const take of underWay.due()) take();
       await letSignalsIn();
     }
+    for (const take of underWay.due(0)) take();
     using vectors = await vectorsOfRows(network, dataset, windows, judged, training);
     const probabilities = probabilitiesOf(head, vectors, validation);
     const validated = crossEntropy(probabilities, validation, classes.length, balance);
@@ -110,25 +128,6 @@ export async function fitEndToEnd(
   const fit = await finishFit(vectors, samples, classes, standardization, head, epoch, training);
   owned.move(); // to the classifier
   return fit;
-}
-
-/** Forward and backward of one batch: gradients of both, and the loss. */
-function step(
-  network: AstromerNetwork,
-  head: Head,
-  batch: Batch,
-  samples: readonly Sample[],
-  weights: Tensor | null,
-): number {
-  return scope(() => {
-    const vectors = pool(network, batch, "features", { training: true });
-    const loss = lossOf(head.forward(vectors), samples, weights), value = loss.item();
-    if (!Number.isFinite(value)) return value;
-    network.parameters.zeroGradient();
-    head.parameters.zeroGradient();
-    backward(loss);
-    return value;
-  });
 }
 
 /** The vectors of some rows, at their places; the others are zeros. */

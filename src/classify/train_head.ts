@@ -1,14 +1,17 @@
 /** Training a head on pooled vectors that were computed once: the encoder is frozen. */
-import { backward, noGrad } from "../../ffi/autograd.ts";
-import { crossEntropyLoss, indexSelect, mul, softmax } from "../../ffi/ops.ts";
+import { noGrad } from "../../ffi/autograd.ts";
+import { indexSelect, softmax, to } from "../../ffi/ops.ts";
 import type { Device } from "../../ffi/device.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { Failure } from "../errors.ts";
 import { ClassificationMetrics } from "../evaluate/classification.ts";
+import { UnderWay, uploaded } from "../model/deferred.ts";
+import type { InferenceOptions } from "../model/deferred_inference.ts";
 import { type Random, seeded } from "../random.ts";
 import { letSignalsIn } from "../run.ts";
 import { Adam } from "../train/adam.ts";
 import type { Head } from "./head.ts";
+import { crossEntropyOf, HeadSteps, labelParts } from "./head_steps.ts";
 
 /** One light curve with its class. */
 export interface Sample {
@@ -32,6 +35,8 @@ export interface HeadTraining {
   patience: number;
   balance: Balance;
   seed: number;
+  /** How steps are given to the device. */
+  deferred?: InferenceOptions;
 }
 
 /** How a training went. */
@@ -51,34 +56,40 @@ export async function trainHead(
   head: Head,
   vectors: Tensor,
   { train, validation }: { train: readonly Sample[]; validation: readonly Sample[] },
-  { learningRate, batchSize, epochs, patience, balance, seed }: HeadTraining,
+  { learningRate, batchSize, epochs, patience, balance, seed, deferred }: HeadTraining,
   onEpoch: (epoch: number, trainLoss: number, validationLoss: number) => void = () => {},
 ): Promise<HeadResult> {
   using adam = new Adam(head.parameters, { beta2: 0.999, epsilon: 1e-7 });
   const { classes } = head.shape;
   using weights = classWeights(train, classes, balance, vectors.device);
+  using steps = new HeadSteps(head, [{ parameters: head.parameters, adam, learningRate }], weights, deferred);
+  const underWay = new UnderWay<() => void>(steps.ahead);
   let best = head.parameters.stateDict(), bestLoss = Infinity, bestEpoch = 0, epoch = 0;
   while (epoch < epochs && epoch - bestEpoch < patience) {
     epoch++;
     const random = seeded(seed, 0xc1a5, epoch);
     const drawn = epochOf(train, classes, balance, random);
     let sum = 0;
+    const taken = (size: number, value: number) => {
+      if (!Number.isFinite(value)) {
+        throw new Failure(
+          `the classifier's loss became ${value} in epoch ${epoch}: try a lower --learning-rate`,
+        );
+      }
+      sum += size * value;
+    };
     for (let i = 0; i < drawn.length; i += batchSize) {
       const batch = drawn.slice(i, i + batchSize);
-      const rows = batch.map(({ rows }) => rows[random.integer(rows.length)]);
-      sum += batch.length * scope(() => {
-        const loss = lossOf(head.forward(rowsOf(vectors, rows)), batch, weights), value = loss.item();
-        if (!Number.isFinite(value)) {
-          throw new Failure(
-            `the classifier's loss became ${value} in epoch ${epoch}: try a lower --learning-rate`,
-          );
-        }
-        head.parameters.zeroGradient();
-        backward(loss);
-        adam.update(learningRate);
-        return value;
+      const rows = Float64Array.from(batch, ({ rows }) => rows[random.integer(rows.length)]);
+      const read = steps.begin(batch.map(({ label }) => label), {
+        key: "rows",
+        parts: { rows: { shape: [rows.length], values: rows } },
+        vectors: ({ rows }) => indexSelect(vectors, 0, to(rows, "int64")),
       });
+      underWay.add(() => taken(batch.length, read()));
+      for (const take of underWay.due()) take();
     }
+    for (const take of underWay.due(0)) take();
     const validated = crossEntropy(probabilitiesOf(head, vectors, validation), validation, classes, balance);
     onEpoch(epoch, sum / drawn.length, validated);
     if (validated < bestLoss) {
@@ -99,12 +110,8 @@ function rowsOf(vectors: Tensor, rows: readonly number[]): Tensor {
 
 /** The cross-entropy of a batch, with the classes' weights if there are any. */
 export function lossOf(logits: Tensor, batch: readonly Sample[], weights: Tensor | null): Tensor {
-  const labels = BigInt64Array.from(batch, ({ label }) => BigInt(label));
-  const truth = Tensor.from(labels, undefined, { device: logits.device });
-  if (!weights) return crossEntropyLoss(logits, truth);
-  // The mean over the batch, not over its weights: in small batches of one class these would cancel.
-  const sum = crossEntropyLoss(logits, truth, weights, 2);
-  return mul(sum, Tensor.scalar(1 / batch.length, { dtype: sum.dtype, device: sum.device }));
+  const parts = uploaded(labelParts(batch.map(({ label }) => label)), logits.device);
+  return crossEntropyOf(logits, parts, weights);
 }
 
 /** Balanced in the loss: N / (C n_c), so that light curves of rare classes weigh more. The caller gives them back. */

@@ -1,7 +1,7 @@
 /** From embeddings of points to embeddings of windows and light curves (section 5 of the paper). */
 import { amax, matmul, narrow, stack, to, view, where } from "../../ffi/ops.ts";
-import { Tensor } from "../../ffi/tensor.ts";
-import { type Batch, type BatchLayout, type ShownBatch, toTensors } from "../data/batch.ts";
+import type { Tensor } from "../../ffi/tensor.ts";
+import type { BatchLayout, ShownBatch } from "../data/batch.ts";
 import type { Part } from "../model/deferred.ts";
 import { DeferredInference, type Inference } from "../model/deferred_inference.ts";
 import type { AstromerNetwork, EncoderInput, Watch } from "../model/network.ts";
@@ -50,28 +50,11 @@ export function embedBatch(network: AstromerNetwork, batch: ShownBatch, pooling:
   return embeddingsOf(batch, pooling, inference.begin(batch)());
 }
 
-/**
- * The pooled vectors of a batch, with their graph.
- * @returns (B, `vectorsOf`, d) float32
- */
-export function pool(
-  network: AstromerNetwork,
-  batch: Batch,
-  pooling: Exclude<Pooling, "points">,
-  watch: Pick<Watch, "training"> = {},
-): Tensor {
-  const { device } = network, { shares, lowest } = besideOf(batch);
-  const upload = ({ values, shape }: Part) =>
-    Tensor.from(values as Float32Array<ArrayBuffer>, shape, { device });
-  const beside = { shares: upload(shares), lowest: upload(lowest) };
-  return pooled(network, toTensors(batch, device), beside, pooling, watch);
-}
-
 /** What pooling reads of a batch. */
 type Beside = ReturnType<typeof besideOf>;
 
 /** The share (B, 1, L) of each point in the mean of its window, none of padding; and what no maximum is below. */
-function besideOf({ windows, length, hidden }: BatchLayout) {
+export function besideOf({ windows, length, hidden }: BatchLayout) {
   const shares = new Float32Array(windows.length * length);
   for (const [b, { length: n }] of windows.entries()) {
     for (let i = b * length; i < (b + 1) * length; i++) shares[i] = hidden[i] ? 0 : 1 / n;
@@ -82,8 +65,11 @@ function besideOf({ windows, length, hidden }: BatchLayout) {
   } satisfies Record<string, Part>;
 }
 
-/** (B, `vectorsOf`, d) float32. */
-function pooled(
+/**
+ * The pooled vectors of a batch.
+ * @returns (B, `vectorsOf`, d) float32
+ */
+export function pooled(
   network: AstromerNetwork,
   input: EncoderInput,
   { shares, lowest }: Record<keyof Beside, Tensor>,

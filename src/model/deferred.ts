@@ -72,6 +72,22 @@ function wordsOf({ values }: Part): ArrayLike<number> {
   return new Float32Array(values.buffer, values.byteOffset, 2 * values.length);
 }
 
+/** Parts as tensors, for work that is done at once: in the scope of the caller. */
+export function uploaded<Name extends string>(
+  parts: Record<Name, Part>,
+  device: Device,
+): Record<Name, Tensor> {
+  const upload = ({ shape, values }: Part) => {
+    if (values instanceof Float64Array) {
+      return Tensor.from(values as Float64Array<ArrayBuffer>, shape, { device });
+    }
+    const floats = values instanceof Float32Array ? values : Float32Array.from(values);
+    return Tensor.from(floats as Float32Array<ArrayBuffer>, shape, { device });
+  };
+  const entries = Object.entries(parts) as [Name, Part][];
+  return Object.fromEntries(entries.map(([name, part]) => [name, upload(part)])) as Record<Name, Tensor>;
+}
+
 /** All pieces of work of one kind: where they are uploaded to, what is done, what was found. */
 interface Kind {
   offsets: readonly number[];

@@ -1,9 +1,9 @@
 /** A network's passes without gradients over many batches: on a GPU several are under way while others are filled and read. */
 import { noGrad } from "../../ffi/autograd.ts";
 import { to } from "../../ffi/ops.ts";
-import { scope, Tensor } from "../../ffi/tensor.ts";
-import type { ShownBatch } from "../data/batch.ts";
-import { Deferred, type DeferredOptions, type Part } from "./deferred.ts";
+import { scope, type Tensor } from "../../ffi/tensor.ts";
+import type { BatchLayout, ShownBatch } from "../data/batch.ts";
+import { Deferred, type DeferredOptions, type Part, uploaded } from "./deferred.ts";
 import type { AstromerNetwork, EncoderInput } from "./network.ts";
 
 /** What a network makes of a batch. */
@@ -21,6 +21,29 @@ export const reconstruction: Inference = {
   name: "reconstruction",
   run: (network, input) => network.reconstruct(input),
 };
+
+/** What is uploaded of a batch. */
+export function partsOf({ windows, length, magnitudes, times, hidden }: ShownBatch) {
+  const shape = [windows.length, length, 1];
+  return {
+    magnitudes: { shape, values: magnitudes },
+    times: { shape, values: times },
+    hidden: { shape, values: hidden },
+  } satisfies Record<string, Part>;
+}
+
+/** What the encoder reads, from what was uploaded of a batch. */
+export function inputOf(
+  { keys, keysAreVisible, queriesFrom }: BatchLayout,
+  { magnitudes, times, hidden }: Record<keyof ReturnType<typeof partsOf>, Tensor>,
+): EncoderInput {
+  return { magnitudes, times, hidden: to(hidden, "bool"), keys, keysAreVisible, queriesFrom };
+}
+
+/** What batches have in common of which the same is computed. */
+export function shapeKey({ windows, length, keys, queriesFrom, keysAreVisible }: BatchLayout): string {
+  return [windows.length, length, keys, queriesFrom, keysAreVisible].join();
+}
 
 /** How batches are given to a device. */
 export interface InferenceOptions extends DeferredOptions {
@@ -56,32 +79,12 @@ export class DeferredInference implements Disposable {
    * @throws {TorchError} when the device's memory is not enough
    */
   begin(batch: ShownBatch): () => Float32Array<ArrayBuffer> {
-    const { windows, length, keys, keysAreVisible, queriesFrom, magnitudes, times, hidden } = batch;
-    const { name, beside = () => ({}) } = this.#inference, columns = { keys, keysAreVisible, queriesFrom };
-    const shape = [windows.length, length, 1];
-    const parts: Record<string, Part> = {
-      magnitudes: { shape, values: magnitudes },
-      times: { shape, values: times },
-      hidden: { shape, values: hidden },
-      ...beside(batch),
-    };
-    const work = ({ magnitudes, times, hidden, ...others }: Record<string, Tensor>) =>
-      noGrad(() => {
-        const input = { magnitudes, times, hidden: to(hidden, "bool"), ...columns };
-        return this.#inference.run(this.#network, input, others);
-      });
-    if (this.#deferred) {
-      const key = [name, windows.length, length, keys, queriesFrom, keysAreVisible].join();
-      return this.#deferred.begin(key, parts, work);
-    }
-    const { device } = this.#network;
-    const found = scope(() => {
-      const uploaded = Object.entries(parts).map(([name, { shape, values }]) => {
-        const floats = values instanceof Float32Array ? values : Float32Array.from(values);
-        return [name, Tensor.from(floats as Float32Array<ArrayBuffer>, shape, { device })];
-      });
-      return work(Object.fromEntries(uploaded)).toArray() as Float32Array<ArrayBuffer>;
-    });
+    const { name, beside } = this.#inference, { device } = this.#network;
+    const parts: Record<string, Part> = { ...partsOf(batch), ...beside?.(batch) };
+    const work = (tensors: Record<string, Tensor>) =>
+      noGrad(() => this.#inference.run(this.#network, inputOf(batch, tensors), tensors));
+    if (this.#deferred) return this.#deferred.begin(`${name},${shapeKey(batch)}`, parts, work);
+    const found = scope(() => work(uploaded(parts, device)).toArray() as Float32Array<ArrayBuffer>);
     return () => found;
   }
 

@@ -5,6 +5,7 @@ import { Tensor, unscoped } from "../../ffi/tensor.ts";
 import { type Batch, type BatchLayout, probedOf } from "../data/batch.ts";
 import type { ReconstructionSums } from "../evaluate/metrics.ts";
 import { Deferred, type DeferredOptions, type Part } from "../model/deferred.ts";
+import { shapeKey } from "../model/deferred_inference.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import type { Ranks } from "../ranks.ts";
 import type { Adam } from "./adam.ts";
@@ -81,7 +82,7 @@ export class DeferredSteps implements Disposable {
   #begin(part: Batch | BatchLayout | undefined, head: Record<Head, Part>) {
     if (!part) return this.#deferred.begin("nothing", head, (tensors) => this.#emptyStep(tensors));
     const observations = this.#observations;
-    const key = [part.windows.length, part.length, part.keys, part.queriesFrom, part.keysAreVisible].join();
+    const key = shapeKey(part);
     if (!observations) {
       const parts = { ...head, ...uploadOf(part as Batch) };
       return this.#deferred.begin(key, parts, (tensors) => this.#step(part, tensors));

@@ -5,6 +5,7 @@ import { lossOf, probabilitiesOf, type Sample } from "../../src/classify/train_h
 import { fitClassifier } from "../../src/classify/fitted_classifier.ts";
 import type { Head } from "../../src/classify/head.ts";
 import { Failure, InputError } from "../../src/errors.ts";
+import type { Recorder } from "../../src/model/deferred.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { assertAlmostEquals, assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
@@ -53,6 +54,16 @@ Deno.test("the encoder learns, too; the same seed gives the same, and nothing is
   assertTrue(one.moved && one.epochs === 3);
   assertEquals(two, one);
   assertTrue(other.probabilities.join() !== one.probabilities.join());
+  assertEquals(liveTensors(), before);
+});
+
+Deno.test("with steps under way, as on a GPU, encoder and head learn what they learn otherwise", async () => {
+  const before = liveTensors(), expected = await fitted({ learningRate: 1e-3 });
+  const again: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
+  for (const deferred of [{ ahead: 2, record: again }, { ahead: 8, record: null }]) {
+    const found = await fitted({ learningRate: 1e-3, deferred });
+    for (const [i, loss] of expected.losses.entries()) assertAlmostEquals(found.losses[i], loss, 1e-3);
+  }
   assertEquals(liveTensors(), before);
 });
 

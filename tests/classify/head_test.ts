@@ -4,7 +4,9 @@ import { crossEntropyLoss } from "../../ffi/ops.ts";
 import { liveTensors, scope, Tensor } from "../../ffi/tensor.ts";
 import { Head, headKinds } from "../../src/classify/head.ts";
 import {
+  type Balance,
   crossEntropy,
+  type HeadTraining,
   mostLikely,
   probabilitiesOf,
   type Sample,
@@ -14,10 +16,18 @@ import {
   trainHead,
 } from "../../src/classify/train_head.ts";
 import { embedBatch } from "../../src/embed/pooling.ts";
+import { Failure } from "../../src/errors.ts";
 import { architecture } from "../../src/model/architecture.ts";
+import type { Recorder } from "../../src/model/deferred.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { seeded } from "../../src/random.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import {
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertTrue,
+} from "../../src/std.ts";
 import { Fixture, largestDifference, sharedTest } from "../shared.ts";
 import "../model/support.ts"; // one thread
 import { loadReference, recorded, referenceFrequencies } from "../model/reference.ts";
@@ -148,6 +158,8 @@ Deno.test("each head reads the vectors that its name says, and no others", () =>
   }
 });
 
+const again: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
+
 for (const kind of headKinds) {
   Deno.test(`head ${kind} learns clouds of points, the same from the same seed, and frees what it took`, async () => {
     const before = liveTensors();
@@ -180,6 +192,66 @@ for (const kind of headKinds) {
     assertEquals(liveTensors(), before);
   });
 }
+
+Deno.test("with steps under way, as on a GPU, a head learns what it learns otherwise", async () => {
+  const before = liveTensors(), train = clouds(120, 3, 1);
+  const run = async (deferred: HeadTraining["deferred"], balance: Balance) => {
+    using head = new Head({ kind: "mean-max", vectors: 3, width: 6, classes: 3 }, { seed: 5 });
+    using vectors = Tensor.from(train.table, train.shape);
+    const losses: number[][] = [], [held, kept] = [train.samples.slice(0, 30), train.samples.slice(30)];
+    const settings = {
+      learningRate: 1e-3,
+      batchSize: 32,
+      epochs: 4,
+      patience: 9,
+      balance,
+      seed: 3,
+      deferred,
+    };
+    await trainHead(
+      head,
+      vectors,
+      { train: kept, validation: held },
+      settings,
+      (_, ...both) => losses.push(both),
+    );
+    return losses.flat();
+  };
+  for (const balance of ["none", "loss"] as const) {
+    const expected = await run(undefined, balance);
+    for (const deferred of [{ ahead: 3, record: again }, { ahead: 8, record: null }]) {
+      const found = await run(deferred, balance);
+      for (const [i, loss] of expected.entries()) assertAlmostEquals(found[i], loss, 1e-4);
+    }
+  }
+  assertEquals(liveTensors(), before);
+});
+
+Deno.test("with steps under way, a loss that is not a number ends the training", async () => {
+  using head = new Head({ kind: "linear", vectors: 3, width: 6, classes: 3 });
+  const { table, shape, samples } = clouds(60, 3, 1);
+  using vectors = Tensor.from(table.fill(NaN, 0, 10 * 18), shape);
+  const parts = { train: samples.slice(0, 40), validation: samples.slice(40) };
+  const settings = {
+    learningRate: 1e-3,
+    batchSize: 8,
+    epochs: 4,
+    patience: 9,
+    balance: "none",
+    seed: 3,
+  } as const;
+  for (const deferred of [undefined, { ahead: 2, record: again }]) {
+    const error = await assertRejects(
+      () => trainHead(head, vectors, parts, { ...settings, deferred }),
+      Failure,
+    );
+    assertStringIncludes(
+      error.message,
+      "the classifier's loss became NaN in epoch 1: try a lower --learning-rate",
+    );
+  }
+  assertTrue([...head.parameters.master.toArray()].every((value) => Number.isFinite(Number(value))));
+});
 
 Deno.test("balance: a class with a tenth of the samples is found as often as the others", async () => {
   const { table, shape, samples } = clouds(600, 2, 7);
