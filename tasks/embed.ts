@@ -260,7 +260,7 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
       ranks,
     }, { onBatch, onIncomplete: () => void incomplete++ })
     : plainTableOf(dataset, lightCurves, onBatch);
-  const table = features ? withFeatureColumns(features, plain, dataset, lightCurves) : plain;
+  const table = features ? withFeatureColumns(features, plain, dataset, lightCurves, device) : plain;
   if (!ranks.first) {
     for await (const _ of table.rows) throw new Error("only the first rank has rows");
     return;

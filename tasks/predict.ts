@@ -96,8 +96,10 @@ export default command({
         { windowSize, batchSize: settings.batch_size },
         progress,
       )
-      : featureVectors(encoder.kind as FeatureSet, dataset, lightCurves, progress);
-    const objects = encoder.features ? withFeatures(encoder.features, vectors, dataset, count) : vectors;
+      : featureVectors(encoder.kind as FeatureSet, dataset, lightCurves, progress, device);
+    const objects = encoder.features
+      ? withFeatures(encoder.features, vectors, dataset, count, device)
+      : vectors;
     const counts = classifier.classes.map(() => 0);
     const predictions = predictObjects(classifier, objects);
     await writeRows(output, rowsOf(predictions, classifier, dataset, counts), classifier.classes, dataset);

@@ -169,13 +169,14 @@ function endToEnd(parts: readonly Vectors[]): Vectors {
 async function featureVectors(
   set: FeatureSet,
   dataset: Dataset,
-  { onProgress }: VectorSettings,
+  { runtime: { device }, onProgress }: VectorSettings,
 ): Promise<Vectors> {
   const all = [...dataset.lengths.keys()];
   const { names, values } = await featureSets[set].compute(
     dataset,
     all,
     (done) => onProgress(done, all.length),
+    { device },
   );
   return { values, width: names.length };
 }

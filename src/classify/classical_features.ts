@@ -6,6 +6,7 @@
  * 2014 (A&A 566, A43); light-curve, Malanchev et al. 2021 (MNRAS 502, 5147). m are magnitudes in the order of their
  * times t, sigma their standard deviation (of N - 1), Q(p) their p-th percentile; log is log10, of at least 1e-6.
  */
+import type { Device } from "../../ffi/device.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { lombScargle, type Peak } from "../evaluate/lomb_scargle.ts";
 import { letSignalsIn } from "../run.ts";
@@ -26,13 +27,14 @@ const lightCurvesAtOnce = 256;
  * Computes the features of light curves. The order of observations, and constants added to times or magnitudes, change
  * none of them.
  * @param onProgress is told how many light curves are done, when signals have been let in
- * @param options with `periodic: false` the features of the best period are left out, which take most of the time
+ * @param options with `periodic: false` the features of the best period are left out, which take most of the time; the
+ * device that searches for periods is the CPU, if not given
  */
 export async function classicalFeatures(
   { mjd, mag, err, offsets, lengths }: Pick<Dataset, "mjd" | "mag" | "err" | "offsets" | "lengths">,
   lightCurves: readonly number[],
   onProgress: (done: number) => void = () => {},
-  { periodic = true } = {},
+  { periodic = true, device }: { periodic?: boolean; device?: Device } = {},
 ): Promise<ClassicalFeatures> {
   const names = periodic ? [...classicalNames] : Object.keys(shapeFeatures);
   const values = new Float32Array(lightCurves.length * names.length);
@@ -43,7 +45,7 @@ export async function classicalFeatures(
     });
     await letSignalsIn();
     const peaks = periodic
-      ? await lombScargle(curves, { oversampling: 3, onBatch: (done) => onProgress(start + done) })
+      ? await lombScargle(curves, { oversampling: 3, device, onBatch: (done) => onProgress(start + done) })
       : undefined;
     for (const [row, curve] of curves.entries()) {
       const features = Object.values(shapeFeatures).map((feature) => feature(curve));

@@ -1,4 +1,5 @@
 /** Vectors that need no model: numbers with names, computed from a whole light curve. */
+import type { Device } from "../../ffi/device.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type ClassicalFeatures, classicalFeatures, classicalNames } from "./classical_features.ts";
 import { starFeatures, starNames } from "./star_features.ts";
@@ -15,6 +16,7 @@ interface Features {
     dataset: Pick<Dataset, "mjd" | "mag" | "err" | "offsets" | "lengths">,
     lightCurves: readonly number[],
     onProgress?: (done: number) => void,
+    options?: { device?: Device },
   ): Promise<ClassicalFeatures>;
 }
 

@@ -1,4 +1,5 @@
 /** Classifiers of every model, head, scenario and fold: fitted one by one, kept in a folder, not done twice. */
+import type { Device } from "../../ffi/device.ts";
 import { createHash } from "node:crypto";
 import { noGrad } from "../../ffi/autograd.ts";
 import { cat, expand } from "../../ffi/ops.ts";
@@ -257,6 +258,7 @@ export class Grid {
           encoder.kind,
           this.dataset,
           [...new Set([...train.keys(), ...judged])],
+          this.runtime.device,
           (done, of) => progress(done, of, "light curves"),
         );
       }
@@ -436,6 +438,7 @@ async function withFeatures(
     dataset,
     distinct,
     (done) => onProgress(done, distinct.length),
+    { device: vectors.device },
   );
   const width = names.length, [size, count] = vectors.shape, repeated = new Float32Array(size * width);
   for (const [row, i] of lightCurves.entries()) {
@@ -456,12 +459,14 @@ async function featureTable(
   set: FeatureSet,
   dataset: Dataset,
   lightCurves: readonly number[],
+  device: Device,
   onProgress: (done: number, of: number) => void,
 ): Promise<VectorTable> {
   const { names, values } = await featureSets[set].compute(
     dataset,
     lightCurves,
     (done) => onProgress(done, lightCurves.length),
+    { device },
   );
   const width = names.length, rows = new Map(lightCurves.map((i, row) => [i, [row]]));
   const doubled = new Float32Array(2 * values.length);

@@ -1,4 +1,5 @@
 /** Classifies the objects of a dataset, in its order and in bounded memory. */
+import type { Device } from "../../ffi/device.ts";
 import { Tensor } from "../../ffi/tensor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { eachEmbeddedWindow, windowsOf } from "../embed/stream.ts";
@@ -64,6 +65,7 @@ export async function* featureVectors(
   dataset: Dataset,
   lightCurves: readonly number[],
   onProgress?: (lightCurves: number) => void,
+  device?: Device,
 ): AsyncGenerator<ObjectVectors> {
   let object: ObjectVectors | undefined;
   for (let from = 0; from < lightCurves.length; from += heldObjects) {
@@ -72,6 +74,7 @@ export async function* featureVectors(
       dataset,
       some,
       (done) => onProgress?.(from + done),
+      { device },
     );
     for (const [row, lightCurve] of some.entries()) {
       if (object && dataset.ids[object.lightCurve] !== dataset.ids[lightCurve]) {
@@ -90,17 +93,20 @@ export async function* featureVectors(
 /**
  * The same with features of a window's light curve behind each of its vectors.
  * @param count vectors of a window
+ * @param device searches for periods; default: the CPU
  */
 export async function* withFeatures(
   set: FeatureSet,
   objects: AsyncIterable<ObjectVectors>,
   dataset: Dataset,
   count: number,
+  device?: Device,
 ): AsyncGenerator<ObjectVectors> {
   let held: ObjectVectors[] = [];
   async function joined(): Promise<ObjectVectors[]> {
     const distinct = [...new Set(held.flatMap(({ owners }) => owners))];
-    const { names, values } = await featureSets[set].compute(dataset, distinct), F = names.length;
+    const { names, values } = await featureSets[set].compute(dataset, distinct, undefined, { device }),
+      F = names.length;
     const places = new Map(distinct.map((i, place) => [i, place]));
     return held.map(({ vectors, owners, ...object }) => ({
       ...object,

@@ -3,6 +3,7 @@
  * series is fitted at each of the highest peaks of its periodogram, and the best explained one is described: the highest peak
  * of a periodogram is often an alias or a multiple of the period, and a sinusoid does not know an eclipse.
  */
+import type { Device } from "../../ffi/device.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { harmonicEvidence } from "../evaluate/harmonic_evidence.ts";
 import { lombScarglePeaks, type Peak } from "../evaluate/lomb_scargle.ts";
@@ -54,12 +55,14 @@ export const starNames: readonly string[] = [...classicalNames, ...repetitionNam
 /**
  * What {@link starNames} name, of each light curve.
  * @param onProgress is told how many light curves are done, when signals have been let in
+ * @param options the device that searches for periods; default: the CPU
  * @returns all finite; 0 where a light curve does not define a number
  */
 export async function starFeatures(
   dataset: Pick<Dataset, "mjd" | "mag" | "err" | "offsets" | "lengths">,
   lightCurves: readonly number[],
   onProgress: (done: number) => void = () => {},
+  { device }: { device?: Device } = {},
 ): Promise<ClassicalFeatures> {
   const width = starNames.length, values = new Float32Array(lightCurves.length * width);
   for (let start = 0; start < lightCurves.length; start += lightCurvesAtOnce) {
@@ -68,10 +71,12 @@ export async function starFeatures(
       dataset,
       some,
       (done) => onProgress(start + Math.floor(done / 2)),
+      { device },
     );
     const curves = some.map((i) => prepare(dataset, i));
     const peaks = await lombScarglePeaks(curves, peaksTried, {
       ...grid,
+      device,
       onBatch: (done) => onProgress(start + Math.floor((some.length + done) / 2)),
     });
     for (const [row, curve] of curves.entries()) {

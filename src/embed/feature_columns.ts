@@ -1,4 +1,5 @@
 /** Features as named columns of a table, alone or beside embeddings. */
+import type { Device } from "../../ffi/device.ts";
 import { type FeatureSet, featureSets } from "../classify/feature_sets.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { ColumnType, Row } from "../files/parquet.ts";
@@ -10,19 +11,23 @@ const rowsAtOnce = 512;
 /**
  * A table with a row a light curve, and the features of each behind its columns.
  * @param lightCurves of the rows, in their order
+ * @param device searches for periods; default: the CPU
  */
 export function withFeatureColumns(
   set: FeatureSet,
   table: EmbeddingTable,
   dataset: Dataset,
   lightCurves: readonly number[],
+  device?: Device,
 ): EmbeddingTable {
   const { names, compute } = featureSets[set];
   const columns = Object.fromEntries(names.map((name): [string, ColumnType] => [name, "float32"]));
   async function* rows(): AsyncGenerator<Row> {
     let held: Row[] = [], done = 0;
     async function described(): Promise<Row[]> {
-      const { values } = await compute(dataset, lightCurves.slice(done, done + held.length));
+      const { values } = await compute(dataset, lightCurves.slice(done, done + held.length), undefined, {
+        device,
+      });
       done += held.length;
       return held.map((row, i) => ({
         ...row,

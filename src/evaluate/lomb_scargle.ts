@@ -2,13 +2,32 @@
  * The generalised Lomb-Scargle periodogram (Zechmeister & Kürster 2009, A&A 496, 577): at every frequency the weighted
  * least-squares fit of a sinusoid with a floating mean, many light curves at once.
  *
- * On the whole grid the sums over observations are fast Fourier transforms in float32, which find the maxima. About these
+ * On the whole grid the sums over observations are fast Fourier transforms in float32, which find the maxima (on a GPU they
+ * are products there, too). About these
  * they are matrix products in float64, which measure them: frequencies are some coarse ones a, plus and minus small steps
  * b, and cos(a ± b) = cos a cos b ∓ sin a sin b, so that a few cosines of an observation serve many frequencies.
  */
 import { noGrad } from "../../ffi/autograd.ts";
 import type { Device } from "../../ffi/device.ts";
-import { add, cos, frac, matmul, mul, narrow, transpose, view } from "../../ffi/ops.ts";
+import {
+  add,
+  cat,
+  cos,
+  div,
+  flip,
+  frac,
+  gt,
+  matmul,
+  maximum,
+  mul,
+  narrow,
+  reshape,
+  sub,
+  topk,
+  transpose,
+  view,
+  where,
+} from "../../ffi/ops.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import type { LightCurve } from "../data/light_curves.ts";
 import { letSignalsIn } from "../run.ts";
@@ -27,6 +46,11 @@ export interface FrequencyGrid {
   oversampling?: number;
   /** Where maxima are refined, or a whole periodogram is computed. Default: the CPU. */
   device?: Device;
+  /**
+   * How the whole grid's maxima are found: by fast Fourier transforms on the CPU, or by matrix products in float64 on the
+   * device. Default: by products on a GPU, which does them a thousand times as fast as a processor.
+   */
+  maximaBy?: "transforms" | "products";
 }
 
 /** The highest peak of a periodogram. */
@@ -52,6 +76,8 @@ export const fewestInstants = 4;
 const gridSteps = 256, zoomSteps = 32;
 /** Middles of the grid whose sums are in memory at once. */
 const middlesAtOnce = 1 << 10;
+/** Numbers of cosines and sines that are in memory at once where the grid is searched by products. */
+const cosinesAtOnce = 1 << 26;
 /** Observations whose cosines are in memory at once, of each light curve. */
 const observationsAtOnce = 1 << 13;
 /** Light curves whose maxima are refined together. */
@@ -98,7 +124,7 @@ export async function lombScarglePeaks(
     const found = refinedPeaks(
       batch.map(({ curve }) => curve),
       { maxima: Math.max(candidates, count), keep: count },
-      grid.device,
+      grid,
     );
     for (const [k, { place }] of batch.entries()) {
       // Where there are fewer maxima than that, the last of them is repeated.
@@ -216,14 +242,15 @@ function powerOf(C: number, S: number, YC: number, YS: number, C2: number, S2: n
 function refinedPeaks(
   batch: readonly Prepared[],
   { maxima, keep }: { maxima: number; keep: number },
-  device?: Device,
+  { device = "cpu", maximaBy = device === "cpu" ? "transforms" : "products" }: FrequencyGrid,
 ): Peak[][] {
   if (batch.length === 0) return [];
-  let middles = batch.map((curve) =>
-    highestMaxima(gridPower(curve), maxima).map((k) => curve.from + k * curve.step)
-  );
-  let peaks: Peak[][] = [];
   using observations = new Observations(batch, device);
+  const places = maximaBy === "products"
+    ? observations.highestMaxima(maxima)
+    : batch.map((curve) => highestMaxima(gridPower(curve), maxima));
+  let middles = batch.map(({ from, step }, i) => places[i].map((k) => from + k * step));
+  let peaks: Peak[][] = [];
   for (const finer of [16, 256]) {
     const steps = batch.map(({ step }) => step / finer);
     peaks = observations.power(middles, steps, zoomSteps).map((power, i) => {
@@ -291,25 +318,9 @@ class Observations implements Disposable {
    */
   power(middles: readonly number[][], steps: readonly number[], count: number): Float64Array[] {
     const A = middles[0].length, B = count / 2;
-    const fine = steps.map((step) => Array.from({ length: B }, (_, k) => (k + 0.5) * step));
-    const n = this.#times.shape[3];
-    let sums: Float64Array[] = [];
-    for (let start = 0; start < n; start += observationsAtOnce) {
-      const of = (t: Tensor) => narrow(t, t.shape.length - 1, start, Math.min(observationsAtOnce, n - start));
-      const parts = noGrad(() =>
-        scope(() => {
-          const times = of(this.#times), weights = of(this.#weights);
-          const a = this.#cycles(middles, times), b = this.#cycles(fine, times);
-          const products = (weights: Tensor, harmonic: number) => {
-            const left = mul(weights, this.#cosSin(a, harmonic)), right = this.#cosSin(b, harmonic);
-            return matmul(left, transpose(right, 1, 2)).toArray() as Float64Array; // (L, 2A, 2B)
-          };
-          return [products(weights, 1), products(of(this.#weighted), 1), products(weights, 2)];
-        })
-      );
-      if (start > 0) { for (const [k, sum] of sums.entries()) sum.forEach((_, i) => sum[i] += parts[k][i]); }
-      else sums = parts;
-    }
+    const sums = noGrad(() =>
+      scope(() => this.#sums(middles, steps, B).map((sum) => sum.toArray() as Float64Array))
+    );
     const [once, weighted, twice] = sums;
     return this.batch.map((_, l) => {
       const power = new Float64Array(A * count);
@@ -327,6 +338,103 @@ class Observations implements Disposable {
       }
       return power;
     });
+  }
+
+  /**
+   * The sums of w, of w y, and of w at twice the frequencies, times cos a cos b, cos a sin b, sin a cos b, sin a sin b.
+   * @param half steps on either side of a middle
+   * @returns three times (L, 2A, 2B)
+   */
+  #sums(middles: readonly number[][], steps: readonly number[], half: number): Tensor[] {
+    const fine = steps.map((step) => Array.from({ length: half }, (_, k) => (k + 0.5) * step));
+    const n = this.#times.shape[3];
+    let sums: Tensor[] = [];
+    for (let start = 0; start < n; start += observationsAtOnce) {
+      const of = (t: Tensor) => narrow(t, t.shape.length - 1, start, Math.min(observationsAtOnce, n - start));
+      const parts = scope(() => {
+        const times = of(this.#times), weights = of(this.#weights);
+        const a = this.#cycles(middles, times), b = this.#cycles(fine, times);
+        const products = (weights: Tensor, harmonic: number) => {
+          const left = mul(weights, this.#cosSin(a, harmonic)), right = this.#cosSin(b, harmonic);
+          return matmul(left, transpose(right, 1, 2));
+        };
+        return [products(weights, 1), products(of(this.#weighted), 1), products(weights, 2)];
+      });
+      sums = start > 0 ? sums.map((sum, k) => add(sum, parts[k])) : parts;
+    }
+    return sums;
+  }
+
+  /**
+   * The whole grid's highest local maxima, found on the device; only their places are read back.
+   * @param wanted of each light curve
+   * @returns for each light curve places in its grid, the highest first; the last is repeated where there are fewer
+   */
+  highestMaxima(wanted: number): number[][] {
+    const counts = this.batch.map(({ count }) => count), longest = Math.max(...counts);
+    return noGrad(() =>
+      scope(() => {
+        const parts: Tensor[] = [];
+        const each = 2 * counts.length * Math.min(this.#times.shape[3], observationsAtOnce);
+        const most = Math.max(1, Math.min(middlesAtOnce, Math.floor(cosinesAtOnce / each)));
+        for (let start = 0; start < longest; start += most * gridSteps) {
+          const length = Math.min(most, Math.ceil((longest - start) / gridSteps));
+          parts.push(scope(() => this.#gridPower(start, length)));
+        }
+        const power = cat(parts, 1), [size, width] = power.shape; // (L, K), below 0 beyond a light curve's grid
+        const none = Tensor.from(new Float64Array(size).fill(-1), [size, 1], { device: this.device });
+        const before = cat([none, narrow(power, 1, 0, width - 1)], 1);
+        const after = cat([narrow(power, 1, 1, width - 1), none], 1);
+        const [values, found] = topk(
+          where(gt(before, power), none, where(gt(power, after), power, none)),
+          Math.min(wanted, width),
+        );
+        const heights = values.toArray() as Float64Array, places = found.toArray() as BigInt64Array;
+        return counts.map((_, l) => {
+          const at = l * values.shape[1];
+          let there = 1;
+          while (there < values.shape[1] && heights[at + there] >= 0) there++;
+          return Array.from({ length: wanted }, (_, i) => Number(places[at + Math.min(i, there - 1)]));
+        });
+      })
+    );
+  }
+
+  /** Power at the grid's frequencies from a place on, of so many middles; -1 beyond its end: (L, middles x gridSteps). */
+  #gridPower(start: number, length: number): Tensor {
+    const { batch, device } = this, size = batch.length, half = gridSteps / 2;
+    const middleOf = ({ from, step }: Prepared, a: number) =>
+      from + (start + (a + 0.5) * gridSteps - 0.5) * step;
+    const middles = batch.map((curve) => Array.from({ length }, (_, a) => middleOf(curve, a)));
+    const sums = this.#sums(middles, batch.map(({ step }) => step), half);
+    const scalar = (value: number) => Tensor.scalar(value, { dtype: "float64", device });
+    const one = scalar(1), two = scalar(2), smallest = scalar(smallestDeterminant);
+    const square = (x: Tensor) => mul(x, x), halved = (x: Tensor) => div(x, two);
+    // (L, A) middles, cosine and sine, (B) steps, cosine and sine: one of the four, (L, A, B).
+    const [once, weighted, twice] = sums.map((sum) => {
+      const by = view(sum, [size, length, 2, half, 2]);
+      return (a: 0 | 1, b: 0 | 1) => reshape(narrow(narrow(by, 2, a, 1), 4, b, 1), [size, length, half]);
+    });
+    const side = (sign: -1 | 1) => {
+      const cosine = (of: typeof once) => add(of(0, 0), of(1, 1), -sign);
+      const sine = (of: typeof once) => add(of(1, 0), of(0, 1), sign);
+      const [C, S, YC, YS, C2, S2] = [once, weighted, twice].flatMap((of) => [cosine(of), sine(of)]);
+      // As powerOf.
+      const CC = sub(halved(add(one, C2)), square(C)), SS = sub(halved(sub(one, C2)), square(S));
+      const CS = sub(halved(S2), mul(C, S));
+      const D = maximum(sub(mul(CC, SS), square(CS)), smallest);
+      const both = add(mul(SS, square(YC)), mul(CC, square(YS)));
+      const power = div(sub(both, mul(CS, mul(YC, YS)), 2), D);
+      return sign < 0 ? flip(power, [2]) : power;
+    };
+    const power = reshape(cat([side(-1), side(1)], 2), [size, length * gridSteps]);
+    const ends = Tensor.from(Float64Array.from(batch, ({ count }) => count), [size, 1], { device });
+    const places = Tensor.from(
+      Float64Array.from({ length: length * gridSteps }, (_, k) => start + k),
+      [1, length * gridSteps],
+      { device },
+    );
+    return where(gt(ends, places), power, scalar(-1));
   }
 
   /** f t modulo 1 of K frequencies of each light curve: (L, K, 1, n). */

@@ -1,5 +1,5 @@
 import { liveTensors } from "../../ffi/tensor.ts";
-import { lombScargle, periodogram } from "../../src/evaluate/lomb_scargle.ts";
+import { lombScargle, lombScarglePeaks, periodogram } from "../../src/evaluate/lomb_scargle.ts";
 import { assertAlmostEquals, assertEquals, assertRejects, assertThrows, assertTrue } from "../../src/std.ts";
 import { sinusoids } from "../data/support.ts";
 import { largestDifference } from "../shared.ts";
@@ -167,4 +167,25 @@ Deno.test("an impossible grid is refused", async () => {
     assertThrows(() => periodogram(curve, grid), RangeError, "minimumFrequency");
     await assertRejects(() => lombScargle([curve], grid), RangeError, "oversampling > 0, not");
   }
+});
+
+Deno.test("by products, as on a GPU, the maxima are those of the transforms, and in their order", async () => {
+  const before = liveTensors();
+  const some = [
+    ...curves([30, 200, 41, 7, 120]),
+    { ...formula(20), magnitude: Array(20).fill(12) },
+    formula(64),
+  ];
+  const grid = { minimumFrequency: 0.01, maximumFrequency: 1.7 };
+  const expected = await lombScarglePeaks(some, 8, grid);
+  const found = await lombScarglePeaks(some, 8, { ...grid, maximaBy: "products" });
+  assertEquals(found.map(({ length }) => length), expected.map(({ length }) => length));
+  for (const [i, peaks] of expected.entries()) {
+    for (const [k, { period, power }] of peaks.entries()) {
+      assertAlmostEquals(found[i][k].power, power, 1e-6);
+      assertAlmostEquals(found[i][k].period / period, 1, 1e-9);
+    }
+  }
+  assertEquals([expected[1].length, expected[5].length], [8, 0]);
+  assertEquals(liveTensors(), before);
 });

@@ -98,6 +98,7 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
   amin: (x) => [[ops.amin(x, [0]), ops.amin(x, [1], true)], [1, 2, 1, 3]],
   dot: (x, y) => [ops.dot(ops.view(x, [4]), ops.view(y, [4])), [4 + 1 - 6 + 32]],
 
+  flip: (x) => [ops.flip(x, [1]), [2, 1, 4, 3]],
   viewAs: (x) => [ops.viewAs(x, "int32"), [...new Int32Array(Float32Array.from(a).buffer)]],
   view: (x) => [ops.view(x, [4, 1]), a],
   reshape: (x) => [ops.reshape(ops.transpose(x, 0, 1), [4]), [1, 3, 2, 4]],

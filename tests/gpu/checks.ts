@@ -15,6 +15,9 @@ import { type Batch, fillBatch, layOut, toTensors } from "../../src/data/batch.t
 import { paperMasking } from "../../src/data/masking.ts";
 import type { Pooling } from "../../src/embed/pooling.ts";
 import { eachEmbeddedWindow } from "../../src/embed/stream.ts";
+import { Head } from "../../src/classify/head.ts";
+import { trainHead } from "../../src/classify/train_head.ts";
+import { lombScargle } from "../../src/evaluate/lomb_scargle.ts";
 import { randomWindow } from "../../src/data/windows.ts";
 import { memorySentence } from "../../src/errors.ts";
 import { architecture } from "../../src/model/architecture.ts";
@@ -33,7 +36,7 @@ import { DeviceObservations } from "../../src/train/device_observations.ts";
 import { type MetricsLine, pretrain } from "../../src/train/pretrain.ts";
 import { constant } from "../../src/train/schedule.ts";
 import { sharedStep } from "../../src/train/step.ts";
-import { sinusoidDataset, wholeWindows } from "../data/support.ts";
+import { sinusoidDataset, sinusoids, wholeWindows } from "../data/support.ts";
 import {
   coefficientsOf,
   encoderInput,
@@ -337,6 +340,63 @@ const checks: Record<string, () => Found | Promise<Found>> = {
       }
     }
     return { ok: different.length === 0, different, windows: windows.length };
+  },
+  /** The Lomb-Scargle maxima of classical features, found on the device and by the CPU's transforms. */
+  async lombScargle() {
+    const curves = sinusoids(Array.from({ length: 4 * size }, (_, i) => 10 + (37 * i) % (2 * length)))
+      .map(({ mjd, mag, err }) => ({
+        mjd: Float64Array.from(mjd),
+        magnitude: Float64Array.from(mag),
+        error: Float64Array.from(err),
+      }));
+    const grid = rehearse ? { maximumFrequency: 0.5 } : { oversampling: 3 };
+    const on = async (where: Device) => {
+      const start = performance.now();
+      const peaks = await lombScargle(curves, {
+        ...grid,
+        device: where,
+        maximaBy: where === "cpu" ? by : undefined,
+      });
+      return { peaks, ms: (performance.now() - start) / curves.length };
+    };
+    let by: "transforms" | "products" = "transforms";
+    const expected = await on("cpu");
+    by = "products"; // rehearsed on the CPU
+    await on(device);
+    const { peaks, ms } = await on(device);
+    const same = peaks.filter(({ period }, i) => Math.abs(period / expected.peaks[i].period - 1) < 1e-8);
+    return { ok: same.length >= 0.97 * peaks.length, same: same.length / peaks.length, ms, cpu: expected.ms };
+  },
+  /** A head learns on the device what it learns on the CPU, with steps under way. */
+  async head() {
+    const random = seeded(11), rows = 64 * size, shape = [rows, 3, 32];
+    const table = Float32Array.from(
+      { length: rows * 96 },
+      (_, i) => random.normal() + (i % 96 % 4 === (i / 96 | 0) % 4 ? 1 : 0),
+    );
+    const samples = Array.from({ length: rows }, (_, i) => ({ rows: [i], label: i % 4 }));
+    const parts = { train: samples.slice(rows / 4), validation: samples.slice(0, rows / 4) };
+    const on = async (where: Device, deferred?: InferenceOptions) => {
+      using head = new Head({ kind: "mean-max", vectors: 3, width: 32, classes: 4 }, {
+        device: where,
+        seed: 5,
+      });
+      using vectors = Tensor.from(table, shape, { device: where });
+      const settings = {
+        learningRate: 1e-3,
+        batchSize: 32,
+        epochs: 4,
+        patience: 9,
+        balance: "loss",
+        seed: 3,
+      } as const;
+      const start = performance.now(), losses: number[] = [];
+      await trainHead(head, vectors, parts, { ...settings, deferred }, (_, ...both) => losses.push(...both));
+      return { losses, ms: performance.now() - start };
+    };
+    const expected = await on("cpu", { ahead: 0 }), found = await on(device, { ahead: 8, record: graphs });
+    const difference = relative(found.losses, expected.losses);
+    return { ok: difference < 1e-2, difference, ms: found.ms, cpu: expected.ms };
   },
   /** A training that a checkpoint interrupts goes on with the losses of one that nothing does. */
   async resumed() {
