@@ -5,11 +5,11 @@ import { lossOf, probabilitiesOf, type Sample } from "../../src/classify/train_h
 import { fitClassifier } from "../../src/classify/fitted_classifier.ts";
 import type { Head } from "../../src/classify/head.ts";
 import { Failure, InputError } from "../../src/errors.ts";
-import type { Recorder } from "../../src/model/deferred.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { assertAlmostEquals, assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { tiny } from "../model/support.ts";
+import { rehearsedGraph } from "../model/rehearsed_graph.ts";
 
 const classes = ["slow", "fast"];
 const dataset = sinusoidDataset(Array.from({ length: 60 }, () => 12));
@@ -59,8 +59,7 @@ Deno.test("the encoder learns, too; the same seed gives the same, and nothing is
 
 Deno.test("with steps under way, as on a GPU, encoder and head learn what they learn otherwise", async () => {
   const before = liveTensors(), expected = await fitted({ learningRate: 1e-3 });
-  const again: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
-  for (const deferred of [{ ahead: 2, record: again }, { ahead: 8, record: null }]) {
+  for (const deferred of [{ ahead: 2, record: rehearsedGraph }, { ahead: 8, record: null }]) {
     const found = await fitted({ learningRate: 1e-3, deferred });
     for (const [i, loss] of expected.losses.entries()) assertAlmostEquals(found.losses[i], loss, 1e-3);
   }

@@ -18,7 +18,6 @@ import {
 import { embedBatch } from "../../src/embed/pooling.ts";
 import { Failure } from "../../src/errors.ts";
 import { architecture } from "../../src/model/architecture.ts";
-import type { Recorder } from "../../src/model/deferred.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { seeded } from "../../src/random.ts";
 import {
@@ -31,6 +30,7 @@ import {
 import { Fixture, largestDifference, sharedTest } from "../shared.ts";
 import "../model/support.ts"; // one thread
 import { loadReference, recorded, referenceFrequencies } from "../model/reference.ts";
+import { rehearsedGraph } from "../model/rehearsed_graph.ts";
 
 /** Our parameter's name to the reference's. */
 function referenceName(name: string): string {
@@ -158,8 +158,6 @@ Deno.test("each head reads the vectors that its name says, and no others", () =>
   }
 });
 
-const again: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
-
 for (const kind of headKinds) {
   Deno.test(`head ${kind} learns clouds of points, the same from the same seed, and frees what it took`, async () => {
     const before = liveTensors();
@@ -219,7 +217,7 @@ Deno.test("with steps under way, as on a GPU, a head learns what it learns other
   };
   for (const balance of ["none", "loss"] as const) {
     const expected = await run(undefined, balance);
-    for (const deferred of [{ ahead: 3, record: again }, { ahead: 8, record: null }]) {
+    for (const deferred of [{ ahead: 3, record: rehearsedGraph }, { ahead: 8, record: null }]) {
       const found = await run(deferred, balance);
       for (const [i, loss] of expected.entries()) assertAlmostEquals(found[i], loss, 1e-4);
     }
@@ -240,7 +238,7 @@ Deno.test("with steps under way, a loss that is not a number ends the training",
     balance: "none",
     seed: 3,
   } as const;
-  for (const deferred of [undefined, { ahead: 2, record: again }]) {
+  for (const deferred of [undefined, { ahead: 2, record: rehearsedGraph }]) {
     const error = await assertRejects(
       () => trainHead(head, vectors, parts, { ...settings, deferred }),
       Failure,

@@ -7,12 +7,12 @@ import {
   perLightCurve,
   windowsOf,
 } from "../../src/embed/stream.ts";
-import type { Recorder } from "../../src/model/deferred.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { assertEquals, assertTrue } from "../../src/std.ts";
 import { sinusoidDataset } from "../data/support.ts";
 import { scramble, tiny } from "../model/support.ts";
 import { largestDifference } from "../shared.ts";
+import { rehearsedGraph } from "../model/rehearsed_graph.ts";
 
 const lengths = [20, 5, 47, 13, 60, 9, 20, 33, 6, 41];
 const dataset = sinusoidDataset(lengths);
@@ -46,13 +46,13 @@ Deno.test("every window has its batch, padded by its own length alone", () => {
   }
 });
 
-const again: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
-
 for (const pooling of ["mean", "max", "layers", "features", "points"] as const) {
   Deno.test(`with several batches under way, embeddings are the same to the bit (${pooling})`, async () => {
     using network = scramble(new AstromerNetwork(tiny({ encoding: "periods" })));
     const expected = await embed(network, { pooling }), before = liveTensors();
-    for (const deferred of [{ ahead: 1 }, { ahead: 3, record: again }, { ahead: 100, record: null }]) {
+    for (
+      const deferred of [{ ahead: 1 }, { ahead: 3, record: rehearsedGraph }, { ahead: 100, record: null }]
+    ) {
       assertEquals(await embed(network, { pooling, deferred }), expected);
     }
     assertEquals(liveTensors(), before);

@@ -5,8 +5,8 @@ import { lengthsOf } from "../../src/bench/lengths.ts";
 import { matrixProductPeak } from "../../src/bench/machine.ts";
 import { Subject } from "../../src/bench/subject.ts";
 import { architecture } from "../../src/model/architecture.ts";
-import type { Recorder } from "../../src/model/deferred.ts";
 import { parseArgs } from "../../src/std.ts";
+import { rehearsedGraph } from "../model/rehearsed_graph.ts";
 
 const given = parseArgs(Deno.args, {
   string: ["device", "batch", "lengths", "precision", "launch", "steps", "data"],
@@ -21,15 +21,13 @@ const {
   batch = "256",
 } = given;
 const device = given.device as Device, dtype = precision as "float32" | "bfloat16";
-const again: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
-
 keepFreedMemory();
 if (given.peak) {
   console.log(
     JSON.stringify({ program: "peak", precision: dtype, operations: matrixProductPeak(dtype, device) }),
   );
 } else {
-  const rehearsed = device === "cpu" ? again : undefined;
+  const rehearsed = device === "cpu" ? rehearsedGraph : undefined;
   using subject = new Subject({
     architecture: architecture(given.rehearse ? "small" : "astromer2"),
     dtype,

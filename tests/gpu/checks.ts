@@ -47,15 +47,13 @@ import {
 } from "../model/reference.ts";
 import { gathered } from "../train/support.ts";
 import { Fixture, hasShared, largestDifference } from "../shared.ts";
+import { rehearsedGraph } from "../model/rehearsed_graph.ts";
 
 const { device: named, rehearse, _: [chosen] } = parseArgs(Deno.args, {
   string: ["device"],
   boolean: ["rehearse"],
 });
 const device = named as Device, onCpu = device === "cpu";
-/** On the CPU a graph is rehearsed by doing the work again. */
-const again: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
-
 /** What a check found: whether it holds, and the numbers that say so. */
 type Found = { ok: boolean } & Record<string, unknown>;
 
@@ -108,7 +106,7 @@ function losses(
 const relative = (found: readonly number[], expected: readonly number[]) =>
   Math.max(...found.map((value, i) => Math.abs(value / expected[i] - 1)));
 const many = rehearse ? 8 : 200;
-const graphs = onCpu ? again : CudaGraph.capture;
+const graphs = onCpu ? rehearsedGraph : CudaGraph.capture;
 
 /** An operator's result and gradient on the device against the CPU's. */
 function differenceOf(

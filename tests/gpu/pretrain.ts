@@ -14,7 +14,18 @@ const { device = "cuda", minutes = "1", out = ".", batch = "256", _: folders } =
 const cli = new URL("../../cli.ts", import.meta.url).pathname;
 // On the CPU steps are read some later, as they are on a GPU.
 const small = given.rehearse
-  ? ["--preset", "small", "--window-size", "50", "--precision", "float32", "--steps-ahead", "4"]
+  ? [
+    "--preset",
+    "small",
+    "--window-size",
+    "50",
+    "--precision",
+    "float32",
+    "--steps-ahead",
+    "4",
+    "--data-on-device",
+    "true",
+  ]
   : [];
 
 /** Runs the command; where wished, until its first line of metrics. */

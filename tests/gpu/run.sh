@@ -73,6 +73,7 @@ if [[ ",$stages," == *,bench,* ]]; then
   # Lengths of short light curves, one a line; a clone by itself has none.
   if [ -e "$short" ]; then measure "${sizes[0]}" "$short" graph; else echo "not measured: short light curves, there is no $short" | tee -a "$out/log"; fi
   run 60 bench.jsonl tests/gpu/bench.ts --device "$device" $rehearse "${steps[@]}" --batch "${sizes[0]}" --launch plain --precision "${precisions[0]}"
+  run 60 bench.jsonl tests/gpu/bench.ts --device "$device" $rehearse "${steps[@]}" --batch "${sizes[0]}" --data memory --precision "${precisions[0]}"
 fi
 
 if [[ ",$stages," == *,pretrain,* ]]; then

@@ -4,13 +4,12 @@ import { square } from "../../ffi/ops.ts";
 import { fillBatch } from "../../src/data/batch.ts";
 import { noMasking } from "../../src/data/masking.ts";
 import { modelPredictor } from "../../src/evaluate/reconstruction.ts";
-import { Deferred, type Recorder } from "../../src/model/deferred.ts";
+import { Deferred } from "../../src/model/deferred.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { assertEquals, assertTrue } from "../../src/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { tiny } from "./support.ts";
-
-const again: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
+import { rehearsedGraph } from "./rehearsed_graph.ts";
 
 Deno.test("several pieces of work under way at once each have their own numbers", () => {
   const before = liveTensors(), recorded: string[] = [];
@@ -18,7 +17,7 @@ Deno.test("several pieces of work under way at once each have their own numbers"
     using deferred = new Deferred("cpu", {
       record: (device, work) => {
         recorded.push(device);
-        return again(device, work);
+        return rehearsedGraph(device, work);
       },
     });
     const begin = (...values: number[]) =>
@@ -59,7 +58,7 @@ Deno.test("batches that are given while others are filled have the predictions o
   using plain = modelPredictor(model);
   assertEquals(plain.ahead, 0, "on the CPU");
   const expected = batches.map((batch) => plain.begin(batch)());
-  using later = modelPredictor(model, { ahead: 8, record: again });
+  using later = modelPredictor(model, { ahead: 8, record: rehearsedGraph });
   const reads = batches.map((batch) => later.begin(batch));
   for (const [i, read] of reads.entries()) assertEquals(read(), expected[i]);
   assertEquals(later.graphs, 1);

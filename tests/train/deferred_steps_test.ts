@@ -1,4 +1,4 @@
-/** Steps that are read later, as on a GPU, on the CPU: graphs are rehearsed by doing the recorded work again. */
+/** Steps that are read later, as on a GPU, on the CPU: graphs are rehearsedGraph by doing the recorded work again. */
 import { TorchError } from "../../ffi/native.ts";
 import { liveTensors, Tensor } from "../../ffi/tensor.ts";
 import { fillBatch } from "../../src/data/batch.ts";
@@ -21,10 +21,9 @@ import { trainingStep } from "../../src/train/step.ts";
 import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { assertSame, tiny } from "../model/support.ts";
+import { rehearsedGraph } from "../model/rehearsed_graph.ts";
 
 type Values = Float32Array<ArrayBuffer>;
-
-const rehearsed: Recorder = (_device, work) => ({ replay: work, [Symbol.dispose]() {} });
 
 function batches() {
   const dataset = sinusoidDataset([20, 14, 20, 20, 9, 20]);
@@ -63,7 +62,7 @@ function assertClose(values: Float32Array, expected: Float32Array): void {
 
 Deno.test("steps that are read later are the steps that are read at once, graphs or not", () => {
   const before = liveTensors(), expected = direct();
-  for (const record of [rehearsed, null]) {
+  for (const record of [rehearsedGraph, null]) {
     const { found, graphs, values } = deferred({ record });
     assertEquals(graphs, record ? 2 : 0, "of the shapes that came twice");
     assertClose(values, expected.values);
