@@ -104,8 +104,8 @@ export const loopShape = {
   ),
   data_on_device: setting(
     z.enum(["auto", "true", "false"]).default("auto"),
-    "keep the observations in the GPU's memory and gather batches there, of the same windows and masks; auto: if they take " +
-      "half of what is free at most (16 bytes each)",
+    "keep the observations to train on in the GPU's memory and gather batches there, of the same windows and masks; auto: if " +
+      "they take at most half of what is free (16 bytes each)",
   ),
   seed: setting(z.int().min(0).default(0), "names the initial values, windows, masks and dropout"),
   ...runShape,

@@ -53,7 +53,14 @@ export default command({
         network.parameters.size.toLocaleString("en")
       } parameters, ${dtype} on ${device}` +
         (device === "cpu" ? `, ${runtime.threads} threads` : "") +
-        (belongOnDevice(dataset, device, settings.data_on_device) ? ", observations there, too" : "") +
+        (belongOnDevice(
+            dataset,
+            train.flatMap(({ lightCurves }) => lightCurves),
+            device,
+            settings.data_on_device,
+          )
+          ? ", observations there, too"
+          : "") +
         (ranks.size > 1 ? `, at each of ${ranks.size} ranks` : ""),
     );
     ranks.barrier(); // all have read the run's settings: from here on its folder changes

@@ -89,7 +89,9 @@ export class Subject implements Disposable {
     const pool = batchesOf(this.#data.windows, batchSize, [0])
       .sort((a, b) => a.at(-1)!.length - b.at(-1)!.length);
     if (deferred && (options.dataOnDevice ?? device !== "cpu")) {
-      this.#observations = new DeviceObservations(this.#data, device, { weights: "errors" });
+      this.#observations = new DeviceObservations(this.#data, this.#data.lengths.keys(), device, {
+        weights: "errors",
+      });
     }
     if (deferred) {
       const observations = this.#observations;
@@ -194,6 +196,7 @@ function randomLightCurves(size: number, lengths: readonly number[], random: Ran
   const total = offsets[size - 1] + windows[size - 1].length;
   const data = {
     offsets,
+    lengths: Int32Array.from(windows, ({ length }) => length),
     mjd: Float64Array.from({ length: total }, () => 59000 + 1000 * random.next()),
     mag: Float32Array.from({ length: total }, () => 15 + random.normal()),
     err: Float32Array.from({ length: total }, () => 0.01 + 0.1 * random.next()),

@@ -37,16 +37,19 @@ const chunk = 1 << 22;
 export type DataOnDevice = "auto" | "true" | "false";
 
 /**
- * Whether observations are to lie on the device.
+ * Whether the observations of light curves are to lie on the device.
  * @throws {InputError} when they are, but do not fit
  */
 export function belongOnDevice(
-  { mjd: { length: observations } }: Pick<Dataset, "mjd">,
+  { lengths }: Pick<Dataset, "lengths">,
+  lightCurves: Iterable<number>,
   device: Device,
   wish: DataOnDevice,
   free = device === "cpu" ? Infinity : freeMemory(device),
 ): boolean {
   if (wish === "false" || (wish === "auto" && device === "cpu")) return false;
+  let observations = 0;
+  for (const i of new Set(lightCurves)) observations += lengths[i];
   const needed = observations * observationBytes, room = shareForObservations * free;
   if (needed <= room) return true;
   if (wish === "auto") return false;
@@ -69,7 +72,9 @@ type Uploaded = keyof ReturnType<DeviceObservations["partsOf"]>;
 
 /** Observations on a device. */
 export class DeviceObservations implements Disposable {
-  readonly #dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">;
+  readonly #dataset: Pick<Dataset, "offsets" | "mjd" | "mag">;
+  /** First observation of each light curve there. */
+  readonly #offsets: Float64Array;
   readonly #weights: LossWeights;
   readonly #mjd: Tensor;
   readonly #mag: Tensor;
@@ -77,20 +82,30 @@ export class DeviceObservations implements Disposable {
   readonly #constants: Record<"zero" | "one" | "infinity" | "least", Tensor>;
 
   /**
-   * Copies them there.
+   * Copies those of some light curves there.
    * @param weights how points weigh in the loss
    * @throws {TorchError} when the device's memory is not enough
    */
   constructor(
-    dataset: Pick<Dataset, "offsets" | "mjd" | "mag" | "err">,
+    dataset: Pick<Dataset, "offsets" | "lengths" | "mjd" | "mag" | "err">,
+    lightCurves: Iterable<number>,
     device: Device,
     { weights }: { weights: LossWeights },
   ) {
     this.#dataset = dataset;
     this.#weights = weights;
-    this.#mjd = copied(dataset.mjd, "float64", device);
-    this.#mag = copied(dataset.mag, "float32", device);
-    this.#err = copied(dataset.err, "float32", device);
+    const { offsets, lengths, mjd, mag, err } = dataset;
+    this.#offsets = new Float64Array(offsets.length).fill(NaN);
+    const ranges: Range[] = [];
+    let count = 0;
+    for (const i of [...new Set(lightCurves)].sort((a, b) => a - b)) {
+      this.#offsets[i] = count;
+      count += lengths[i];
+      ranges.push({ from: offsets[i], to: offsets[i] + lengths[i] });
+    }
+    this.#mjd = copied(mjd, ranges, count, "float64", device);
+    this.#mag = copied(mag, ranges, count, "float32", device);
+    this.#err = copied(err, ranges, count, "float32", device);
     const scalar = (value: number) => unscoped(() => Tensor.scalar(value, { dtype: "float64", device }));
     this.#constants = { zero: scalar(0), one: scalar(1), infinity: scalar(Infinity), least: scalar(1e-3) };
   }
@@ -103,8 +118,8 @@ export class DeviceObservations implements Disposable {
     const size = windows.length, all = [size, length, 1], { offsets, mjd, mag } = this.#dataset;
     const known = { offsets, mjd, mag }, of = new Float64Array(4 * size);
     for (const [b, window] of windows.entries()) {
-      const { from, time, magnitude } = meansOf(known, window);
-      of[b] = from;
+      const { time, magnitude } = meansOf(known, window);
+      of[b] = this.#offsets[window.lightCurve] + window.start;
       of[size + b] = time;
       of[2 * size + b] = magnitude;
       of[3 * size + b] = size * probed[b];
@@ -179,20 +194,40 @@ export class DeviceObservations implements Disposable {
   }
 }
 
-/** An array on a device, piece by piece, from memory that a GPU reads by itself. */
+/** Some observations that follow each other: from one to before another. */
+interface Range {
+  from: number;
+  to: number;
+}
+
+/** Ranges of an array, end to end, on a device: piece by piece, from memory that a GPU reads by itself. */
 function copied(
   values: Float64Array | Float32Array,
+  ranges: readonly Range[],
+  count: number,
   dtype: "float64" | "float32",
   device: Device,
 ): Tensor {
-  const there = unscoped(() => Tensor.empty([values.length], { dtype, device }));
+  const there = unscoped(() => Tensor.empty([count], { dtype, device }));
   scope(() => {
-    const pinned = Tensor.pinned([Math.min(chunk, values.length)], device, dtype), memory = pinned.memory();
-    for (let at = 0; at < values.length; at += chunk) {
-      const some = values.subarray(at, at + chunk);
-      (memory as Float64Array).set(some);
-      there.viewAt([some.length], at).copyFrom(pinned.viewAt([some.length], 0));
+    const pinned = Tensor.pinned([Math.min(chunk, count)], device, dtype),
+      memory = pinned.memory() as Float64Array;
+    let done = 0, held = 0;
+    const flush = () => {
+      there.viewAt([held], done).copyFrom(pinned.viewAt([held], 0));
+      done += held;
+      held = 0;
+    };
+    for (const { from, to } of ranges) {
+      for (let at = from; at < to;) {
+        const end = Math.min(to, at + memory.length - held);
+        memory.set(values.subarray(at, end), held);
+        held += end - at;
+        at = end;
+        if (held === memory.length) flush();
+      }
     }
+    if (held > 0) flush();
   });
   return there;
 }

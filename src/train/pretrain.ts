@@ -224,8 +224,9 @@ export async function pretrain(
     });
   const ahead = options.stepsAhead ?? (model.device === "cpu" ? 0 : 8);
   const launched = options.graphs === false ? { record: null } : {};
-  using observations = belongOnDevice(dataset, model.device, options.dataOnDevice ?? "auto")
-    ? new DeviceObservations(dataset, model.device, { weights })
+  const seen = parts.flatMap(({ lightCurves }) => lightCurves);
+  using observations = belongOnDevice(dataset, seen, model.device, options.dataOnDevice ?? "auto")
+    ? new DeviceObservations(dataset, seen, model.device, { weights })
     : undefined;
   using deferred = ahead > 0 || observations
     ? new DeferredSteps(model, adam, ranks, { ...launched, observations })

@@ -326,7 +326,7 @@ const checks: Record<string, () => Found | Promise<Found>> = {
     for (const [i, error] of [0, NaN, 1e-6, Infinity].entries()) dataset.err[3 + 5 * i] = error;
     const windows = lengths.map((n, i) => randomWindow(i, n, seeded(1, i), length));
     for (const weights of ["errors", "none"] as const) {
-      using observations = new DeviceObservations(dataset, device, { weights });
+      using observations = new DeviceObservations(dataset, dataset.lengths.keys(), device, { weights });
       for (let i = 0; i < windows.length; i += size) {
         const some = windows.slice(i, i + size), key = [1, i], masking = paperMasking;
         const expected = fillBatch(dataset, some, { masking, weights, key });

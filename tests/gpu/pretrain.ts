@@ -4,7 +4,6 @@
  * safetensors and the metrics of each in DIR, and prints a line of JSON each.
  */
 import { readSafetensors, writeSafetensors } from "../../src/files/safetensors.ts";
-import { exists } from "../../src/files/atomic.ts";
 import { parseArgs } from "../../src/std.ts";
 
 const given = parseArgs(Deno.args, { string: ["device", "minutes", "out", "batch"], boolean: ["rehearse"] });
@@ -28,8 +27,21 @@ const small = given.rehearse
   ]
   : [];
 
-/** Runs the command; where wished, until its first line of metrics. */
-async function pretrain(data: string, output: string, flags: string[], untilFirst = false) {
+/** Lines of metrics that a run has written whole. */
+async function linesOf(output: string): Promise<Record<string, unknown>[]> {
+  const text = await Deno.readTextFile(`${output}/metrics.jsonl`).catch(() => "");
+  return text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter((line) => line).map((line) =>
+    JSON.parse(line)
+  );
+}
+
+/** The last step that a run has written of; 0 before the first. */
+async function lastStep(output: string): Promise<number> {
+  return Math.max(0, ...(await linesOf(output)).map(({ step }) => Number(step)));
+}
+
+/** Runs the command. With `until`, `first` is when its metrics told of that step; then it may be killed. */
+async function pretrain(data: string, output: string, flags: string[], until = 0, kill = false) {
   const start = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
@@ -52,14 +64,41 @@ async function pretrain(data: string, output: string, flags: string[], untilFirs
   }).spawn();
   let first: number | undefined, ended = false;
   const output_ = child.output().finally(() => ended = true);
-  while (untilFirst && !ended && first === undefined) {
-    const { size } = await Deno.stat(`${output}/metrics.jsonl`).catch(() => ({ size: 0 }));
-    if (size > 0) first = (performance.now() - start) / 1000;
+  while (until > 0 && !ended && first === undefined) {
+    if (await lastStep(output) >= until) first = (performance.now() - start) / 1000;
     else await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  if (kill && !ended) child.kill("SIGKILL");
   const { code, stdout, stderr } = await output_;
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, first, said: text(stdout) + text(stderr).slice(-2000) };
+}
+
+/** A run that is killed and gone on with, against one that is not: losses of the same steps. */
+async function killed(data: string, work: string) {
+  const flags = ["--log-steps", "1", "--checkpoint-minutes", "0", "--schedule", "constant", "--seed", "3"];
+  await pretrain(data, `${work}/killed`, flags, 4, true);
+  const before = await lastStep(`${work}/killed`), until = before + 6;
+  const resumed = await pretrain(data, `${work}/killed`, [...flags, "--resume"], until, true);
+  const whole = await pretrain(data, `${work}/whole`, flags, until, true);
+  const [expected, found] = [await linesOf(`${work}/whole`), await linesOf(`${work}/killed`)]
+    .map((lines) =>
+      new Map(
+        lines.filter(({ kind }) => kind === "step").map(({ step, loss }) => [Number(step), Number(loss)]),
+      )
+    );
+  const both = [...expected.keys()].filter((step) => found.has(step));
+  const difference = Math.max(...both.map((step) => Math.abs(found.get(step)! / expected.get(step)! - 1)));
+  const ok = both.length >= until - 1 && both.at(-1)! >= until && difference < 1e-4;
+  const said = ok ? {} : { said: whole.said + resumed.said };
+  return {
+    pretrain: "killed and resumed",
+    ok,
+    steps: both.length,
+    difference,
+    bit_for_bit: difference === 0,
+    ...said,
+  };
 }
 
 let failed = false;
@@ -75,16 +114,17 @@ for (const [i, data] of folders.entries()) {
       "--validation-windows",
       "16",
     ];
-    const moment = i === 0 ? await pretrain(data, `${work}/moment`, quick, true) : undefined;
+    if (i === 0) {
+      const found = await killed(data, work);
+      failed ||= !found.ok;
+      console.log(JSON.stringify(found));
+    }
+    const moment = i === 0 ? await pretrain(data, `${work}/moment`, quick, 1) : undefined;
     const long = await pretrain(data, `${work}/run`, [
       "--max-minutes",
       String(Number(minutes) / folders.length),
     ]);
-    const lines = (await exists(`${work}/run/metrics.jsonl`))
-      ? (await Deno.readTextFile(`${work}/run/metrics.jsonl`)).trim().split("\n").filter((line) => line).map((
-        line,
-      ) => JSON.parse(line))
-      : [];
+    const lines = await linesOf(`${work}/run`);
     const steps = lines.filter(({ kind }) => kind === "step"),
       epochs = lines.filter(({ kind }) => kind === "epoch");
     const ok = long.code === 0 && epochs.length > 0 && (!moment || moment.code === 0);

@@ -134,13 +134,17 @@ judge(
 );
 judge(
   "start of pretrain to its first step, s",
-  pretrain[0]?.first_step_seconds as number | undefined,
+  best(pretrain, "first_step_seconds"),
   "< 5",
   (v) => v < 5,
   1,
 );
-for (const { pretrain: name, ok, windows_per_second: rate, epochs } of pretrain) {
-  const found = rate ? `${Number(rate).toFixed(0)} windows/s, ${epochs} epochs` : "";
+for (const { pretrain: name, ok, windows_per_second: rate, epochs, difference, steps } of pretrain) {
+  const found = rate
+    ? `${Number(rate).toFixed(0)} windows/s, ${epochs} epochs`
+    : difference === undefined
+    ? ""
+    : `${steps} steps differ by ${difference} at most`;
   verdicts.push({ what: `pretrain ${name}`, found, wanted: "", verdict: ok ? "yes" : "NO" });
 }
 

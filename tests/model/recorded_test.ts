@@ -41,7 +41,9 @@ for (const encoding of ["reference", "periods", "folded"] as const) {
       using network = new AstromerNetwork(tiny(sizes), { dtype, fusedAttention: true });
       using adam = new Adam(network.parameters, { clipNorm: 1 });
       const how = { masking: paperMasking, key: [1] };
-      using observations = new DeviceObservations(dataset, "cpu", { weights: "errors" });
+      using observations = new DeviceObservations(dataset, dataset.lengths.keys(), "cpu", {
+        weights: "errors",
+      });
       for (const there of [undefined, observations]) {
         using steps = new DeferredSteps(network, adam, oneRank, { record, observations: there });
         const batch = there

@@ -38,14 +38,15 @@ Deno.test("gathered on the device, a batch is to the bit the one that is filled"
     masked_fraction: 0.2,
     replaced_fraction: 0.5,
   }];
+  const there = [...dataset.lengths.keys()].filter((i) => i % 5 !== 1).reverse(); // not all of them
   let compared = 0;
   for (const weights of ["errors", "none"] satisfies LossWeights[]) {
-    using observations = new DeviceObservations(dataset, "cpu", { weights });
+    using observations = new DeviceObservations(dataset, there, "cpu", { weights });
     for (const [m, masking] of maskings.entries()) {
       for (let draw = 0; draw < 4; draw++) {
         const random = seeded(m, draw), key = [3, m, draw];
         const windows = Array.from({ length: 9 }, () => {
-          const lightCurve = random.integer(dataset.size);
+          const lightCurve = there[random.integer(there.length)];
           return randomWindow(lightCurve, dataset.lengths[lightCurve], random, 50);
         });
         const expected = fillBatch(dataset, windows, { masking, weights, key });
@@ -94,15 +95,19 @@ Deno.test("a training whose observations lie on the device is the same to the bi
 });
 
 Deno.test("observations lie on a GPU where half of its free memory is enough, and nowhere else unless told to", () => {
-  const mjd = { length: 1000 } as unknown as Float64Array;
+  const lengths = Int32Array.of(300, 600, 400);
   const on = (
-    ...[device, wish, free]: Parameters<typeof belongOnDevice> extends [unknown, ...infer R] ? R : never
-  ) => belongOnDevice({ mjd }, device, wish, free);
+    ...[device, wish, free]: Parameters<typeof belongOnDevice> extends [unknown, unknown, ...infer R] ? R
+      : never
+  ) => belongOnDevice({ lengths }, [2, 1, 2], device, wish, free); // 1,000 observations
   assertEquals([on("cuda", "auto", 32_000), on("cuda", "auto", 31_999)], [true, false]);
   assertEquals([on("cuda:1", "true", 32_000), on("cuda", "false", 32_000)], [true, false]);
   assertEquals([on("cpu", "auto"), on("cpu", "true"), on("cpu", "false")], [false, true, false]);
-  const mjdOfMany = { length: 5e9 } as unknown as Float64Array;
-  const error = assertThrows(() => belongOnDevice({ mjd: mjdOfMany }, "cuda", "true", 79e9), InputError);
+  const many = { lengths: new Int32Array(5000).fill(1e6) };
+  const error = assertThrows(
+    () => belongOnDevice(many, many.lengths.keys(), "cuda", "true", 79e9),
+    InputError,
+  );
   assertStringIncludes(
     error.message,
     "--data-on-device true: the observations take 80.0 GB, and of the 79.0 GB that are free on cuda half is left to them",
