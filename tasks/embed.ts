@@ -5,7 +5,7 @@ import { command, type Given, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
 import { lightCurvesOf } from "../src/data/dataset.ts";
 import { projected, type ProjectedTable } from "../src/embed/projected.ts";
-import { type FeatureSet, hybridOf, isFeatureSet } from "../src/classify/feature_sets.ts";
+import { type FeatureSet, featureSets, hybridOf, isFeatureSet } from "../src/classify/feature_sets.ts";
 import { plainTableOf, withFeatureColumns } from "../src/embed/feature_columns.ts";
 import { embeddingTable } from "../src/embed/table.ts";
 import { Failure, InputError } from "../src/errors.ts";
@@ -249,6 +249,10 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
         `${duration(seconds())}, ${duration((plain.windows - done) / rate)} left`;
     });
   };
+  const reserved = [
+    ...features ? featureSets[features].names : [],
+    ...settings.project ? [`${settings.project}_x`, `${settings.project}_y`] : [],
+  ];
   const plain = loaded
     ? embeddingTable(loaded.model, dataset, lightCurves, {
       pooling,
@@ -257,9 +261,10 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
       join: settings.join,
       windowSize: loaded.config.window_size,
       batchSize: settings.batch_size,
+      reserved,
       ranks,
     }, { onBatch, onIncomplete: () => void incomplete++ })
-    : plainTableOf(dataset, lightCurves, onBatch);
+    : plainTableOf(dataset, lightCurves, reserved, onBatch);
   const table = features ? withFeatureColumns(features, plain, dataset, lightCurves, device) : plain;
   if (!ranks.first) {
     for await (const _ of table.rows) throw new Error("only the first rank has rows");

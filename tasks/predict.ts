@@ -13,6 +13,7 @@ import { shapeOf } from "../src/classify/vectors.ts";
 import { command, setting, z } from "../src/command.ts";
 import { runShape } from "../src/config.ts";
 import { type Dataset, lightCurvesOf } from "../src/data/dataset.ts";
+import { keptPart } from "../src/data/kept.ts";
 import { Failure, InputError } from "../src/errors.ts";
 import { writeAll, writeAtomically } from "../src/files/atomic.ts";
 import { type Cell, csvLine } from "../src/files/csv.ts";
@@ -122,17 +123,27 @@ async function* rowsOf(
   dataset: Dataset,
   counts: number[],
 ): AsyncGenerator<Row> {
-  const known = dataset.classes.some((name) => name !== null);
+  const known = dataset.classes.some((name) => name !== null), kept = keptPart(dataset, ownColumns(classes));
   for await (const { lightCurve, predicted, probabilities, novelty } of predictions) {
     counts[predicted]++;
     yield {
       id: dataset.ids[lightCurve],
       ...known ? { known_class: dataset.classes[lightCurve] } : {},
+      ...kept.of(lightCurve),
       class: classes[predicted],
       ...Object.fromEntries(classes.map((name, of) => [`probability_${name}`, probabilities[of]])),
       novelty,
     };
   }
+}
+
+function cellOf(value: Row[string]): Cell {
+  return typeof value === "bigint" || typeof value === "boolean" ? String(value) : value as Cell;
+}
+
+/** Names of the columns of predictions, whatever came along from the survey. */
+function ownColumns(classes: readonly string[]): string[] {
+  return ["id", "known_class", "class", ...classes.map((name) => `probability_${name}`), "novelty"];
 }
 
 async function writeRows(
@@ -144,6 +155,7 @@ async function writeRows(
   const columns: Record<string, ColumnType> = {
     id: "text",
     ...dataset.classes.some((name) => name !== null) ? { known_class: "text" as const } : {},
+    ...keptPart(dataset, ownColumns(classes)).columns,
     class: "text",
     ...Object.fromEntries(classes.map((name) => [`probability_${name}`, "float32" as const])),
     novelty: "float32",
@@ -160,7 +172,7 @@ async function writeRows(
     const write = (lines: string) => writeAll(file, encoder.encode(lines));
     await write(csvLine(names));
     for await (const group of groupsOf(rows)) {
-      await write(group.map((row) => csvLine(names.map((name) => row[name] as Cell))).join(""));
+      await write(group.map((row) => csvLine(names.map((name) => cellOf(row[name])))).join(""));
     }
   });
 }

@@ -11,7 +11,7 @@ import {
 import { labelledObjects } from "../src/classify/labelled_objects.ts";
 import { type ScenariosInfo, writeScenarios } from "../src/classify/scenarios.ts";
 import { command, type Given, setting, z } from "../src/command.ts";
-import { type DatasetInfo, openDataset } from "../src/data/dataset.ts";
+import { type Dataset, type DatasetInfo, openDataset } from "../src/data/dataset.ts";
 import { InputError, printable } from "../src/errors.ts";
 import { refuseForeignFolder } from "../src/files/atomic.ts";
 import { Database } from "../src/survey/duckdb.ts";
@@ -87,7 +87,7 @@ export default command({
     await refuseForeignFolder(settings.output, "scenarios.json", "a folder of scenarios");
     using dataset = await openDataset(settings.data);
     const known = classesIn(dataset);
-    const { split, groups } = await readTables(settings);
+    const { split, groups } = await readTables(settings, dataset);
     const named = split ? classesNamed(settings.split_file!, split, dataset) : known;
     const classes = settings.classes === undefined
       ? named.map((name) => ({ name, of: [name] }))
@@ -139,13 +139,15 @@ function checkTogether({ split_file, samples_per_class }: Settings, given: Given
 
 async function readTables(
   settings: Settings,
+  { ids, stars = [] }: Dataset,
 ): Promise<{ split?: GivenObject[]; groups: Map<string, string> }> {
   const { split_file, duplicates } = settings;
-  if (split_file === undefined && duplicates === undefined) return { groups: new Map() };
+  const pairs = stars.flatMap((star, i): [string, string][] => star === ids[i] ? [] : [[star, ids[i]]]);
+  if (split_file === undefined && duplicates === undefined) return { groups: groupsOf(pairs) };
   using db = await Database.open(undefined, { memory_limit: "1GB" });
   return {
     split: split_file === undefined ? undefined : await readGivenSplit(db, settings as GivenSplitSettings),
-    groups: groupsOf(duplicates === undefined ? [] : await readDuplicates(db, duplicates)),
+    groups: groupsOf([...pairs, ...duplicates === undefined ? [] : await readDuplicates(db, duplicates)]),
   };
 }
 
@@ -161,10 +163,10 @@ function contradictionsOf(ids: readonly string[]): string[] {
     : [`objects with two classes (by bands or duplicates) are left out: ${ids.length}, e.g. "${ids[0]}"`];
 }
 
-/** A dataset whose split minded duplicates has some; scenarios should mind them, too. */
+/** A dataset whose split minded duplicates, and which does not say itself which they are, has some; scenarios should mind them, too. */
 async function forgottenDuplicates({ data, duplicates }: Settings): Promise<string[]> {
-  const { settings } = JSON.parse(await Deno.readTextFile(`${data}/dataset.json`)) as DatasetInfo;
-  if (duplicates !== undefined || typeof settings?.duplicates !== "string") return [];
+  const { settings, stars } = JSON.parse(await Deno.readTextFile(`${data}/dataset.json`)) as DatasetInfo;
+  if (duplicates !== undefined || stars || typeof settings?.duplicates !== "string") return [];
   return [
     `the dataset was split with --duplicates ${settings.duplicates}, the scenarios are without: ` +
     "one object may train under one id and be tested under another",

@@ -204,7 +204,7 @@ function refuseLeaks(
         `${path}, ${nameOf(row)}: ` +
           (other.id === row.id
             ? `object "${row.id}" is in ${other.subset} and in ${row.subset}`
-            : `"${other.id}" is in ${other.subset} and "${row.id}" in ${row.subset}, but --duplicates says that they are one object`),
+            : `"${other.id}" is in ${other.subset} and "${row.id}" in ${row.subset}, but they are one object (--duplicates, or stars of the dataset)`),
       );
     }
     sides.set(key, row);

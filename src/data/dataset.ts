@@ -5,6 +5,7 @@ import { fromFile } from "../../ffi/ops.ts";
 import { unscoped } from "../../ffi/tensor.ts";
 import { Failure, InputError, messageOf } from "../errors.ts";
 import { checkedVersion, type FormatVersions } from "../files/format_version.ts";
+import type { ColumnType, Row } from "../files/parquet.ts";
 import { readSafetensorsHeader, typedArray } from "../files/safetensors.ts";
 import { shortestLightCurve, type Window } from "./windows.ts";
 
@@ -22,10 +23,21 @@ export interface DatasetInfo {
   checksums?: Record<string, string>;
   /** Settings of the preprocessing. */
   settings?: Record<string, unknown>;
+  /** Columns of the metadata that came along from the survey, and what they hold. */
+  kept?: Record<string, ColumnType>;
+  /** Whether the metadata say which ids are one star. */
+  stars?: boolean;
 }
 
 /** Every dataset folder says its version. */
 export const datasetVersions: FormatVersions = { what: "dataset", oldest: 1, newest: 1 };
+
+/** A column of the survey that came along (`preprocess --keep`). */
+export interface KeptColumn {
+  type: ColumnType;
+  /** One a light curve. */
+  values: Row[string][];
+}
 
 /** An opened dataset folder. */
 export interface Dataset extends Disposable {
@@ -45,6 +57,10 @@ export interface Dataset extends Disposable {
   classes: (string | null)[];
   /** The part that each light curve belongs to. */
   subsets: Subset[];
+  /** The star of each light curve, where several ids are one; the ids, if absent. */
+  stars?: string[];
+  /** Columns of the survey that came along, by name; none if absent. */
+  kept?: Readonly<Record<string, KeptColumn>>;
   /** First observation of each light curve. */
   offsets: Float64Array;
   /** Observations of each light curve. */
@@ -225,7 +241,17 @@ async function readInfo(folder: string): Promise<DatasetInfo> {
 
 async function readMetadata(folder: string, info: DatasetInfo) {
   const { asyncBufferFromFile, parquetReadObjects } = await import("npm:hyparquet@1.31.5");
-  const columns = ["id", "band", "class", "offset", "length", "subset"];
+  const kept = Object.entries(info.kept ?? {});
+  const columns = [
+    "id",
+    "band",
+    "class",
+    "offset",
+    "length",
+    "subset",
+    ...info.stars ? ["star"] : [],
+    ...kept.map(([name]) => name),
+  ];
   const path = `${folder}/metadata.parquet`;
   let rows: Record<string, unknown>[];
   try {
@@ -238,6 +264,10 @@ async function readMetadata(folder: string, info: DatasetInfo) {
       `${path} has ${rows.length} rows, dataset.json counts ${info.light_curves} light curves`,
     );
   }
+  const keptOf = (name: string, type: ColumnType): KeptColumn => ({
+    type,
+    values: rows.map((row) => row[name] as Row[string] ?? null),
+  });
   const text = (value: unknown) => value === null || value === undefined ? null : String(value);
   const offsets = Float64Array.from(rows, (row) => Number(row.offset));
   const lengths = Int32Array.from(rows, (row) => Number(row.length));
@@ -255,6 +285,10 @@ async function readMetadata(folder: string, info: DatasetInfo) {
     bands: rows.map((row) => text(row.band)),
     classes: rows.map((row) => text(row.class)),
     subsets: rows.map((row) => String(row.subset) as Subset),
+    ...info.stars ? { stars: rows.map((row) => String(row.star)) } : {},
+    ...kept.length > 0
+      ? { kept: Object.fromEntries(kept.map(([name, type]) => [name, keptOf(name, type)])) }
+      : {},
     offsets,
     lengths,
   };

@@ -2,6 +2,7 @@
 import type { Device } from "../../ffi/device.ts";
 import { type FeatureSet, featureSets } from "../classify/feature_sets.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { keptPart } from "../data/kept.ts";
 import type { ColumnType, Row } from "../files/parquet.ts";
 import type { EmbeddingTable } from "./table.ts";
 
@@ -45,13 +46,18 @@ export function withFeatureColumns(
   return { ...table, columns: { ...table.columns, ...columns }, rows: rows() };
 }
 
-/** A table of light curves' names and numbers of points, without embeddings. */
+/**
+ * A table of light curves' names and numbers of points, without embeddings.
+ * @param reserved names of columns that are put beside these later
+ */
 export function plainTableOf(
   dataset: Dataset,
   lightCurves: readonly number[],
+  reserved: readonly string[],
   onRow: (done: number) => void = () => {},
 ): EmbeddingTable {
   const classed = dataset.classes.some((name) => name !== null);
+  const kept = keptPart(dataset, ["id", "band", "class", "points", ...reserved]);
   async function* rows(): AsyncGenerator<Row> {
     for (const [done, i] of lightCurves.entries()) {
       onRow(done);
@@ -59,12 +65,19 @@ export function plainTableOf(
         id: dataset.ids[i],
         band: dataset.bands[i],
         ...classed ? { class: dataset.classes[i] } : {},
+        ...kept.of(i),
         points: dataset.lengths[i],
       };
     }
   }
   return {
-    columns: { id: "text", band: "text", ...classed ? { class: "text" } : {}, points: "int32" },
+    columns: {
+      id: "text",
+      band: "text",
+      ...classed ? { class: "text" } : {},
+      ...kept.columns,
+      points: "int32",
+    },
     vectors: [],
     lightCurves: lightCurves.length,
     windows: lightCurves.length,

@@ -1,5 +1,6 @@
 /** Embeddings as rows of a table: one a light curve, a window, an observation, or an object in several bands. */
 import type { Dataset } from "../data/dataset.ts";
+import { keptPart } from "../data/kept.ts";
 import type { ColumnType, Row } from "../files/parquet.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import type { Ranks } from "../ranks.ts";
@@ -17,6 +18,8 @@ export interface TableOptions {
   join: Join;
   windowSize: number;
   batchSize: number;
+  /** Names of columns that are put beside these later; what came along from the survey makes way for them. */
+  reserved?: readonly string[];
   /** Who embeds together; the rows are the first one's, and all of them must ask for them. Default: this process alone. */
   ranks?: Ranks;
 }
@@ -42,7 +45,7 @@ export interface EmbeddingTable {
 /**
  * Embeds light curves of a dataset, in its order, in bounded memory.
  *
- * Columns: `id`, `band` (or `bands`), `class` if any is known, then what a row is of (`windows` and `points`; or `window`,
+ * Columns: `id`, `band` (or `bands`), `class` if any is known, what came along from the survey, then what a row is of (`windows` and `points`; or `window`,
  * `first_mjd`, `last_mjd` and `points`; or `window`, `mjd`, `magnitude` and `error`), then the vectors.
  */
 export function embeddingTable(
@@ -62,6 +65,7 @@ export function embeddingTable(
     id: dataset.ids[i],
     band: dataset.bands[i],
     ...classed ? { class: dataset.classes[i] } : {},
+    ...kept.of(i),
   });
   const split = (embedding: Float32Array): Row => {
     const width = embedding.length / layers;
@@ -119,14 +123,24 @@ export function embeddingTable(
     : options.perWindow
     ? { window: "int32", first_mjd: "float64", last_mjd: "float64", points: "int32" }
     : { windows: "int32", points: "int32" };
+  const last: Record<string, ColumnType> = {
+    ...counts,
+    ...Object.fromEntries(vectors.map((name) => [name, "list of float32" as const])),
+  };
+  const first: Record<string, ColumnType> = {
+    id: "text",
+    [bands ? "bands" : "band"]: "text",
+    ...classed ? { class: "text" } : {},
+  };
+  const kept = keptPart(dataset, [
+    ...Object.keys(first),
+    "band",
+    "class",
+    ...Object.keys(last),
+    ...options.reserved ?? [],
+  ]);
   return {
-    columns: {
-      id: "text",
-      [bands ? "bands" : "band"]: "text",
-      ...classed ? { class: "text" } : {},
-      ...counts,
-      ...Object.fromEntries(vectors.map((name) => [name, "list of float32" as const])),
-    },
+    columns: { ...first, ...kept.columns, ...last },
     vectors,
     lightCurves: chosen.length,
     windows: chosen.reduce((sum, i) => sum + Math.ceil(dataset.lengths[i] / windowSize), 0),

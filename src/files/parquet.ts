@@ -2,10 +2,10 @@
 import type { SchemaElement } from "npm:hyparquet@1.31.5";
 
 /** What a column holds; every column may have nulls. */
-export type ColumnType = "text" | "int32" | "float32" | "float64" | "list of float32";
+export type ColumnType = "text" | "boolean" | "int32" | "int64" | "float32" | "float64" | "list of float32";
 
-/** One row: values by column name; lists as Float32Array. */
-export type Row = Record<string, string | number | Float32Array | null>;
+/** One row: values by column name; lists as Float32Array, whole numbers of 64 bits as bigint. */
+export type Row = Record<string, string | number | bigint | boolean | Float32Array | null>;
 
 /** A table being written. Close it, or the file is not a table. */
 export interface ParquetTable extends Disposable {
@@ -17,7 +17,9 @@ export interface ParquetTable extends Disposable {
 
 const elements: Record<ColumnType, Omit<SchemaElement, "name">> = {
   text: { type: "BYTE_ARRAY", converted_type: "UTF8" },
+  boolean: { type: "BOOLEAN" },
   int32: { type: "INT32" },
+  int64: { type: "INT64" },
   float32: { type: "FLOAT" },
   float64: { type: "DOUBLE" },
   "list of float32": { converted_type: "LIST", num_children: 1 },

@@ -130,6 +130,7 @@ async function embedPartition(
         embeddings: temporary,
         id: await idColumnOf(dataset),
         position: positionOf(properties),
+        kept: Object.keys(dataset.kept ?? {}),
       },
       output,
       work.memory,

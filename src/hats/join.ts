@@ -11,6 +11,8 @@ export interface Joined {
   embeddings: string;
   /** The partition's column that ids were taken from. */
   id: string;
+  /** Columns of the embeddings that came along from the survey: where the partition's own are written, these are not. */
+  kept?: readonly string[];
   /** The columns of positions, where the catalogue is a HATS one; the last is what rows are sorted by. */
   position: readonly string[];
 }
@@ -23,7 +25,7 @@ export interface Joined {
  * @throws {Failure} when an object is not found again
  */
 export async function joinObjects(
-  { partition, embeddings, id, position }: Joined,
+  { partition, embeddings, id, position, kept = [] }: Joined,
   output: string,
   memory: { memory_limit: string; threads?: number },
 ): Promise<number> {
@@ -31,11 +33,18 @@ export async function joinObjects(
   const read = (path: string) => `read_parquet(${pathTexts([path])}, hive_partitioning = false)`;
   const columnsOf = (path: string) =>
     db.rows<{ column_name: string; column_type: string }>(`DESCRIBE SELECT * FROM ${read(path)}`);
-  const made = (await columnsOf(embeddings)).map((column) => column.column_name)
-    .filter((column) => column !== "id" && column !== "class");
-  const found = await columnsOf(partition), taken = new Set(made.map((column) => column.toLowerCase()));
+  const found = await columnsOf(partition);
   const isNested = (type: string) => /^STRUCT|^MAP|\[\d*\]$/.test(type);
   const anObject = found.some(({ column_type }) => isNested(column_type));
+  const again = new Set(
+    kept.filter((column) =>
+      column === id || position.includes(column) ||
+      anObject && found.some(({ column_name: c, column_type: t }) => c === column && !isNested(t))
+    ),
+  );
+  const made = (await columnsOf(embeddings)).map((column) => column.column_name)
+    .filter((column) => column !== "id" && column !== "class" && !again.has(column));
+  const taken = new Set(made.map((column) => column.toLowerCase()));
   const outer = found.filter(({ column_name: column, column_type: type }) =>
     column === id || (!taken.has(column.toLowerCase()) && !isNested(type) &&
       (anObject || position.includes(column)))

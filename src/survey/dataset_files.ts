@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { layOut } from "../files/safetensors.ts";
 import type { Observations } from "./buckets.ts";
-import { type Database, text } from "./duckdb.ts";
+import type { KeptColumn } from "./carried.ts";
+import { type Database, name, text } from "./duckdb.ts";
 import { Histogram, type Span } from "./histogram.ts";
 
 /** The columns of `observations.safetensors`: the light curves end to end, times as given. */
@@ -117,15 +118,29 @@ class ColumnWriter implements Disposable {
   }
 }
 
-/** Writes `metadata.parquet`: one row a light curve that stays, in the order of the observations. */
-export async function writeMetadata(db: Database, path: string): Promise<void> {
+/**
+ * Writes `metadata.parquet`: one row a light curve that stays, in the order of the observations.
+ * @param kept columns that go along
+ * @param joined whether the column `star` says which ids are one star
+ */
+export async function writeMetadata(
+  db: Database,
+  path: string,
+  { kept, joined }: { kept: readonly KeptColumn[]; joined: boolean },
+): Promise<void> {
   await db.run(
     `COPY (
       SELECT id, nullif(band, '') AS band, class,
-        (sum(n_final) OVER (ORDER BY lc) - n_final)::BIGINT AS "offset", n_final::INTEGER AS length, subset,
+        (sum(n_final) OVER (ORDER BY lc) - n_final)::BIGINT AS "offset", n_final::INTEGER AS length, subset,${
+      joined ? " coalesce(star, id) AS star," : ""
+    }
         mean_magnitude, std_magnitude, nullif(skewness, 'NaN'::DOUBLE) AS skewness, nullif(kurtosis, 'NaN'::DOUBLE) AS kurtosis,
-        nullif(mean_error, 'NaN'::DOUBLE) AS mean_error, first_mjd, last_mjd
-      FROM summary JOIN light_curves USING (lc) JOIN subsets USING (id)
+        nullif(mean_error, 'NaN'::DOUBLE) AS mean_error, first_mjd, last_mjd${
+      kept.map((column) => `, ${column.sql} AS ${name(column.name)}`).join("")
+    }
+      FROM summary JOIN light_curves USING (lc) JOIN subsets USING (id)${
+      joined ? " LEFT JOIN stars USING (id)" : ""
+    }
       WHERE n_final > 0 ORDER BY lc
     ) TO ${text(path)} (FORMAT parquet, COMPRESSION snappy)`,
   );

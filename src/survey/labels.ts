@@ -4,6 +4,7 @@ import { readText } from "../files/text.ts";
 import { parseToml } from "../std.ts";
 import { findColumn, needColumn } from "./columns.ts";
 import { folderRole } from "./mapping.ts";
+import { type Asked, placeOf } from "./carried.ts";
 import { type Database, text } from "./duckdb.ts";
 import { fileAt } from "./files.ts";
 import type { Unusable } from "./read.ts";
@@ -76,13 +77,22 @@ function wholeAgain(rows: Record<string, string | null>[], role: string, path: s
 }
 
 /**
- * Fills the table `labels` (id, class, band VARCHAR; one row an id; band null unless the file gives just one).
- * @returns rows that cannot be used
+ * Fills the table `labels` (id, class, band VARCHAR; one row an id; band null unless the file gives just one; `carried_0` … VARCHAR).
+ * @param asked columns that go along
+ * @returns rows that cannot be used, and how the file spells each of the asked columns, where it has it
  * @throws {InputError} when a column is missing or an object has two classes
  */
-export async function readLabels(db: Database, settings: LabelSettings): Promise<Unusable[]> {
-  await db.run(`CREATE TABLE labels (id VARCHAR, class VARCHAR, band VARCHAR)`);
-  if (settings.labels === undefined) return [];
+export async function readLabels(
+  db: Database,
+  settings: LabelSettings,
+  asked: readonly Asked[] = [],
+): Promise<{ unusable: Unusable[]; labelled: (string | undefined)[] }> {
+  await db.run(
+    `CREATE TABLE labels (id VARCHAR, class VARCHAR, band VARCHAR${
+      asked.map((_, i) => `, carried_${i} VARCHAR`).join("")
+    })`,
+  );
+  if (settings.labels === undefined) return { unusable: [], labelled: asked.map(() => undefined) };
   const path = settings.labels, source = await sourceOf(db, fileAt(path, "labels"));
   const id = needColumn(source, "id", settings.labels_id, "labels-id");
   const folder = settings.labels_class === undefined ? folderRole(source, "class") : undefined;
@@ -93,14 +103,21 @@ export async function readLabels(db: Database, settings: LabelSettings): Promise
         needColumn(source, "class", settings.labels_class, "labels-class"));
   const band = findColumn(source, "band", undefined, "labels-band");
   await refuseFloatIds(db, source, id);
+  const places = asked.map((one) => placeOf(source, one));
   const cells = {
     id: source.textCell(id),
     class: label === undefined ? folder!.text : source.textCell(label),
     band: band === undefined ? undefined : source.textCell(band),
+    ...Object.fromEntries(
+      places.map((at, i) => [`carried_${i}`, at === undefined ? undefined : source.textCell(at)]),
+    ),
   };
   const { rows, unusable } = await sideTable(db, source, cells, "labels");
   for (const role of ["id", "class"]) wholeAgain(rows, role, path);
-  const labels = new Map<string, { class: string | null; bands: Set<string | null> }>();
+  const labels = new Map<
+    string,
+    { class: string | null; bands: Set<string | null>; carried: (string | null)[] }
+  >();
   let nameless = 0;
   for (const row of rows) {
     if (row.id === null) {
@@ -115,6 +132,7 @@ export async function readLabels(db: Database, settings: LabelSettings): Promise
     labels.set(row.id, {
       class: entry?.class ?? row.class,
       bands: (entry?.bands ?? new Set()).add(row.band),
+      carried: asked.map((_, i) => entry?.carried[i] ?? row[`carried_${i}`]),
     });
   }
   const entries = [...labels];
@@ -122,9 +140,13 @@ export async function readLabels(db: Database, settings: LabelSettings): Promise
     entries.map(([id]) => id),
     entries.map(([, label]) => label.class),
     entries.map(([, { bands }]) => bands.size === 1 ? [...bands][0] : null),
+    ...asked.map((_, i) => entries.map(([, { carried }]) => carried[i])),
   ]);
   if (nameless > 0) unusable.push({ reason: "--labels: no id", rows: nameless, example: path });
-  return unusable;
+  return {
+    unusable,
+    labelled: places.map((at) => at === undefined ? undefined : source.columns[at]),
+  };
 }
 
 /** A table that says which object belongs to which subset. */

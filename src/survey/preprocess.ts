@@ -10,7 +10,16 @@ import {
   writeFolderAtomically,
   writeJson,
 } from "../files/atomic.ts";
+import type { ColumnType } from "../files/parquet.ts";
 import { Buckets } from "./buckets.ts";
+import {
+  askedColumns,
+  type Carried,
+  type CarriedSettings,
+  columnTypes,
+  type KeptColumn,
+  keptColumns,
+} from "./carried.ts";
 import { checksum, ObservationFiles, writeMetadata } from "./dataset_files.ts";
 import { Database, type Resources } from "./duckdb.ts";
 import { findFiles, type SurveyFile } from "./files.ts";
@@ -33,6 +42,7 @@ import {
 } from "./labels.ts";
 import { sharesOf } from "./memory.ts";
 import { duration } from "../progress.ts";
+import { joinStars } from "./stars.ts";
 import { type Progress, silent } from "./progress.ts";
 import { type ColumnSettings, type Reading, readObservations, refuse, type Unusable } from "./read.ts";
 import { assignSubsets, groupsOf, type Split, type Subset, subsets } from "./split.ts";
@@ -42,6 +52,7 @@ export interface PreprocessSettings
   extends
     ColumnSettings,
     LabelSettings,
+    CarriedSettings,
     Omit<FilterSettings, "trim" | "noise_filter">,
     Partial<SplitFileSettings>,
     Resources {
@@ -66,6 +77,10 @@ export interface DatasetDescription {
   inputs: { files: number; bytes: number; first: readonly { path: string; bytes: number }[] };
   settings: PreprocessSettings;
   columns: Reading["columns"];
+  /** Columns of `metadata.parquet` that --keep carried along, and what they hold. */
+  kept?: Record<string, ColumnType>;
+  /** Whether `metadata.parquet` says by its column `star` which ids are one star (--object-radius, --duplicates). */
+  stars?: boolean;
   light_curves: number;
   observations: number;
   stages: Stage[];
@@ -110,11 +125,12 @@ export async function preprocess(
     const { pairs, unusable: oddPairs } = settings.duplicates === undefined
       ? { pairs: [], unusable: [] }
       : await readPairs(db, settings.duplicates);
-    const oddLabels = await readLabels(db, settings);
+    const asked = askedColumns(settings);
+    const { unusable: oddLabels, labelled } = await readLabels(db, settings, asked);
 
     const reading = await progress.stage(
       `reading ${files.length} files`,
-      () => readObservations(db, files, settings, inRange(settings as FilterSettings)),
+      () => readObservations(db, files, settings, inRange(settings as FilterSettings), asked, labelled),
     );
     reading.unusable.push(...oddLabels, ...split?.unusable ?? [], ...oddPairs);
     if (settings.strict) refuse(reading.unusable);
@@ -145,20 +161,29 @@ export async function preprocess(
     refuseNothing(stages);
     warnings.push(...await noiseKept(db, filters));
 
+    let joined = false;
     await progress.stage("splitting", async () => {
       const rows = await db.rows<{ id: string }>(
         `SELECT DISTINCT id FROM summary JOIN light_curves USING (lc) WHERE n_final > 0 ORDER BY id`,
       );
-      const subset = assignSubsets(rows.map(({ id }) => id), {
+      const ids = rows.map(({ id }) => id);
+      if (settings.object_radius !== undefined) {
+        const stars = await joinStars(db, ids, reading.carried, settings.object_radius);
+        pairs.push(...stars.pairs);
+        warnings.push(...stars.notes);
+      }
+      const groups = groupsOf(pairs);
+      const subset = assignSubsets(ids, {
         seed: settings.seed,
         fractions: settings.fractions,
         listed,
         unlisted: settings.unlisted,
         validationFraction: settings.validation_fraction,
-        groups: groupsOf(pairs),
+        groups,
       });
       await db.run(`CREATE TABLE subsets (id VARCHAR, subset VARCHAR)`);
       await db.append("subsets", [[...subset.keys()], [...subset.values()]]);
+      joined = await writeStars(db, ids, groups);
       warnings.push(...await copiesAcross(db));
     });
 
@@ -169,12 +194,23 @@ export async function preprocess(
         () => observations.writeTo(`${temporary}/observations.safetensors`),
       );
       description = await progress.stage("writing metadata", async () => {
-        await writeMetadata(db, `${temporary}/metadata.parquet`);
+        const kept = await keptColumns(db, reading.carried);
+        await writeMetadata(db, `${temporary}/metadata.parquet`, { kept, joined });
         const checksums = {
           "metadata.parquet": await checksum(`${temporary}/metadata.parquet`),
           "observations.safetensors": written,
         };
-        return describe(db, { settings, files, reading, stages, warnings, checksums, ...observations.spans });
+        return describe(db, {
+          settings,
+          files,
+          reading,
+          kept,
+          joined,
+          stages,
+          warnings,
+          checksums,
+          ...observations.spans,
+        });
       });
       await writeJson(`${temporary}/dataset.json`, description);
     });
@@ -259,7 +295,7 @@ export async function withWorkFolder<T>(output: string, work: (folder: string) =
 async function gatherLightCurves(
   db: Database,
   files: readonly SurveyFile[],
-  { unusable }: Reading,
+  { unusable, carried }: Reading,
 ): Promise<void> {
   const { n, numbers, decimal } = await db.row<{ n: number; numbers: boolean; decimal: boolean }>(
     `SELECT count(*) AS n, bool_and(regexp_full_match(key::VARCHAR, '-?[0-9]{1,18}([.]0+)?')) AS numbers,
@@ -284,11 +320,19 @@ async function gatherLightCurves(
       numbers ? "id::BIGINT" : "id"
     }, id, found.band) - 1)::INTEGER AS lc,
         id, key, found.band AS read_band, coalesce(nullif(found.band, ''), labels.band, '') AS band,
-        coalesce(labels.class, found.class) AS class, n_read, n_sound, n_odd, true AS listed
+        coalesce(labels.class, found.class) AS class, n_read, n_sound, n_odd, true AS listed${
+      carried.map(carriedAlong).join("")
+    }
       FROM (SELECT *, ${
       wholeKey(decimal)
     } AS id FROM found WHERE reason IS NULL) AS found LEFT JOIN labels USING (id) ORDER BY lc`,
   );
+}
+
+/** The value of a column that goes along, of the observations or else of the labels. */
+function carriedAlong({ fromLabels }: Carried, i: number): string {
+  const cell = `carried_${i}`, own = `found.${cell}`;
+  return `, ${fromLabels ? `coalesce(${own}, labels.${cell})` : own} AS ${cell}`;
 }
 
 /** Whole numbers that floating point gave a decimal point (20010.0) lose it, where all ids are such: labels may have them as 20010. */
@@ -347,6 +391,31 @@ async function checkPairs(
     } of ${pairs.length} pairs of ${duplicates} (e.g. "${a}", "${b}") name an object that is not here ` +
     `(objects are named like "${example}")`,
   ];
+}
+
+/**
+ * Makes the table `stars` (id, star): of the objects that are one star, the first that is here.
+ * @returns whether there are any
+ */
+async function writeStars(
+  db: Database,
+  ids: readonly string[],
+  groups: ReadonlyMap<string, string>,
+): Promise<boolean> {
+  const firsts = new Map<string, string>(), of: [string[], string[]] = [[], []];
+  for (const id of ids) {
+    const group = groups.get(id);
+    if (group === undefined) continue;
+    const first = firsts.get(group);
+    if (first === undefined) firsts.set(group, id);
+    else {
+      of[0].push(id);
+      of[1].push(first);
+    }
+  }
+  await db.run(`CREATE TABLE stars (id VARCHAR, star VARCHAR)`);
+  if (of[0].length > 0) await db.append("stars", of);
+  return of[0].length > 0;
 }
 
 /** How many light curves look like noise by the paper's criteria, where they are kept. */
@@ -482,6 +551,8 @@ interface Facts {
   settings: PreprocessSettings;
   files: readonly SurveyFile[];
   reading: Reading;
+  kept: KeptColumn[];
+  joined: boolean;
   stages: Stage[];
   warnings: string[];
   checksums: Record<string, string>;
@@ -490,7 +561,8 @@ interface Facts {
 }
 
 async function describe(db: Database, facts: Facts): Promise<DatasetDescription> {
-  const { settings, files, reading, stages, warnings, checksums, magnitudes, timeSteps } = facts;
+  const { settings, files, reading, kept, joined, stages, warnings, checksums, magnitudes, timeSteps } =
+    facts;
   const { first, last } = await db.row<{ first: number; last: number }>(
     `SELECT min(first_mjd) AS first, max(last_mjd) AS last FROM summary WHERE n_final > 0`,
   );
@@ -511,6 +583,10 @@ async function describe(db: Database, facts: Facts): Promise<DatasetDescription>
     },
     settings,
     columns: reading.columns,
+    ...kept.length > 0
+      ? { kept: Object.fromEntries(kept.map(({ name, type }) => [name, columnTypes[type]])) }
+      : {},
+    ...joined ? { stars: true } : {},
     light_curves: end.light_curves,
     observations: end.observations,
     stages,

@@ -11,6 +11,14 @@ import {
   mapColumns,
   type Mapping,
 } from "./mapping.ts";
+import {
+  type Asked,
+  type Carried,
+  carriedAggregates,
+  carriedCell,
+  carriedColumns,
+  differences,
+} from "./carried.ts";
 import { type Preset, presets } from "./presets.ts";
 import {
   keepsRejects,
@@ -22,6 +30,8 @@ import {
   type Source,
   sourcesOf,
 } from "./source.ts";
+import { plainName } from "./columns.ts";
+import { refuseOtherUnits } from "./stars.ts";
 import { likeness } from "./formats/light_curve_columns.ts";
 import { linesOf } from "./text_file.ts";
 import { fieldsOf, isPassedOver, rowName } from "./text_layout.ts";
@@ -47,6 +57,8 @@ export interface Reading {
   idFromFile: boolean;
   /** What is worth a word. */
   notes: string[];
+  /** Columns that go along. */
+  carried: Carried[];
 }
 
 /** What no value is beyond: 27,000 years, and what surveys write for "no value" (1e30, 9.97e36). */
@@ -63,6 +75,8 @@ const filesAtOnce = 2000;
  * usable), and from it `found`: a row for each reason, id and band. `band` is '' where there is none. Of Parquet, which is read faster
  * than a copy of it, `raw` is a view, in which whole numbers as ids stay numbers; text is taken apart once, into a table.
  * @param inRange a condition on an observation's time, mag and err, counted in `n_sound`
+ * @param asked columns that go along, as `carried_0` … of both tables
+ * @param labelled how the table of labels spells each of them, where it has it
  * @throws {InputError} when a needed column is not there, or a file cannot be read
  */
 export async function readObservations(
@@ -70,25 +84,31 @@ export async function readObservations(
   files: readonly SurveyFile[],
   settings: ColumnSettings & { magnitude_range?: unknown },
   inRange: string,
+  asked: readonly Asked[] = [],
+  labelled: readonly (string | undefined)[] = [],
 ): Promise<Reading> {
   const skipped: string[] = [];
   const skip = settings.skip_unreadable
     ? (_: string, reason: string) => void skipped.push(reason)
     : undefined;
   const { sources, mapped, others } = mapSources(
-    await sourcesOf(db, files, skip),
+    await sourcesOf(db, files, skip, new Set(asked.flatMap(({ names }) => names.map(plainName)))),
     settings,
     files.length,
     skip,
   );
-  for (const [k, source] of sources.entries()) source.wanted = usedColumns(source, mapped[k]);
-  const notes = [...others, ...sources.flatMap((source) => source.notes)];
+  const { carried, notes: lacking } = carriedColumns(sources, asked, labelled);
+  refuseOtherUnits(sources, carried);
+  for (const [k, source] of sources.entries()) source.wanted = usedColumns(source, k, mapped[k], carried);
+  const notes = [...others, ...sources.flatMap((source) => source.notes), ...lacking];
   notes.push(...refuseSameNames(sources, mapped, settings.file_name));
   const viewed = sources.length === 1 && sources[0].layout === undefined && files.length <= filesAtOnce;
   if (!viewed) {
     await db.run(
       `CREATE TABLE raw (id VARCHAR, band VARCHAR, class VARCHAR, time DOUBLE, mag FLOAT, err FLOAT, reason VARCHAR,
-        file VARCHAR, row BIGINT, cells VARCHAR[], doubtful BOOLEAN)`,
+        file VARCHAR, row BIGINT, cells VARCHAR[], doubtful BOOLEAN${
+        carried.map(({ type }, i) => `, carried_${i} ${type}`).join("")
+      })`,
     );
   }
   for (const [k, source] of sources.entries()) {
@@ -97,7 +117,10 @@ export async function readObservations(
       if (mapped[k].byName) await nameFiles(db, some, mapped[k].pattern);
       await reading(db, source, some, async (plain) => {
         const from = named(source, mapped[k], plain);
-        const rows = mapped[k].channels.map((channel) => selection(source, mapped[k], channel, from, viewed));
+        const along = carried.map((column) => carriedCell(source, k, column));
+        const rows = mapped[k].channels.map((channel) =>
+          selection(source, mapped[k], channel, from, viewed, along)
+        );
         await db.run(`${viewed ? "CREATE VIEW raw AS" : "INSERT INTO raw"} ${rows.join(" UNION ALL ")}`);
       });
     }
@@ -110,7 +133,9 @@ export async function readObservations(
           count(*) FILTER (${inRange}) AS n_sound, count(*) FILTER (isfinite(mag) AND mag NOT BETWEEN -5 AND 40) AS n_odd,
           max(err) FILTER (isfinite(err)) AS largest_error, count(*) FILTER (doubtful) AS n_doubtful,
           count(*) FILTER (mag BETWEEN -90 AND -3) AS n_negative, count(*) FILTER (mag BETWEEN 3 AND 90) AS n_positive,
-          count(*) FILTER (time = 0) AS n_zero, min(time) FILTER (isfinite(time) AND time <> 0) AS first_time, max(time) FILTER (isfinite(time)) AS last_time
+          count(*) FILTER (time = 0) AS n_zero, min(time) FILTER (isfinite(time) AND time <> 0) AS first_time, max(time) FILTER (isfinite(time)) AS last_time${
+        carriedAggregates(carried.length)
+      }
         FROM raw GROUP BY reason, id, band`,
     ),
   );
@@ -118,6 +143,7 @@ export async function readObservations(
   await refuseImpossible(db, sources, mapped, settings);
   notes.push(...await mixtures(db, settings), ...presetNotes(mapped), ...await doubtfulNotes(db, mapped));
   notes.push(...preciseTimes(sources, mapped), ...folderNotes(mapped), ...rowNameNotes(sources));
+  notes.push(...await differences(db, carried));
   const left = await unusableRows(db, sources, mapped, viewed);
   return {
     unusable: [...left.filter(({ reason }) => !reason.startsWith(filtered)), ...await rejectedRows(db)],
@@ -130,6 +156,7 @@ export async function readObservations(
     })),
     idFromFile: mapped.some((roles) => roles.id === undefined),
     notes,
+    carried,
   };
 }
 
@@ -178,7 +205,12 @@ function skippedNotes(skipped: readonly string[]): string[] {
 }
 
 /** The columns of a source that its mapping reads. */
-function usedColumns(source: Source, mapping: Mapping): ReadonlySet<string> {
+function usedColumns(
+  source: Source,
+  k: number,
+  mapping: Mapping,
+  carried: readonly Carried[],
+): ReadonlySet<string> {
   const { id, band, class: label, time, channels, doubtful, where } = mapping;
   const cells = [
     ...[id, band, label, time].map((cell) => cell?.column),
@@ -188,6 +220,7 @@ function usedColumns(source: Source, mapping: Mapping): ReadonlySet<string> {
       ...c.filters.map((filter) => filter.column),
     ]),
     ...doubtful.map((filter) => filter.column),
+    ...carried.map(({ columns }) => columns[k]),
   ];
   const used = cells.flatMap((column) => column === undefined ? [] : [source.columns[column]]);
   return new Set([
@@ -370,7 +403,14 @@ function folderNotes(mapped: Mapping[]): string[] {
 }
 
 /** The rows of `raw` that some files hold. */
-function selection(source: Source, roles: Mapping, channel: Channel, from: string, viewed: boolean): string {
+function selection(
+  source: Source,
+  roles: Mapping,
+  channel: Channel,
+  from: string,
+  viewed: boolean,
+  carried: readonly string[],
+): string {
   const { magnitude, error, flux, fluxError } = channel, time = channel.time ?? roles.time;
   const id = roles.id === undefined ? "__file_id" : viewed ? roles.id.id : roles.id.text;
   const brightness = magnitude ?? flux!, uncertainty = error ?? fluxError;
@@ -432,7 +472,9 @@ function selection(source: Source, roles: Mapping, channel: Channel, from: strin
   return `
     SELECT __id AS id, coalesce(__band, '') AS band, __class::VARCHAR AS class, __time AS time, __magnitude AS mag, __error AS err,
       __reason AS reason, ${ifBad("__file")} AS file, ${ifBad(source.place)} AS row,
-      ${ifBad(`[${cells.join(", ")}]`)} AS cells, __doubtful AS doubtful
+      ${ifBad(`[${cells.join(", ")}]`)} AS cells, __doubtful AS doubtful${
+    carried.map((_, i) => `, __carried_${i} AS carried_${i}`).join("")
+  }
     FROM (SELECT *, CASE ${checks.join(" ")} END AS __reason FROM (
       SELECT *,
         ${id} AS __id,
@@ -441,7 +483,7 @@ function selection(source: Source, roles: Mapping, channel: Channel, from: strin
         ${time.number("DOUBLE")} AS __time,
         ${magnitude?.number("FLOAT") ?? asMagnitude} AS __magnitude,
         ${error?.number("FLOAT") ?? asError ?? "NULL::FLOAT"} AS __error,
-        ${doubtful} AS __doubtful
+        ${doubtful} AS __doubtful${carried.map((cell, i) => `, ${cell} AS __carried_${i}`).join("")}
       FROM ${rows}
       ${roles.byName ? "JOIN file_names ON __file = __path" : ""}))`;
 }

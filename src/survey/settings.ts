@@ -53,6 +53,20 @@ export const columnsShape = {
   labels: setting(z.string().optional(), "table of classes by object (Parquet, CSV), joined by id as text"),
   labels_id: setting(z.string().optional(), "its column of ids"),
   labels_class: setting(z.string().optional(), "its column of classes"),
+  keep: setting(
+    z.array(z.string()).optional(),
+    "columns that are carried along, of the files, their headers or --labels (--keep ra,dec,period): one value a light curve, in the dataset, embeddings and predictions",
+  ),
+  object_radius: setting(
+    z.number().gt(0).max(60).optional(),
+    "ids nearer than this are one star and go to one side of a split, their light curves apart (ZTF gives a star an id a field, CCD and band)",
+    "arcsec",
+  ),
+  ra: setting(
+    z.string().optional(),
+    "column of the right ascension in degrees, for --object-radius (guessed by its usual names)",
+  ),
+  dec: setting(z.string().optional(), "column of the declination in degrees"),
   skip_unreadable: setting(
     z.boolean().default(false),
     "pass over files of a folder or pattern that look like light curves and cannot be read, instead of stopping; each is listed",

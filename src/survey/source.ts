@@ -61,12 +61,14 @@ export type Skip = (path: string, reason: string) => void;
 /**
  * Groups files by layout, so that columns are mapped once a layout and files of one layout are read together.
  * @param skip files that cannot be read are passed over, and told to it; not given, they are an error
+ * @param facts plain names of what headers of files say that is wanted as columns
  * @throws {InputError} when a file cannot be read, or none of them can
  */
 export async function sourcesOf(
   db: Database,
   files: readonly SurveyFile[],
   skip?: Skip,
+  facts?: ReadonlySet<string>,
 ): Promise<Source[]> {
   let failed: InputError | undefined;
   /** Looks at a file; undefined when it is passed over. */
@@ -90,7 +92,7 @@ export async function sourcesOf(
   for (const file of files.filter((file) => file.kind === "text")) {
     const format = file.format ?? await recognise(file.path);
     if (format !== undefined) {
-      const layout = await looked(file, () => layoutOfContainer(file.path, format));
+      const layout = await looked(file, () => layoutOfContainer(file.path, format, facts));
       if (!layout) continue;
       const key = `${format} ${layout.key}`;
       if (!containers.has(key)) containers.set(key, { format, layout, files: [] });
@@ -108,7 +110,7 @@ export async function sourcesOf(
     groups.get(key)!.files.push(file);
   }
   for (const { format, layout, files } of containers.values()) {
-    sources.push(containerSource(db, format, layout, files, skip));
+    sources.push(containerSource(db, format, layout, files, { skip, facts }));
   }
   for (const { layout, sample, files } of groups.values()) {
     sources.push(textSource(db, layout, sample, files));
@@ -239,7 +241,7 @@ function containerSource(
   format: Format,
   layout: ContainerLayout,
   files: SurveyFile[],
-  skip?: Skip,
+  options: { skip?: Skip; facts?: ReadonlySet<string> },
 ): Source {
   const { columns, metadata, sample: first } = layout;
   const table = db.temporaryName();
@@ -272,7 +274,7 @@ function containerSource(
         loaded = undefined;
         loadedColumns = source.wanted;
         relation = await loadContainers(db, some.map((file) => file.path), format, table, {
-          skip,
+          ...options,
           wanted: source.wanted,
         });
         loaded = some;

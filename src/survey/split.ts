@@ -130,7 +130,7 @@ export function assignSubsets(ids: readonly string[], split: Split): Map<string,
     if (other !== undefined && assigned.get(other) !== subset) {
       throw new InputError(
         `the split file has "${other}" in ${assigned.get(other)} and "${id}" in ${subset}, ` +
-          `but --duplicates says that they are one object`,
+          `but they are one object (--duplicates, --object-radius)`,
       );
     }
     sideOf.set(group, id);

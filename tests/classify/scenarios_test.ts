@@ -397,8 +397,11 @@ testIn("tables of scenarios: which are read, which are refused", async (folder) 
     [head + good + "A-0,train,3,0\n", 'object "A-0" is in test and in train'],
     [head + good + "A-0,test,0,0\n", 'object "A-0" is 2 times in test (all scenarios)'],
     [head + good + "A-0,test,3,0\n", 'object "B-0" is in the test set of all scenarios but not of 3 samples'],
-    [head + good, '"A-1" is in train and "A-2" in validation, but --duplicates says', [["A-2", "A-1"]]],
-    [head + good, '"A-0" is in test and "A-1" in train, but --duplicates says', [["A-0", "A-1"]]],
+    [head + good, '"A-1" is in train and "A-2" in validation, but they are one object (--duplicates', [[
+      "A-2",
+      "A-1",
+    ]]],
+    [head + good, '"A-0" is in test and "A-1" in train, but they are one object', [["A-0", "A-1"]]],
     [
       head + good + "A-1,train,5,0\n",
       'class "B" has no object of the dataset in train of 5 samples per class',

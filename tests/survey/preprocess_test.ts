@@ -370,7 +370,7 @@ testIn(
     const duplicates = await file(folder, "d.csv", "a,b\n5,25\n");
     assertStringIncludes(
       await refused(folder, { ...settings, unlisted: "test", duplicates, output: `${folder}/other` }),
-      'the split file has "25" in train and "5" in test, but --duplicates says that they are one object',
+      'the split file has "25" in train and "5" in test, but they are one object (--duplicates, --object-radius)',
     );
   },
 );

@@ -101,6 +101,19 @@ testIn("objects in two bands: drawn, printed, opened, and drawn alike a second t
   // The same stars, preprocessed otherwise.
   const otherwise = { magnitude_range: [11.5, 13.5], duplicates: `${folder}/pairs.csv` };
   await preprocess({ ...(await settingsOf(data)), ...otherwise, output: `${folder}/cut` });
+  // The dataset says itself which ids are one star; one of an older version does not.
+  const itself = await scenarios(
+    ...["--data", `${folder}/cut`, "--output", `${folder}/itself`],
+    ...["--split-file", `${folder}/first/scenarios.parquet`],
+  );
+  assertEquals(itself[2], "RRab        11     4        5         0        20        13");
+  assertEquals(itself.some((line) => line.includes("the scenarios are without")), false);
+  const description = JSON.parse(await Deno.readTextFile(`${folder}/cut/dataset.json`));
+  assertEquals(description.stars, true);
+  await Deno.writeTextFile(
+    `${folder}/cut/dataset.json`,
+    JSON.stringify({ ...description, stars: undefined }),
+  );
   using cut = await openDataset(`${folder}/cut`);
   const { message } = await assertRejects(() => openScenarios(`${folder}/first`, cut), InputError);
   assertStringIncludes(message, `was drawn from another dataset (${data}, fingerprint`);

@@ -16,11 +16,16 @@ export interface ContainerLayout {
 
 /**
  * Looks at the first piece of a container.
+ * @param facts plain names of what its header says that is wanted as columns
  * @throws {InputError} when the file is refused, broken, or holds no table
  */
-export async function layoutOfContainer(path: string, format: Format): Promise<ContainerLayout> {
+export async function layoutOfContainer(
+  path: string,
+  format: Format,
+  facts?: ReadonlySet<string>,
+): Promise<ContainerLayout> {
   for await (const piece of readTables(path, format)) {
-    const sample = withFacts(piece);
+    const sample = withFacts(piece, facts);
     const columns = sample.columns.map(({ name, type, unit, description }) => ({
       name,
       type,
@@ -42,6 +47,8 @@ export interface LoadOptions {
   skip?: (path: string, reason: string) => void;
   /** The columns that are loaded; all if not given. */
   wanted?: ReadonlySet<string>;
+  /** Plain names of what headers say that is wanted as columns. */
+  facts?: ReadonlySet<string>;
 }
 
 /**
@@ -55,7 +62,7 @@ export async function loadContainers(
   paths: readonly string[],
   format: Format,
   table: string,
-  { skip, wanted }: LoadOptions = {},
+  { skip, wanted, facts }: LoadOptions = {},
 ): Promise<string> {
   let open: { rows: Appender; key: string } | undefined, failed: InputError | undefined;
   const broken: number[] = [];
@@ -84,7 +91,7 @@ export async function loadContainers(
   async function load(path: string, number: number): Promise<void> {
     let row = 0;
     for await (const piece of readTables(path, format)) {
-      const full = withFacts(piece);
+      const full = withFacts(piece, facts);
       const key = keyOf(full);
       const columns = full.columns.filter((column) => !wanted || wanted.has(column.name));
       open ??= { rows: await newTable(db, table, columns), key };

@@ -1,5 +1,6 @@
 /** A table as every container hands it over: pieces of named columns in typed arrays. */
 import { InputError } from "../../errors.ts";
+import { plainName } from "../columns.ts";
 
 /** What a column holds, as DuckDB calls it. */
 export type ColumnType = "BOOLEAN" | "INTEGER" | "BIGINT" | "FLOAT" | "DOUBLE" | "VARCHAR";
@@ -48,15 +49,28 @@ export const pieceRows = 1 << 15;
 const facts = "OBJECT KEPLERID KIC EPICID TICID TIC SNID IAUC NAME SOURCE_ID SOURCEID FILTER BAND".split(" ");
 
 /** The facts in a file's metadata that no column of the table tells. */
-function factsOf({ metadata, columns }: TablePiece): [string, string][] {
+function factsOf({ metadata, columns }: TablePiece, asked: ReadonlySet<string>): [string, string][] {
   const there = new Set(columns.map(({ name }) => name.toUpperCase()));
   const given = new Map(Object.entries(metadata).map(([key, value]) => [key.toUpperCase(), value.trim()]));
-  return facts.filter((fact) => given.get(fact) && !there.has(fact)).map((fact) => [fact, given.get(fact)!]);
+  const others = Object.entries(metadata).filter(([key]) =>
+    asked.has(plainName(key)) && !facts.includes(key.toUpperCase()) && !there.has(key.toUpperCase())
+  );
+  return [
+    ...facts.filter((fact) => given.get(fact) && !there.has(fact)).map((
+      fact,
+    ): [string, string] => [fact, given.get(fact)!]),
+    ...others.filter(([, value]) => value.trim() !== "").map((
+      [key, value],
+    ): [string, string] => [key, value.trim()]),
+  ];
 }
 
-/** A piece with the facts of its metadata as columns. */
-export function withFacts(piece: TablePiece): TablePiece {
-  const constant = factsOf(piece).map(([name, value]): TableColumn => ({
+/**
+ * A piece with the facts of its metadata as columns.
+ * @param asked plain names of more facts that are wanted as columns
+ */
+export function withFacts(piece: TablePiece, asked: ReadonlySet<string> = new Set()): TablePiece {
+  const constant = factsOf(piece, asked).map(([name, value]): TableColumn => ({
     name,
     type: "VARCHAR",
     description: "stands in the file's header",
