@@ -38,6 +38,18 @@ export const runShape = {
   ),
 } as const;
 
+/** How many windows the encoder sees at once where it does not learn. */
+export const inferenceBatch = setting(
+  z.int().min(1).optional(),
+  "full windows of a batch of the encoder (16, on a GPU 512, if not given); more of shorter ones",
+  "windows",
+);
+
+/** The batch of {@link inferenceBatch} on a device: a few windows would leave a GPU idle. */
+export function inferenceBatchOn(device: Device, given: number | undefined): number {
+  return given ?? (device === "cpu" ? 16 : 512);
+}
+
 /** Settings of the training loop, for pretraining and finetuning alike. */
 export const loopShape = {
   epochs: setting(

@@ -6,7 +6,7 @@ import { openSuite, type Suite } from "../src/benchmark/suite.ts";
 import type { UnitResult } from "../src/benchmark/unit.ts";
 import { benchmarkPoolings, contestantsOf } from "../src/benchmark/vectors.ts";
 import { command, setting, z } from "../src/command.ts";
-import { runShape } from "../src/config.ts";
+import { inferenceBatch, inferenceBatchOn, runShape } from "../src/config.ts";
 import { InputError } from "../src/errors.ts";
 import { removeLeftovers, writeJson, writeText } from "../src/files/atomic.ts";
 import { lockFolder } from "../src/files/lock.ts";
@@ -61,7 +61,7 @@ export default command({
       "also judge each model's network as it was before training",
     ),
     config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
-    batch_size: setting(z.int().min(1).default(16), "full windows of a batch", "windows"),
+    batch_size: inferenceBatch,
     seed: setting(z.int().min(0).default(0), "names the observations that are drawn"),
     ...runShape,
   }),
@@ -87,7 +87,16 @@ export default command({
     await removeLeftovers(output, { below: true });
     using stop = listenForStop(() => sayStopping("probe"));
     const benchmark = new Benchmark(
-      { probes, observations, shuffled, fewer, draws, middle, batchSize: settings.batch_size, seed },
+      {
+        probes,
+        observations,
+        shuffled,
+        fewer,
+        draws,
+        middle,
+        batchSize: inferenceBatchOn(runtime.device, settings.batch_size),
+        seed,
+      },
       runtime,
       output,
       stop,

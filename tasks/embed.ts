@@ -2,7 +2,7 @@
 import { launched } from "../ffi/mpi.ts";
 import { fingerprintOf } from "../src/classify/encoder.ts";
 import { command, type Given, setting, z } from "../src/command.ts";
-import { runShape } from "../src/config.ts";
+import { inferenceBatch, inferenceBatchOn, runShape } from "../src/config.ts";
 import { lightCurvesOf } from "../src/data/dataset.ts";
 import { projected, type ProjectedTable } from "../src/embed/projected.ts";
 import { type FeatureSet, featureSets, hybridOf, isFeatureSet } from "../src/classify/feature_sets.ts";
@@ -71,7 +71,7 @@ const settings = z.object({
   neighbors: setting(z.int().min(2).default(15), "of UMAP: neighbors of a point"),
   figure: setting(z.string().optional(), "the .svg to draw (beside the output, if not given)"),
   seed: setting(z.int().min(0).default(0), "of the projection"),
-  batch_size: setting(z.int().min(1).default(16), "full windows of a batch", "windows"),
+  batch_size: inferenceBatch,
   ...runShape,
 });
 
@@ -181,7 +181,7 @@ async function embedFolder(settings: Settings, given: Given): Promise<void> {
       bands,
       join: settings.join,
       windowSize: config.window_size,
-      batchSize: settings.batch_size,
+      batchSize: inferenceBatchOn(device, settings.batch_size),
     },
     memory: settings,
     open: (path, beside) =>
@@ -260,7 +260,7 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
       bands,
       join: settings.join,
       windowSize: loaded.config.window_size,
-      batchSize: settings.batch_size,
+      batchSize: inferenceBatchOn(device, settings.batch_size),
       reserved,
       ranks,
     }, { onBatch, onIncomplete: () => void incomplete++ })

@@ -45,7 +45,11 @@ export default command({
       "an .svg to draw: one window of each class with its hidden points",
     ),
     json: setting(z.boolean().default(false), "print one JSON object"),
-    batch_size: setting(z.int().min(1).default(64), "windows of a batch", "windows"),
+    batch_size: setting(
+      z.int().min(1).optional(),
+      "windows of a batch (64, on a GPU 512, if not given)",
+      "windows",
+    ),
     seed: setting(z.int().min(0).default(0), "names the masks (and the random windows)"),
     ...maskingShape,
     ...runShape,
@@ -95,7 +99,7 @@ export default command({
       await predictWindows(predictor, dataset, windows, {
         masking,
         weights: config.training?.loss_weights === "errors" ? "errors" : "none",
-        batchSize: settings.batch_size,
+        batchSize: settings.batch_size ?? (device === "cpu" ? 64 : 512),
         seed: settings.seed,
         paddedTo: model.seesPadding ? config.window_size : undefined,
         onBatch: (done) =>

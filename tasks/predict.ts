@@ -11,7 +11,7 @@ import {
 } from "../src/classify/predict.ts";
 import { shapeOf } from "../src/classify/vectors.ts";
 import { command, setting, z } from "../src/command.ts";
-import { runShape } from "../src/config.ts";
+import { inferenceBatch, inferenceBatchOn, runShape } from "../src/config.ts";
 import { type Dataset, lightCurvesOf } from "../src/data/dataset.ts";
 import { keptPart } from "../src/data/kept.ts";
 import { Failure, InputError } from "../src/errors.ts";
@@ -41,7 +41,7 @@ export default command({
       z.enum(["train", "validation", "test", "none", "all"]).default("all"),
       "which light curves of a dataset folder",
     ),
-    batch_size: setting(z.int().min(1).default(16), "full windows of a batch", "windows"),
+    batch_size: inferenceBatch,
     ...runShape,
   }),
   examples: [
@@ -94,7 +94,7 @@ export default command({
         loaded.model,
         dataset,
         lightCurves,
-        { windowSize, batchSize: settings.batch_size },
+        { windowSize, batchSize: inferenceBatchOn(device, settings.batch_size) },
         progress,
       )
       : featureVectors(encoder.kind as FeatureSet, dataset, lightCurves, progress, device);

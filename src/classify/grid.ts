@@ -5,7 +5,7 @@ import { noGrad } from "../../ffi/autograd.ts";
 import { cat, expand } from "../../ffi/ops.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { setting, z } from "../command.ts";
-import { runShape } from "../config.ts";
+import { inferenceBatch, inferenceBatchOn, runShape } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
 import type { ClassificationMetrics } from "../evaluate/classification.ts";
@@ -72,17 +72,13 @@ export const gridSchema = z.object({
   ),
   train_encoder: setting(
     z.boolean().default(false),
-    "train the encoder, too, end to end (heads with gradients, not classical or star); steps are of --encoder-batch-size windows",
+    "train the encoder, too, end to end (heads with gradients, not classical or star); steps are of --encoder-batch-size windows, 16 if not given",
   ),
   encoder_learning_rate: setting(
     z.number().gt(0).default(1e-5),
     "learning rate of the encoder, where it is trained",
   ),
-  encoder_batch_size: setting(
-    z.int().min(1).default(16),
-    "full windows of a batch of the encoder",
-    "windows",
-  ),
+  encoder_batch_size: inferenceBatch,
   seed: setting(z.int().min(0).default(0), "names the windows, initial values and order"),
   requeue: requeueSetting,
   ...runShape,
@@ -90,6 +86,9 @@ export const gridSchema = z.object({
 export type GridSettings = z.output<typeof gridSchema>;
 
 export type Run = OpenedScenarios["runs"][number];
+
+/** Windows of a step of the encoder, where it is trained and nothing else is asked. */
+const windowsOfAStep = 16;
 
 /** Results of other settings must not stand in one table with these. */
 export async function refuseOtherSettings(
@@ -103,6 +102,7 @@ export async function refuseOtherSettings(
     output: ______,
     threads: _______,
     requeue: ________,
+    encoder_batch_size,
     // Where they lie may change: the fingerprint and the draw say whether they are the same.
     data,
     scenarios,
@@ -112,7 +112,10 @@ export async function refuseOtherSettings(
   { classes, runs, test }: OpenedScenarios,
 ): Promise<void> {
   const draw = createHash("sha256").update(JSON.stringify([runs, test])).digest("hex");
-  const mine = { ...rest, classes, fingerprint: dataset.fingerprint, draw }, path = `${output}/config.json`;
+  // A vector does not depend on its batch, but a step of the encoder does.
+  const steps = rest.train_encoder ? { encoder_batch_size: encoder_batch_size ?? windowsOfAStep } : {};
+  const mine = { ...rest, ...steps, classes, fingerprint: dataset.fingerprint, draw },
+    path = `${output}/config.json`;
   const write = () => writeJson(path, { data, scenarios, ...mine });
   if (!await exists(path)) return await write();
   const before = JSON.parse(await Deno.readTextFile(path));
@@ -265,7 +268,8 @@ export class Grid {
       const folder = await modelFolderOf(encoder, runs[0]);
       const { model, config } = await loadModel(folder, this.runtime);
       using _ = model;
-      const { encoder_batch_size: batchSize, seed } = this.settings;
+      const { encoder_batch_size, seed } = this.settings;
+      const batchSize = inferenceBatchOn(this.runtime.device, encoder_batch_size);
       const table = await openVectors(model, this.dataset, {
         train,
         judged,
@@ -315,7 +319,8 @@ export class Grid {
 
   async #fitEndToEnd(encoder: Encoder, kind: HeadKind, run: Run): Promise<void> {
     const started = performance.now(), { classes, test } = this.scenarios;
-    const { seed, encoder_batch_size: encoderBatchSize } = this.settings, count = this.#windowsOf(run);
+    const { seed, encoder_batch_size } = this.settings, count = this.#windowsOf(run);
+    const encoderBatchSize = inferenceBatchOn(this.runtime.device, encoder_batch_size);
     const { model, config } = await loadModel(await modelFolderOf(encoder, run), this.runtime);
     using _ = model;
     const windowSize = config.window_size,
@@ -333,7 +338,7 @@ export class Grid {
     };
     const training = {
       ...this.#training,
-      batchSize: encoderBatchSize,
+      batchSize: encoder_batch_size ?? windowsOfAStep,
       encoderLearningRate: this.settings.encoder_learning_rate,
       windowSize,
       encoderBatchSize,
