@@ -1,6 +1,12 @@
 /** The library's door: a model that takes light curves as arrays or as dataset folders. */
 import type { Given } from "./command.ts";
-import { pretrainOptions, pretrainSchema, type PretrainSettings, resolve } from "./config.ts";
+import {
+  inferenceBatchOn,
+  pretrainOptions,
+  pretrainSchema,
+  type PretrainSettings,
+  resolve,
+} from "./config.ts";
 import { fillBatch } from "./data/batch.ts";
 import { type Dataset, lightCurvesOf, openDataset, type Subset } from "./data/dataset.ts";
 import { datasetOf, type LightCurve } from "./data/light_curves.ts";
@@ -65,7 +71,7 @@ export interface TrainingSettings {
 export interface EmbedOptions {
   /** Default: mean. */
   pooling?: Exclude<Pooling, "points" | "features">;
-  /** Full windows of a batch; more need more memory. Default: 16. */
+  /** Full windows of a batch; more need more memory. Default: 16, on a GPU 512. */
   batchSize?: number;
 }
 
@@ -77,7 +83,7 @@ export interface EvaluateOptions {
   masking?: Masking;
   /** Names the masks. Default: 0. */
   seed?: number;
-  /** Default: 16. */
+  /** Default: 16, on a GPU 512. */
   batchSize?: number;
 }
 
@@ -289,7 +295,7 @@ export class Astromer implements Disposable {
    */
   embed(
     lightCurves: readonly LightCurve[],
-    { pooling = "mean", batchSize = 16 }: EmbedOptions = {},
+    { pooling = "mean", batchSize = inferenceBatchOn(this.network.device) }: EmbedOptions = {},
   ): Float32Array[] {
     if (!["mean", "max", "layers"].includes(pooling)) {
       throw new TypeError(`pooling must be mean, max or layers, not ${pooling}`);
@@ -430,7 +436,8 @@ export class Astromer implements Disposable {
    */
   async evaluate(
     data: LightCurves,
-    { subset = "all", masking = noMasking, seed = 0, batchSize = 16 }: EvaluateOptions = {},
+    { subset = "all", masking = noMasking, seed = 0, batchSize = inferenceBatchOn(this.network.device) }:
+      EvaluateOptions = {},
   ): Promise<ReconstructionMetrics> {
     checkCount("batchSize", batchSize);
     using dataset = await open(data);

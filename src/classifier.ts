@@ -1,4 +1,5 @@
 /** The library's classifier: few labelled light curves as arrays, the classes of others. */
+import { inferenceBatchOn } from "./config.ts";
 import { Tensor, unscoped } from "../ffi/tensor.ts";
 import type { Astromer } from "./astromer.ts";
 import { fingerprintOf } from "./classify/encoder.ts";
@@ -267,8 +268,8 @@ export class Classifier implements Disposable {
   }
 }
 
-function windowsFor({ config: { window_size } }: Astromer) {
-  return { windowSize: window_size, batchSize: 16 };
+function windowsFor({ config: { window_size }, network: { device } }: Astromer) {
+  return { windowSize: window_size, batchSize: inferenceBatchOn(device) };
 }
 
 /** Of every class a share of its objects, at least one and never all. */

@@ -46,7 +46,7 @@ export const inferenceBatch = setting(
 );
 
 /** The batch of {@link inferenceBatch} on a device: a few windows would leave a GPU idle. */
-export function inferenceBatchOn(device: Device, given: number | undefined): number {
+export function inferenceBatchOn(device: Device, given?: number): number {
   return given ?? (device === "cpu" ? 16 : 512);
 }
 

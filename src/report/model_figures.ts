@@ -1,4 +1,5 @@
 /** What a model makes of stars: its embeddings in the plane, its attention; figures 8, 9, 14 and 15 of the paper. */
+import { inferenceBatchOn } from "../config.ts";
 import type { Device } from "../../ffi/device.ts";
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
 import { paperMasking } from "../data/masking.ts";
@@ -64,7 +65,11 @@ export async function modelFigures(
         `${chosen.length} to show`,
     );
   }
-  const windowing = { pooling: "layers", windowSize: config.window_size, batchSize: 16 } as const;
+  const windowing = {
+    pooling: "layers",
+    windowSize: config.window_size,
+    batchSize: inferenceBatchOn(model.device),
+  } as const;
   const windows = eachEmbeddedWindow(
     model,
     dataset,
