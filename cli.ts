@@ -13,6 +13,7 @@ export const commands: Record<string, { summary: string; load: () => Promise<{ d
   doctor: { summary: "what this machine has and what is missing", load: () => import("./tasks/doctor.ts") },
   quickstart: { summary: "the whole way on a simulated survey", load: () => import("./tasks/quickstart.ts") },
   simulate: { summary: "write a simulated survey", load: () => import("./tasks/simulate.ts") },
+  inspect: { summary: "what preprocess would read of files", load: () => import("./tasks/inspect.ts") },
   preprocess: { summary: "survey files to a dataset folder", load: () => import("./tasks/preprocess.ts") },
   pretrain: { summary: "a dataset folder to a pretrained model", load: () => import("./tasks/pretrain.ts") },
   evaluate: { summary: "RMSE and R2 of a model on a dataset", load: () => import("./tasks/evaluate.ts") },

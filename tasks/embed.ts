@@ -289,7 +289,7 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
         version,
         model: settings.model,
         ...config ? { architecture: config.architecture, window_size: config.window_size } : {},
-        dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint },
+        dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint, times: dataset.times },
         pooling,
         precision: dtype,
       }),

@@ -27,6 +27,10 @@ export interface DatasetInfo {
   kept?: Record<string, ColumnType>;
   /** Whether the metadata say which ids are one star. */
   stars?: boolean;
+  /** What the times are: a guess from their numbers, and what the files and their survey say. */
+  time_system?: string;
+  time_format?: string | null;
+  time_scale?: string | null;
 }
 
 /** Every dataset folder says its version. */
@@ -47,6 +51,8 @@ export interface Dataset extends Disposable {
   fingerprint: string;
   /** How its light curves were filtered: settings of `preprocess`; empty for arrays. */
   preprocessing: Record<string, unknown>;
+  /** What the times are, as `dataset.json` says it; not there for arrays. */
+  times?: Record<"system" | "format" | "scale", string | null>;
   /** Number of light curves. */
   size: number;
   /** Ids of the objects; one object may have light curves in several bands. */
@@ -142,6 +148,13 @@ export async function openDataset(folder: string): Promise<Dataset> {
     folder,
     fingerprint: info.fingerprint,
     preprocessing: preprocessingOf(info),
+    ...info.time_system === undefined ? {} : {
+      times: {
+        system: info.time_system,
+        format: info.time_format ?? null,
+        scale: info.time_scale ?? null,
+      },
+    },
     ...metadata,
     get mjd() {
       return whileOpen(mjd);

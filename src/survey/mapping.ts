@@ -2,7 +2,15 @@
 import { fewOf, InputError } from "../errors.ts";
 import { columnCalled, findColumn, listed, needColumn, plainName, type Role } from "./columns.ts";
 import { text } from "./duckdb.ts";
-import { type Drop, type Preset, presetColumn, type PresetName, presets, recognised } from "./presets.ts";
+import {
+  type Drop,
+  type Preset,
+  presetColumn,
+  type PresetName,
+  presetNames,
+  presets,
+  recognised,
+} from "./presets.ts";
 import { namedBy } from "./names.ts";
 import { folderValue, type Source } from "./source.ts";
 
@@ -32,6 +40,8 @@ export interface ColumnSettings {
   flag?: readonly string[];
   sentinels?: readonly number[];
   time_format?: TimeFormat;
+  /** Of what the times are measured in: UTC, TAI, TT, TDB, TCB. */
+  time_scale?: string;
 }
 
 /** What numbers of a time are; each is brought to MJD where it is said. */
@@ -73,6 +83,8 @@ export interface Cell {
   label: string;
   /** The place of its column, from 0, where it is one. */
   column?: number;
+  /** Why it was taken, as half a sentence. */
+  why?: string;
   /** As trimmed text, null when it is empty. */
   text: string;
   /** As an id: a number stays one. */
@@ -126,15 +138,22 @@ export interface Mapping {
 }
 
 /** A column of a source as a cell. */
-function cellOf(source: Source, column: number): Cell {
+function cellOf(source: Source, column: number, why?: string): Cell {
   return {
     label: source.columns[column],
     column,
+    why,
     text: source.textCell(column),
     id: source.idCell(column),
     isEmpty: source.isEmpty(column),
     number: (type) => source.numberCell(column, type),
   };
+}
+
+/** Why a column was taken: a setting names it, or its name is usual. */
+function whyOf({ named }: Source, given: string | undefined, flag: string): string {
+  if (given !== undefined) return `--${flag} names it`;
+  return named ? "a usual name" : "its place among three columns without names";
 }
 
 /** A text that SQL makes, as a cell. */
@@ -170,7 +189,7 @@ export function mapColumns(source: Source, given: ColumnSettings, files: number)
   }
   const presetCell = (names: string | undefined) => {
     const at = presetColumn(source, names);
-    return at === undefined ? undefined : cellOf(source, at);
+    return at === undefined ? undefined : cellOf(source, at, `known of ${name}`);
   };
   const byPattern = settings.file_name !== undefined;
   const presetId = given.id === undefined && !byPattern ? presetCell(preset?.id) : undefined;
@@ -190,9 +209,12 @@ export function mapColumns(source: Source, given: ColumnSettings, files: number)
   if (!preset && !sideBySide(source, settings)[0]?.time) timeColumn(source, settings);
   const channels = channelsOf(source, settings, preset);
   const ownTime = given.time === undefined ? presetCell(preset?.time) : undefined;
-  const time = given.time === undefined && channels[0].time
-    ? channels[0].time
-    : timeCell(source, ownTime?.column ?? timeColumn(source, settings), given.time_format);
+  const time = given.time === undefined && channels[0].time ? channels[0].time : timeCell(
+    source,
+    ownTime?.column ?? timeColumn(source, settings),
+    given.time_format,
+    ownTime?.why ?? whyOf(source, given.time, "time"),
+  );
   const drops = (list: readonly Drop[] | undefined) => filtersOf(source, list ?? []);
   const always = [
     ...drops(preset?.drops),
@@ -254,7 +276,9 @@ function listColumns(source: Source): number[] {
 
 /** Beside lists, a first column without a name is the index of a data frame of objects. */
 function unnamedId(source: Source): Cell | undefined {
-  return listColumns(source).length > 0 && source.layout?.header?.[0] === "" ? cellOf(source, 0) : undefined;
+  return listColumns(source).length > 0 && source.layout?.header?.[0] === ""
+    ? cellOf(source, 0, "a first column without a name, beside lists")
+    : undefined;
 }
 
 function flagOf(flag: string): Drop {
@@ -327,8 +351,8 @@ function valueFilters(
 }
 
 /** A time as a number of days: dates come as MJD, and so does what --time-format names. */
-function timeCell(source: Source, column: number, format: TimeFormat | undefined): Cell {
-  const cell = cellOf(source, column), type = source.types[column];
+function timeCell(source: Source, column: number, format: TimeFormat | undefined, why?: string): Cell {
+  const cell = cellOf(source, column, why), type = source.types[column];
   const filled = source.sample.map((row) => row[column] ?? "").filter((value) => value !== "");
   const dates = filled.length > 0 && filled.every((value) => /^\d{4}-\d\d-\d\d([T ].*)?$/.test(value));
   if (
@@ -375,7 +399,9 @@ function identity(
   const byPattern = pattern !== undefined;
   if (given !== undefined) {
     const column = columnCalled(source, given);
-    if (column !== undefined && (source.named || /^\d+$/.test(given))) return cellOf(source, column);
+    if (column !== undefined && (source.named || /^\d+$/.test(given))) {
+      return cellOf(source, column, whyOf(source, given, role));
+    }
     if (given === "filename") return role === "id" && byPattern ? fromName("id") : fromStem;
     if (given === "folder") return fromFolder;
     const key = source.folderKeys.find((key) => key.toLowerCase() === given.toLowerCase());
@@ -389,7 +415,7 @@ function identity(
     ? source.columns.map((column) => source.outer!.has(column) ? column : "")
     : source.columns;
   const column = findColumn({ ...source, columns: outer }, role, undefined, role);
-  if (column !== undefined) return cellOf(source, column);
+  if (column !== undefined) return cellOf(source, column, whyOf(source, undefined, role));
   return folderRole(source, role) ?? (pattern?.includes(`(?<${role}>`) ? fromName(role) : undefined);
 }
 
@@ -436,9 +462,10 @@ function channelsOf(source: Source, settings: ColumnSettings, preset: Preset | u
 
 /** The channels that a preset knows, as far as their columns are there. */
 function presetChannels(source: Source, settings: ColumnSettings, preset: Preset): Channel[] {
+  const why = `known of ${presetNames.find((name) => presets[name] === preset)}`;
   const cell = (names: string | undefined) => {
     const at = presetColumn(source, names);
-    return at === undefined ? undefined : cellOf(source, at);
+    return at === undefined ? undefined : cellOf(source, at, why);
   };
   return [preset, ...preset.channels ?? []].flatMap((entry): Channel[] => {
     const magnitude = cell(entry.magnitude), flux = cell(entry.flux);
@@ -451,12 +478,12 @@ function presetChannels(source: Source, settings: ColumnSettings, preset: Preset
       ? blank(cell(entry.error)) ? undefined : cell(entry.error)
       : settings.error === "none"
       ? undefined
-      : cellOf(source, findColumn(source, "error", settings.error, "error")!);
+      : cellOf(source, findColumn(source, "error", settings.error, "error")!, "--error names it");
     const zeroPoint = settings.zero_point ??
       (flux && preset.zero_points?.[plainName(flux.label)]) ?? preset.zero_point;
     return [{
       band: "band" in entry && entry !== preset ? (entry as { band?: string }).band : undefined,
-      time: at === undefined ? undefined : timeCell(source, at, settings.time_format),
+      time: at === undefined ? undefined : timeCell(source, at, settings.time_format, why),
       magnitude,
       error,
       flux,
@@ -504,18 +531,21 @@ function onlyMagnitude({ columns, named }: Source): number | undefined {
 function channelOf(source: Source, settings: ColumnSettings): Channel {
   const { path } = source;
   if (settings.flux !== undefined) {
-    const error = settings.flux_error === undefined
-      ? undefined
-      : cellOf(source, findColumn(source, "error", settings.flux_error, "flux-error")!);
+    const error = settings.flux_error === undefined ? undefined : cellOf(
+      source,
+      findColumn(source, "error", settings.flux_error, "flux-error")!,
+      "--flux-error names it",
+    );
     return {
-      flux: cellOf(source, findColumn(source, "magnitude", settings.flux, "flux")!),
+      flux: cellOf(source, findColumn(source, "magnitude", settings.flux, "flux")!, "--flux names it"),
       fluxError: error,
       ...zeroPointOf(source, settings.zero_point),
       errorsOptional: false,
       filters: [],
     };
   }
-  const magnitude = filledOf(source, "magnitude", settings.magnitude, "magnitude") ?? onlyMagnitude(source);
+  const usual = filledOf(source, "magnitude", settings.magnitude, "magnitude");
+  const magnitude = usual ?? onlyMagnitude(source);
   if (magnitude === undefined) {
     const fluxes = source.columns.filter((column) => /flux|fcal|ujy|njy/i.test(column));
     const hint = fluxes.length > 0
@@ -533,8 +563,14 @@ function channelOf(source: Source, settings: ColumnSettings): Channel {
     : 0;
   const unknown = error === undefined || source.sample.length > 0 && empty === source.sample.length;
   return {
-    magnitude: cellOf(source, magnitude),
-    error: unknown ? undefined : cellOf(source, error),
+    magnitude: cellOf(
+      source,
+      magnitude,
+      usual === undefined
+        ? "the only column whose name begins with mag"
+        : whyOf(source, settings.magnitude, "magnitude"),
+    ),
+    error: unknown ? undefined : cellOf(source, error, whyOf(source, settings.error, "error")),
     errorsOptional: 2 * empty > source.sample.length,
     filters: [],
   };
@@ -567,8 +603,8 @@ function sideBySide(source: Source, settings: ColumnSettings): Channel[] {
     channels.push({
       band: source.columns[i].replace(/[^A-Za-z0-9]/g, "").slice(-suffix.length),
       time: time < 0 ? undefined : timeCell(source, time, settings.time_format),
-      magnitude: cellOf(source, i),
-      error: cellOf(source, partner),
+      magnitude: cellOf(source, i, "a band's magnitude beside its error"),
+      error: cellOf(source, partner, "the error of that band"),
       errorsOptional: false,
       filters: [],
     });

@@ -22,7 +22,7 @@ import {
 } from "./carried.ts";
 import { checksum, ObservationFiles, writeMetadata } from "./dataset_files.ts";
 import { Database, type Resources } from "./duckdb.ts";
-import { findFiles, type SurveyFile } from "./files.ts";
+import { findFiles, type FoundFiles, type SurveyFile } from "./files.ts";
 import {
   type Count,
   countStages,
@@ -45,6 +45,7 @@ import { duration } from "../progress.ts";
 import { joinStars } from "./stars.ts";
 import { type Progress, silent } from "./progress.ts";
 import { type ColumnSettings, type Reading, readObservations, refuse, type Unusable } from "./read.ts";
+import { commonTimes } from "./times.ts";
 import { assignSubsets, groupsOf, type Split, type Subset, subsets } from "./split.ts";
 
 /** Everything that preprocessing can be told; see the command's help for each. */
@@ -92,6 +93,9 @@ export interface DatasetDescription {
   warnings: string[];
   /** A guess from the numbers: "JD" (full Julian dates), "MJD", or "relative". */
   time_system: string;
+  /** What the times are by what files and surveys say ("mjd", "bjd - 2457000"), and the scale of their clock; null where nothing does. */
+  time_format: string | null;
+  time_scale: string | null;
   magnitudes: Span;
   /** Days between neighbouring observations of a light curve; null when all have one observation. */
   time_steps: Span | null;
@@ -117,49 +121,14 @@ export async function preprocess(
   return await withWorkFolder(settings.output, async (folder) => {
     const memory = sharesOf(settings.memory_limit);
     using db = await Database.open(folder, { ...settings, memory_limit: `${memory.database}B` });
-    const { files, passedOver } = await findFiles(db, settings.input, "input");
-    const split = settings.split_file === undefined
-      ? undefined
-      : await readSplitFile(db, settings as SplitFileSettings);
-    const listed = split?.listed;
-    const { pairs, unusable: oddPairs } = settings.duplicates === undefined
-      ? { pairs: [], unusable: [] }
-      : await readPairs(db, settings.duplicates);
-    const asked = askedColumns(settings);
-    const { unusable: oddLabels, labelled } = await readLabels(db, settings, asked);
-
-    const reading = await progress.stage(
-      `reading ${files.length} files`,
-      () => readObservations(db, files, settings, inRange(settings as FilterSettings), asked, labelled),
-    );
-    reading.unusable.push(...oddLabels, ...split?.unusable ?? [], ...oddPairs);
-    if (settings.strict) refuse(reading.unusable);
-    const dropsUnlisted = settings.unlisted === "drop";
-    const warnings = await progress.stage("counting light curves", async () => {
-      await gatherLightCurves(db, files, reading);
-      if (dropsUnlisted) await keepListed(db, [...listed!.keys()]);
-      return [
-        ...reading.notes,
-        ...passedOver.map(({ reason, files, example }) => `passed over: ${files} ${reason}, e.g. ${example}`),
-        ...await checkLabels(db, settings),
-        ...await checkPairs(db, settings, pairs),
-        ...await checkMagnitudes(db, settings),
-      ];
-    });
-    if (reading.idFromFile) warnings.push("every file is one light curve, its id taken from the file's name");
-
-    // Filters that nobody asked for do not work: trimming would cut eclipses, and the noise filter chooses what a model sees.
-    settings.trim ??= settings.recipe === "paper";
-    settings.noise_filter ??= settings.recipe === "paper";
-    const filters = settings as PreprocessSettings & FilterSettings;
     using observations = new ObservationFiles(folder);
-    await progress.stage(
-      "sorting and filtering",
-      () => sortAndFilter(db, folder, filters, observations, memory.buckets, progress),
+    const found = await findFiles(db, settings.input, "input");
+    const { files, reading, stages, warnings, pairs, listed } = await readSurvey(
+      { db, folder, observations, buckets: memory.buckets, progress },
+      settings,
+      found,
     );
-    const stages = await countStages(db, filters, dropsUnlisted);
     refuseNothing(stages);
-    warnings.push(...await noiseKept(db, filters));
 
     let joined = false;
     await progress.stage("splitting", async () => {
@@ -218,8 +187,82 @@ export async function preprocess(
   });
 }
 
+/** What a survey is read with. */
+export interface Reader {
+  db: Database;
+  /** A folder for what does not fit into memory. */
+  folder: string;
+  observations: ObservationFiles;
+  /** Memory for observations that wait for their light curve, in bytes. */
+  buckets: number;
+  progress: Progress;
+}
+
+/** A survey that was read, its observations filtered, before it is split and written. */
+export interface ReadSurvey {
+  files: readonly SurveyFile[];
+  reading: Reading;
+  stages: Stage[];
+  warnings: string[];
+  pairs: [string, string][];
+  listed?: Map<string, Subset>;
+}
+
+/**
+ * Reads a survey and filters it: of the tables, `raw`, `found`, `labels`, `light_curves` and `summary` are there then.
+ * @param found the files, and what was passed over
+ * @throws {InputError} when a file, a column, a row (if strict) or a setting is wrong
+ */
+export async function readSurvey(
+  { db, folder, observations, buckets, progress }: Reader,
+  settings: PreprocessSettings,
+  { files, passedOver }: FoundFiles,
+): Promise<ReadSurvey> {
+  const split = settings.split_file === undefined
+    ? undefined
+    : await readSplitFile(db, settings as SplitFileSettings);
+  const listed = split?.listed;
+  const { pairs, unusable: oddPairs } = settings.duplicates === undefined
+    ? { pairs: [], unusable: [] }
+    : await readPairs(db, settings.duplicates);
+  const asked = askedColumns(settings);
+  const { unusable: oddLabels, labelled } = await readLabels(db, settings, asked);
+
+  const reading = await progress.stage(
+    `reading ${files.length} files`,
+    () => readObservations(db, files, settings, inRange(settings as FilterSettings), asked, labelled),
+  );
+  reading.unusable.push(...oddLabels, ...split?.unusable ?? [], ...oddPairs);
+  if (settings.strict) refuse(reading.unusable);
+  const dropsUnlisted = settings.unlisted === "drop";
+  const warnings = await progress.stage("counting light curves", async () => {
+    await gatherLightCurves(db, files, reading);
+    if (dropsUnlisted) await keepListed(db, [...listed!.keys()]);
+    return [
+      ...reading.notes,
+      ...passedOver.map(({ reason, files, example }) => `passed over: ${files} ${reason}, e.g. ${example}`),
+      ...await checkLabels(db, settings),
+      ...await checkPairs(db, settings, pairs),
+      ...await checkMagnitudes(db, settings),
+    ];
+  });
+  if (reading.idFromFile) warnings.push("every file is one light curve, its id taken from the file's name");
+
+  // Filters that nobody asked for do not work: trimming would cut eclipses, and the noise filter chooses what a model sees.
+  settings.trim ??= settings.recipe === "paper";
+  settings.noise_filter ??= settings.recipe === "paper";
+  const filters = settings as PreprocessSettings & FilterSettings;
+  await progress.stage(
+    "sorting and filtering",
+    () => sortAndFilter(db, folder, filters, observations, buckets, progress),
+  );
+  const stages = await countStages(db, filters, dropsUnlisted);
+  warnings.push(...await noiseKept(db, filters));
+  return { files, reading, stages, warnings, pairs, listed };
+}
+
 /** Settings with the preset filled in, checked against each other. */
-async function resolved(given: PreprocessSettings): Promise<PreprocessSettings> {
+export async function resolved(given: PreprocessSettings): Promise<PreprocessSettings> {
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const settings = { ...present } as unknown as PreprocessSettings;
   if (given.preset === "reference" && settings.input.length === 1) {
@@ -566,7 +609,7 @@ async function describe(db: Database, facts: Facts): Promise<DatasetDescription>
   const { first, last } = await db.row<{ first: number; last: number }>(
     `SELECT min(first_mjd) AS first, max(last_mjd) AS last FROM summary WHERE n_final > 0`,
   );
-  const time = timeSystem(first, last);
+  const time = timeSystem(first, last), times = commonTimes(reading.layouts.map(({ times }) => times));
   const sides = await db.rows<Count & { subset: Subset }>(
     `SELECT subset, count(*) AS light_curves, sum(n_final) AS observations
       FROM summary JOIN light_curves USING (lc) JOIN subsets USING (id) WHERE n_final > 0 GROUP BY subset`,
@@ -598,6 +641,8 @@ async function describe(db: Database, facts: Facts): Promise<DatasetDescription>
     filtered: reading.filtered,
     warnings: [...warnings, ...time.warnings],
     time_system: time.system,
+    time_format: times.format,
+    time_scale: times.scale,
     magnitudes: magnitudes!,
     time_steps: timeSteps,
     checksums,

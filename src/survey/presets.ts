@@ -37,6 +37,8 @@ export interface Preset {
   time?: string;
   /** What its times are. */
   time_format?: string;
+  /** The scale of its clock, where that is certain. */
+  time_scale?: string;
   band?: string;
   /** The one band of all its light curves. */
   band_name?: string;
@@ -80,6 +82,7 @@ export const presets = {
     id: "oid",
     time: "mjd",
     time_format: "mjd",
+    time_scale: "UTC",
     magnitude: "mag",
     error: "magerr",
     band: "filtercode",
@@ -91,6 +94,7 @@ export const presets = {
     id: "objectid|oid|ps1objid|id",
     time: "hmjd",
     time_format: "mjd",
+    time_scale: "UTC",
     magnitude: "mag",
     error: "magerr",
     band: "filterid|band|filter",
@@ -103,6 +107,7 @@ export const presets = {
     file_name: "(?<id>req\\d+)",
     time: "jd",
     time_format: "jd",
+    time_scale: "UTC",
     flux: "forcediffimflux",
     flux_error: "forcediffimfluxunc",
     zero_point: "zpdiff",
@@ -119,6 +124,7 @@ export const presets = {
     id: "sourceid",
     time: "time",
     time_format: "gaia",
+    time_scale: "TCB",
     band: "band",
     magnitude: "mag",
     flux: "flux",
@@ -166,6 +172,7 @@ export const presets = {
     id: "asassnid|asassnname",
     time: "jd|hjd",
     time_format: "jd",
+    time_scale: "UTC",
     magnitude: "mag",
     error: "magerr",
     band: "filter|photfilter",
@@ -178,6 +185,7 @@ export const presets = {
     known: [["mjd", "m", "dm", "ujy", "dujy", "f"]],
     time: "mjd",
     time_format: "mjd",
+    time_scale: "UTC",
     magnitude: "m",
     error: "dm",
     band: "f",
@@ -238,6 +246,7 @@ export const presets = {
     id: "ticid|objectname",
     time: "time|tmidbjd",
     time_format: "btjd",
+    time_scale: "TDB",
     band_name: "TESS",
     magnitude: "irm1",
     error: "ire1",
@@ -270,6 +279,7 @@ export const presets = {
     id: "diaobjectid|objectid|ssobjectid",
     time: "midpointmjdtai",
     time_format: "mjd",
+    time_scale: "TAI",
     band: "band|filtername",
     flux: "psfflux",
     flux_error: "psffluxerr",
@@ -289,6 +299,7 @@ export const presets = {
     id: "name|starname",
     time: "date|jd|1",
     time_format: "jd",
+    time_scale: "UTC",
     magnitude: "mag|magnitude|2",
     error: "merr|uncertainty|3",
     band: "filt|band",
@@ -300,6 +311,7 @@ export const presets = {
     id: "oid",
     time: "mjd",
     time_format: "mjd",
+    time_scale: "UTC",
     magnitude: "magpsf",
     error: "sigmapsf",
     band: "fid",
@@ -310,6 +322,7 @@ export const presets = {
     id: "iobjectid",
     time: "ijd",
     time_format: "jd",
+    time_scale: "UTC",
     magnitude: "imagpsf",
     error: "isigmapsf",
     band: "ifid",

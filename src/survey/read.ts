@@ -32,6 +32,8 @@ import {
 } from "./source.ts";
 import { plainName } from "./columns.ts";
 import { refuseOtherUnits } from "./stars.ts";
+import { askedOfHeader } from "./formats/table.ts";
+import { type Times, timesOf } from "./times.ts";
 import { likeness } from "./formats/light_curve_columns.ts";
 import { linesOf } from "./text_file.ts";
 import { fieldsOf, isPassedOver, rowName } from "./text_layout.ts";
@@ -59,6 +61,8 @@ export interface Reading {
   notes: string[];
   /** Columns that go along. */
   carried: Carried[];
+  /** What was read as what: one entry a layout of files. */
+  layouts: { source: Source; mapping: Mapping; times: Times }[];
 }
 
 /** What no value is beyond: 27,000 years, and what surveys write for "no value" (1e30, 9.97e36). */
@@ -157,6 +161,11 @@ export async function readObservations(
     idFromFile: mapped.some((roles) => roles.id === undefined),
     notes,
     carried,
+    layouts: sources.map((source, k) => ({
+      source,
+      mapping: mapped[k],
+      times: timesOf(source, mapped[k], settings),
+    })),
   };
 }
 
@@ -174,7 +183,10 @@ function mapSources(
   const failed: { source: Source; error: InputError }[] = [];
   for (const source of found) {
     try {
-      mapped.push(mapColumns(source, settings, files));
+      // What is only carried along has no part in what columns mean.
+      const last = source.descriptions.indexOf(askedOfHeader);
+      const columns = last < 0 ? source.columns : source.columns.slice(0, last);
+      mapped.push(mapColumns({ ...source, columns }, settings, files));
       sources.push(source);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;

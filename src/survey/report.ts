@@ -27,7 +27,8 @@ export function reportOf(dataset: DatasetDescription): string {
       ["magnitude", ...span(magnitudes)],
       ...(time_steps ? [["time step (days)", ...span(time_steps)]] : []),
     ]) +
-    `\nTimes look like ${timesAs[time_system] ?? time_system}; only differences are used.`,
+    `\nTimes look like ${timesAs[time_system] ?? time_system}; only differences are used.` +
+    (dataset.time_scale ? ` Their scale is ${dataset.time_scale}.` : ""),
     ...(unusable.length > 0
       ? [
         "Unusable rows, left out:\n" +

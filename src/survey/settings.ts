@@ -2,6 +2,7 @@
 import { setting, z } from "../command.ts";
 import { type TimeFormat, timeOrigins } from "./mapping.ts";
 import { presetNames } from "./presets.ts";
+import { timeScales } from "./times.ts";
 
 const numbers = z.array(z.coerce.number());
 
@@ -49,6 +50,10 @@ export const columnsShape = {
   time_format: setting(
     z.enum(Object.keys(timeOrigins) as [TimeFormat, ...TimeFormat[]]).optional(),
     "what the times are: they become MJD (rjd: JD - 2400000); not set, numbers stay as they are, and dates become MJD",
+  ),
+  time_scale: setting(
+    z.enum(timeScales).optional(),
+    "scale of the times, kept beside them (not set, what the files or their survey say)",
   ),
   labels: setting(z.string().optional(), "table of classes by object (Parquet, CSV), joined by id as text"),
   labels_id: setting(z.string().optional(), "its column of ids"),

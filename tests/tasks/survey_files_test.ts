@@ -1,4 +1,5 @@
 /** The whole way from files as archives hand them out: preprocess, embed, predict. */
+import { asyncBufferFromFile, parquetMetadataAsync } from "npm:hyparquet@1.31.5";
 import { Astromer } from "../../src/astromer.ts";
 import { Classifier } from "../../src/classifier.ts";
 import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
@@ -12,6 +13,8 @@ interface Survey {
   settings: string[];
   /** Ids, bands and observations of its light curves. */
   lightCurves: [id: string, band: string | null, observations: number][];
+  /** What the metadata of the embeddings say of the times. */
+  times: { system: string; format: string; scale: string };
   /** What came along. */
   kept: Record<string, string | number>[];
 }
@@ -22,6 +25,7 @@ const surveys: Survey[] = [
     files: sharedPath("cases/28-ztf-dr22-list-of-structs/input/list_struct.parquet"),
     settings: ["--keep", "objra,objdec,filterid", "--object-radius", "1.5"],
     lightCurves: [["1447212400010480", "2", 14], ["1447212400010488", "2", 62]],
+    times: { system: "MJD", format: "mjd", scale: "UTC" },
     kept: [
       { objra: 44.006325, objdec: 1.263639, filterid: 2 },
       { objra: 44.277557, objdec: 1.263729, filterid: 2 },
@@ -31,12 +35,13 @@ const surveys: Survey[] = [
     name: "FITS of TESS",
     files: sharedPath("cases/20-kepler-fits/input/6479535620075955328_llc.fits"),
     settings: ["--keep", "teff_val,Gaia-ID,RA[deg]"],
-    lightCurves: [["6479535620075955328", "TESS", 1149]],
+    lightCurves: [["6479535620075955328_llc", "TESS", 1149]],
+    times: { system: "JD", format: "bjd", scale: "TDB" },
     kept: [{ teff_val: 6046.6098632812, "Gaia-ID": "6479535620075955328", "RA[deg]": 319.7942153834 }],
   },
 ];
 
-for (const { name, files, settings, lightCurves, kept } of surveys) {
+for (const { name, files, settings, lightCurves, times, kept } of surveys) {
   const title = `${name}: preprocess, embed, predict`;
   testIn(hasShared ? title : `${title} (skipped: ../shared is absent)`, async (folder) => {
     const data = `${folder}/data`, model = `${folder}/model`, classifier = `${folder}/classifier`;
@@ -59,6 +64,9 @@ for (const { name, files, settings, lightCurves, kept } of surveys) {
       const path = `${folder}/${source}.parquet`;
       await succeed("embed", "--model", model, ...given, "--output", path);
       outputs[source] = await readParquet(path);
+      const { key_value_metadata: facts } = await parquetMetadataAsync(await asyncBufferFromFile(path));
+      const { dataset } = JSON.parse(facts!.find(({ key }) => key === "astromer")!.value!);
+      assertEquals(dataset.times, times);
     }
     const rows = outputs.dataset;
     assertEquals(rows.map(({ id, band, points }) => [id, band, points]), lightCurves);

@@ -48,8 +48,11 @@ export const pieceRows = 1 << 15;
 /** Header facts that say which object or band all rows of a file belong to, in columns of their own. */
 const facts = "OBJECT KEPLERID KIC EPICID TICID TIC SNID IAUC NAME SOURCE_ID SOURCEID FILTER BAND".split(" ");
 
+/** What is said of columns that stand in the header, and of those that are there because they are asked for. */
+export const fromHeader = "stands in the file's header", askedOfHeader = "asked of the file's header";
+
 /** The facts in a file's metadata that no column of the table tells. */
-function factsOf({ metadata, columns }: TablePiece, asked: ReadonlySet<string>): [string, string][] {
+function factsOf({ metadata, columns }: TablePiece, asked: ReadonlySet<string>): [string, string, string][] {
   const there = new Set(columns.map(({ name }) => name.toUpperCase()));
   const given = new Map(Object.entries(metadata).map(([key, value]) => [key.toUpperCase(), value.trim()]));
   const others = Object.entries(metadata).filter(([key]) =>
@@ -58,10 +61,10 @@ function factsOf({ metadata, columns }: TablePiece, asked: ReadonlySet<string>):
   return [
     ...facts.filter((fact) => given.get(fact) && !there.has(fact)).map((
       fact,
-    ): [string, string] => [fact, given.get(fact)!]),
+    ): [string, string, string] => [fact, given.get(fact)!, fromHeader]),
     ...others.filter(([, value]) => value.trim() !== "").map((
       [key, value],
-    ): [string, string] => [key, value.trim()]),
+    ): [string, string, string] => [key, value.trim(), askedOfHeader]),
   ];
 }
 
@@ -70,10 +73,10 @@ function factsOf({ metadata, columns }: TablePiece, asked: ReadonlySet<string>):
  * @param asked plain names of more facts that are wanted as columns
  */
 export function withFacts(piece: TablePiece, asked: ReadonlySet<string> = new Set()): TablePiece {
-  const constant = factsOf(piece, asked).map(([name, value]): TableColumn => ({
+  const constant = factsOf(piece, asked).map(([name, value, description]): TableColumn => ({
     name,
     type: "VARCHAR",
-    description: "stands in the file's header",
+    description,
     values: new Array<string>(piece.rows).fill(value),
   }));
   return constant.length === 0 ? piece : { ...piece, columns: [...piece.columns, ...constant] };

@@ -1,0 +1,30 @@
+/** What preprocess would make of survey files; nothing is written. */
+import { command, setting, z } from "../src/command.ts";
+import { inspect } from "../src/survey/inspect.ts";
+import { columnsShape, filterShape, inputSetting, resourcesShape } from "../src/survey/settings.ts";
+
+export default command({
+  name: "inspect",
+  summary:
+    "Says what preprocess would read of survey files: format, survey, columns and why each was taken, times, the first " +
+    "light curves, what would be left out. Writes nothing; the first thing to run on new data.",
+  settings: z.object({
+    input: inputSetting,
+    files: setting(
+      z.int().min(1).default(20),
+      "of more files, so many are read, evenly from among them: numbers below are of these",
+    ),
+    ...columnsShape,
+    ...filterShape,
+    ...resourcesShape,
+  }),
+  examples: [
+    "deno task inspect --input survey",
+    "deno task inspect --input 'survey/*.fits' --files 100",
+    "deno task inspect --input lc.csv --flux flux --flux-error flux_err --zero-point nJy",
+    "deno task inspect --input CATALOGUE --keep ra,dec --where 'catflags < 32768'",
+  ],
+  async run({ files, ...settings }) {
+    console.log(await inspect(settings, files));
+  },
+});
