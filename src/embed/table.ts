@@ -95,7 +95,7 @@ export function embeddingTable(
           ...place,
           mjd: mjd[from + k],
           magnitude: mag[from + k],
-          error: err[from + k],
+          error: Number.isNaN(err[from + k]) ? null : err[from + k],
           embedding: embedding.subarray(k * width, (k + 1) * width),
         };
       }

@@ -1,6 +1,6 @@
 /** Tables as CSV (RFC 4180). All CSV that this program writes is written here. */
 
-/** A cell: a number is none of a formula, whatever its sign. */
+/** A cell: a number is none of a formula, whatever its sign; NaN, an unknown one, is empty. */
 export type Cell = string | number | null;
 
 /** A table as CSV, with a line of column names. */
@@ -22,7 +22,7 @@ export function csvLine(cells: readonly Cell[]): string {
  */
 export function csvCell(value: Cell): string {
   if (value === null) return "";
-  if (typeof value === "number") return String(value);
+  if (typeof value === "number") return Number.isNaN(value) ? "" : String(value);
   const formula = /^[=+\-@\t\r\n＝＋－＠]/.test(value) &&
     !/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value);
   const text = formula ? `'${value}` : value;
