@@ -1,5 +1,6 @@
 /** The files of a folder or of a zip, read alike. Both are taken as hostile: sizes are bounded, checksums are checked. */
 import { InputError, messageOf } from "../errors.ts";
+import { mistakenFor } from "./mistaken.ts";
 
 /** Files by name, wherever they lie. */
 export interface FileSource {
@@ -60,7 +61,7 @@ async function openZip(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<Fi
   const { Uint8ArrayReader, ZipReader } = await import("npm:@zip.js/zip.js@2.24.0");
   const zip = new ZipReader(new Uint8ArrayReader(bytes), { useWebWorkers: false });
   const entries = await zip.getEntries().catch((error) => {
-    throw new InputError(`${path} is neither a folder nor a zip: ${messageOf(error)}`);
+    throw new InputError(`${path} is neither a folder nor a zip: ${mistakenFor(path) ?? messageOf(error)}`);
   });
   const files = entries.filter((entry) => !entry.directory);
   const byName = new Map(files.map((file) => [file.filename, file]));

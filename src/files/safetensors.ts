@@ -5,6 +5,7 @@
 import { crc32 } from "node:zlib";
 import { InputError, messageOf, shown } from "../errors.ts";
 import { writeAll, writeAtomically } from "./atomic.ts";
+import { mistakenFor } from "./mistaken.ts";
 
 /** Bytes of one element of each dtype that is read and written here. */
 const elementSize = {
@@ -96,6 +97,8 @@ function headerSize(path: string, start: Uint8Array, fileLength: number): number
     throw new InputError(`${path} is not a safetensors file: it has only ${fileLength} bytes`);
   }
   const size = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
+  const instead = size < 2 || size > fileLength - 8 || size > largest.header ? mistakenFor(path) : undefined;
+  if (instead !== undefined) throw new InputError(`${path} is not a safetensors file but ${instead}`);
   if (size < 2 || size > fileLength - 8) {
     throw new InputError(
       `${path} is not a safetensors file: its header claims ${size} of ${fileLength} bytes`,

@@ -195,6 +195,12 @@ const cases: Case[] = [
     input: ["input/flux_called_mag.csv"],
     refuses: "magnitudes of both signs stand in one light curve",
   },
+  ...["classes", "classes_empty"].map((name): Case => ({
+    folder: "77-bug-rare-classes",
+    input: ["input/survey.csv"],
+    settings: { labels: `input/${name}.csv` },
+    gives: [73, 1460],
+  })),
   {
     folder: "77-bug-rare-classes",
     input: ["input/survey.csv"],
