@@ -18,6 +18,7 @@ import {
   to,
   where,
 } from "../../ffi/ops.ts";
+import { TorchError } from "../../ffi/native.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { type BatchLayout, type LossWeights, meansOf, probedOf } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -62,9 +63,15 @@ export function belongOnDevice(
   );
 }
 
+/** 0 where the CUDA runtime cannot be asked. */
 function freeMemory(device: Device): number {
-  const { used, total } = gpuMemory(device);
-  return total - used;
+  try {
+    const { used, total } = gpuMemory(device);
+    return total - used;
+  } catch (error) {
+    if (!(error instanceof TorchError)) throw error;
+    return 0;
+  }
 }
 
 /** What is uploaded of a batch. */
