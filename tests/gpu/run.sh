@@ -17,6 +17,8 @@ while [ $# -gt 0 ]; do
     *) echo "run.sh: $1 is not known: there are --device, --out, --data, --short, --stages, --seconds, --rehearse" >&2; exit 2 ;;
   esac
 done
+# On little work threads mostly wait for each other, above all on a machine with other work.
+if [ -n "$rehearse" ]; then export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"; fi
 mkdir -p "$out"
 deno=$(command -v "${DENO:-deno}") python=${PYTHON:-python3} start=$SECONDS
 left() { echo $((seconds - SECONDS + start)); }
