@@ -89,7 +89,7 @@ sharedTest("wrong input is refused with a sentence and code 2", async () => {
 });
 
 testIn("two surveys as one, and the epoch with the best vectors, after a stop as well", async (folder) => {
-  for (const [seed, light_curves] of [[1, "60"], [2, "30"]] as const) {
+  for (const [seed, light_curves] of [[1, "120"], [2, "60"]] as const) {
     const [survey, data] = [`${folder}/survey-${seed}`, `${folder}/data-${seed}`];
     await succeed(
       ...[
