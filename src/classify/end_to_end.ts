@@ -14,14 +14,16 @@ import type { AstromerNetwork } from "../model/network.ts";
 import { seeded } from "../random.ts";
 import { letSignalsIn } from "../run.ts";
 import { Adam } from "../train/adam.ts";
-import { checkSamples, finishFit, type Fit, standardizationOf } from "./fitted_classifier.ts";
+import { checkSamples, finishFit, type Fit } from "./fitted_classifier.ts";
 import { Head, type HeadKind } from "./head.ts";
-import { HeadSteps } from "./head_steps.ts";
+import { classLoss, HeadSteps, labelParts } from "./head_steps.ts";
+import { standardizationOf } from "./points.ts";
 import {
   classWeights,
   crossEntropy,
   epochOf,
   type HeadTraining,
+  type OnEpoch,
   probabilitiesOf,
   type Sample,
 } from "./train_head.ts";
@@ -49,7 +51,7 @@ export async function fitEndToEnd(
   classes: readonly string[],
   kind: HeadKind,
   training: EndToEndTraining,
-  onEpoch: (epoch: number, trainLoss: number, validationLoss: number) => void = () => {},
+  onEpoch: OnEpoch = () => {},
 ): Promise<Fit> {
   checkSamples(classes, samples);
   const { train, validation } = samples,
@@ -77,7 +79,7 @@ export async function fitEndToEnd(
       { parameters: network.parameters, adam: encoderAdam, learningRate: encoderLearningRate },
       { parameters: head.parameters, adam: headAdam, learningRate },
     ],
-    weights,
+    classLoss(weights),
     training.deferred,
   );
   const underWay = new UnderWay<() => void>(steps.ahead);
@@ -102,7 +104,7 @@ export async function fitEndToEnd(
       const batch = fillShown(dataset, chosen, { masking: noMasking, key: [], paddedTo });
       // Dropout: a function of seed and step.
       manualSeed(seeded(seed, 0xd20b, headAdam.steps + 1).integer(2 ** 31));
-      const read = steps.begin(some.map(({ label }) => label), {
+      const read = steps.begin(some.length, labelParts(some.map(({ label }) => label)), {
         key: shapeKey(batch),
         parts: { ...partsOf(batch), ...besideOf(batch) },
         vectors: (parts) => pooled(network, inputOf(batch, parts), parts, "features", { training: true }),

@@ -1,27 +1,38 @@
 /** A fitted classifier of light curves: from windows' vectors to probabilities and novelty; and as a folder. */
 import type { Device } from "../../ffi/device.ts";
-import { indexSelect } from "../../ffi/ops.ts";
-import { scope, Tensor } from "../../ffi/tensor.ts";
+import type { Tensor } from "../../ffi/tensor.ts";
 import { z } from "../command.ts";
-import { InputError, messageOf } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
-import { checkedVersion, type FormatVersions, versionIn } from "../files/format_version.ts";
+import type { FormatVersions } from "../files/format_version.ts";
 import { jsonNumber } from "../files/json.ts";
-import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
-import { checkStateDict, type StateDict } from "../model/parameters.ts";
+import { writeSafetensors } from "../files/safetensors.ts";
+import type { StateDict } from "../model/parameters.ts";
 import { version } from "../version.ts";
+import { floats, FolderTensors, headTensors, readConfig, standardizationTensors } from "./fitted_folder.ts";
 import { Forest, growForest } from "./forest.ts";
-import { Head, type HeadKind, headKinds, headSpecs, type Standardization } from "./head.ts";
+import { Head, type HeadKind, headKinds, type Standardization } from "./head.ts";
+import {
+  distinctRows,
+  distinctSamples,
+  noveltyOf,
+  pointsOf,
+  type Reference,
+  spacingOf,
+  standardizationOf,
+} from "./points.ts";
 import {
   crossEntropy,
   type HeadTraining,
+  type OnEpoch,
   probabilitiesOf,
   type Sample,
   scaled,
   scored,
   temperatureOf,
   trainHead,
+  type WindowRows,
 } from "./train_head.ts";
 
 /**
@@ -37,18 +48,12 @@ export function hasGradients(kind: ClassifierKind): kind is HeadKind {
   return kind !== "knn" && kind !== "forest";
 }
 
-/** Light curves that were trained on, as points: the mean of their windows' last means, standardized. */
-interface Reference {
-  /** (n, d) row after row. */
-  points: Float32Array<ArrayBuffer>;
+/** Light curves that were trained on, with their classes. */
+export interface LabelledReference extends Reference {
   /** (n,) classes. */
   labels: Int32Array<ArrayBuffer>;
-  /** Median distance of one of them to its nearest others. */
-  spacing: number;
 }
 
-/** Neighbors whose mean distance is the novelty of a light curve. */
-export const noveltyNeighbors = 5;
 /** Numbers of neighbors that a knn chooses among, by its validation. */
 const neighborChoices = [1, 3, 5, 10, 20, 40];
 
@@ -91,7 +96,7 @@ export interface ClassifierParts {
   /** Parameters of a head that is trained by gradients; else empty. */
   state: StateDict;
   standardization: Standardization;
-  reference: Reference;
+  reference: LabelledReference;
   /** The reference's points, each once: an object that is taken repeatedly is no nearer for that. */
   distinct: Float32Array<ArrayBuffer>;
   /** Of that kind alone. */
@@ -111,7 +116,7 @@ export class FittedClassifier implements Disposable {
     readonly kind: ClassifierKind,
     private readonly shape: { vectors: number; width: number },
     private readonly standardization: Standardization,
-    private readonly reference: Reference,
+    private readonly reference: LabelledReference,
     /** Null of knn. */
     readonly head: Head | Forest | null,
     readonly neighbors: number,
@@ -142,19 +147,17 @@ export class FittedClassifier implements Disposable {
    * @param vectors (rows, V, d) float32
    * @param samples which rows are each light curve's
    */
-  async predict(vectors: Tensor, samples: readonly Pick<Sample, "rows">[]): Promise<Predictions> {
+  async predict(vectors: Tensor, samples: readonly WindowRows[]): Promise<Predictions> {
     const { width } = this.shape, { points, labels, spacing } = this.reference;
     const mine = pointsOf(vectors, samples, this.standardization);
     const plain = this.head instanceof Head
-      ? probabilitiesOf(this.head, vectors, samples.map(({ rows }) => ({ rows, label: 0 })))
+      ? probabilitiesOf(this.head, vectors, samples)
       : this.head
       ? this.head.probabilities(pointsOf(vectors, samples, this.standardization, "all"))
       : await votes(mine, points, labels, width, this.neighbors, this.classes.length);
-    const k = Math.min(noveltyNeighbors, this.#distinct.length / width);
-    const { distances } = await nearestNeighbors(mine, this.#distinct, width, k);
     return {
       probabilities: scaled(plain, this.classes.length, this.temperature),
-      novelty: meanDistances(distances, k).map((distance) => distance / spacing),
+      novelty: await noveltyOf(mine, this.#distinct, width, spacing),
     };
   }
 
@@ -174,19 +177,10 @@ export class FittedClassifier implements Disposable {
       format_version: classifierVersions.newest,
       astromer_version: version,
     };
-    const floats = (data: Float32Array<ArrayBuffer>, shape: readonly number[]): TensorData => ({
-      dtype: "F32",
-      shape,
-      data,
-    });
-    const state = this.head instanceof Head ? this.head.parameters.stateDict() : [];
-    const head = [...state].map(([name, { shape, data }]) => [`head.${name}`, floats(data, shape)] as const);
     return writeFolderAtomically(folder, async (temporary) => {
       await writeSafetensors(`${temporary}/classifier.safetensors`, {
-        ...Object.fromEntries(head),
-        ...this.head instanceof Forest ? forestTensors(this.head) : {},
-        "standardization.mean": floats(this.standardization.mean, [vectors, width]),
-        "standardization.scale": floats(this.standardization.scale, [vectors, width]),
+        ...headTensors(this.head),
+        ...standardizationTensors(this.standardization, [vectors, width]),
         "reference.points": floats(points, [labels.length, width]),
         "reference.labels": { dtype: "I32", shape: [labels.length], data: labels },
       }, { format: "pt" });
@@ -229,86 +223,23 @@ export class FittedClassifier implements Disposable {
   }
 }
 
-function forestTensors({ nodes, classes }: Forest): Record<string, TensorData> {
-  const { roots, feature, threshold, child, leaves } = nodes;
-  const integers = (data: Int32Array<ArrayBuffer>): TensorData => ({
-    dtype: "I32",
-    shape: [data.length],
-    data,
-  });
-  return {
-    "forest.roots": integers(roots),
-    "forest.feature": integers(feature),
-    "forest.threshold": { dtype: "F32", shape: [threshold.length], data: threshold },
-    "forest.child": integers(child),
-    "forest.leaves": { dtype: "F32", shape: [leaves.length / classes, classes], data: leaves },
-  };
-}
-
 /**
  * Reads a classifier folder.
  * @throws {InputError} naming the file and what is wrong with it
  */
 export async function readClassifier(folder: string): Promise<ClassifierParts> {
-  let json: unknown;
-  try {
-    json = JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
-  } catch (error) {
-    throw new InputError(
-      `${folder} is not a classifier folder (make one with classify): ${messageOf(error)}`,
-    );
-  }
-  checkedVersion(`${folder}/config.json`, versionIn(json, "format_version"), classifierVersions);
-  const parsed = configSchema.safeParse(json);
-  if (!parsed.success) {
-    const [{ path, message }] = parsed.error.issues;
-    throw new InputError(`${folder}/config.json: ${path.length ? `${path.join(".")}: ` : ""}${message}`);
-  }
-  const { classes, kind, vectors, width, spacing } = parsed.data;
-  const path = `${folder}/classifier.safetensors`, { tensors } = await readSafetensors(path);
-  const take = (name: string, dtype: "F32" | "I32", shape: readonly (number | null)[]) => {
-    const found = tensors.get(name);
-    const fits = found && found.dtype === dtype && found.shape.length === shape.length &&
-      shape.every((size, i) => size === null || size === found.shape[i]);
-    if (!fits) throw new InputError(`${path} has no tensor "${name}" that fits ${folder}/config.json`);
-    return found.data;
-  };
-  const labels = take("reference.labels", "I32", [null]) as Int32Array<ArrayBuffer>;
-  const points = take("reference.points", "F32", [labels.length, width]) as Float32Array<ArrayBuffer>;
-  const standardization = {
-    mean: take("standardization.mean", "F32", [vectors, width]) as Float32Array<ArrayBuffer>,
-    scale: take("standardization.scale", "F32", [vectors, width]) as Float32Array<ArrayBuffer>,
-  };
-  const state = new Map(
-    [...tensors].filter(([name, { dtype }]) => name.startsWith("head.") && dtype === "F32").map((
-      [name, { shape, data }],
-    ) => [
-      name.slice(5),
-      { shape, data: data as Float32Array<ArrayBuffer> },
-    ]),
-  );
-  let forest: Forest | undefined;
-  if (kind === "forest") {
-    const nodes = {
-      roots: take("forest.roots", "I32", [null]) as Int32Array<ArrayBuffer>,
-      feature: take("forest.feature", "I32", [null]) as Int32Array<ArrayBuffer>,
-      threshold: take("forest.threshold", "F32", [null]) as Float32Array<ArrayBuffer>,
-      child: take("forest.child", "I32", [null]) as Int32Array<ArrayBuffer>,
-      leaves: take("forest.leaves", "F32", [null, classes.length]) as Float32Array<ArrayBuffer>,
-    };
-    forest = new Forest(nodes, (vectors - 1) * width, classes.length);
-    const wrong = forest.flaw();
-    if (wrong !== undefined) throw new InputError(`${path}: ${wrong}`);
-  }
-  try {
-    const shape = { vectors, width, classes: classes.length };
-    if (hasGradients(kind)) checkStateDict(headSpecs({ kind, ...shape }), state);
-  } catch (error) {
-    throw new InputError(`${path} does not fit ${folder}/config.json: ${messageOf(error)}`);
-  }
+  const config = await readConfig(folder, configSchema, {
+    what: "a classifier folder (make one with classify)",
+    versions: classifierVersions,
+  });
+  const { classes, kind, vectors, width, spacing } = config;
+  const tensors = await FolderTensors.read(folder, "classifier.safetensors");
+  const labels = tensors.take("reference.labels", "I32", [null]);
+  const points = tensors.take("reference.points", "F32", [labels.length, width]);
+  const parts = tensors.headParts({ kind, vectors, width, classes: classes.length });
   const reference = { points, labels, spacing };
   const distinct = distinctRows(points, width);
-  return { config: parsed.data, state, standardization, reference, distinct, forest };
+  return { config, ...parts, reference, distinct };
 }
 
 /** How a fit went. */
@@ -353,7 +284,7 @@ export async function fitClassifier(
   classes: readonly string[],
   kind: ClassifierKind,
   training: HeadTraining,
-  onEpoch?: (epoch: number, trainLoss: number, validationLoss: number) => void,
+  onEpoch?: OnEpoch,
 ): Promise<Fit> {
   checkSamples(classes, samples);
   const standardization = standardizationOf(vectors, samples.train);
@@ -429,74 +360,6 @@ export async function finishFit(
   };
 }
 
-/** Light curves that small classes repeat, each once, and how often each stands there. */
-function distinctSamples(samples: readonly Sample[]): { members: Sample[]; counts: Int32Array } {
-  const groups = [...Map.groupBy(samples, ({ rows, label }) => `${label}:${rows.join()}`).values()];
-  return {
-    members: groups.map(([first]) => first),
-    counts: Int32Array.from(groups, (group) => group.length),
-  };
-}
-
-/** Rows of the table, (n, V, d), in pieces. */
-function* blocksOf(
-  vectors: Tensor,
-  rows: readonly number[],
-): Generator<{ from: number; values: Float32Array }> {
-  for (let from = 0; from < rows.length; from += 4096) {
-    const some = BigInt64Array.from(rows.slice(from, from + 4096), BigInt);
-    const values = scope(() =>
-      indexSelect(vectors, 0, Tensor.from(some, undefined, { device: vectors.device })).toArray()
-    ) as Float32Array;
-    yield { from, values };
-  }
-}
-
-/** Of the windows that are trained on, each once; an element that never changes is left as it is. */
-export function standardizationOf(vectors: Tensor, train: readonly Sample[]): Standardization {
-  const [, count, width] = vectors.shape, size = count * width;
-  const rows = [...new Set(train.flatMap((sample) => sample.rows))];
-  const sum = new Float64Array(size), squares = new Float64Array(size);
-  for (const { values } of blocksOf(vectors, rows)) {
-    for (let i = 0; i < values.length; i++) {
-      sum[i % size] += values[i];
-      squares[i % size] += values[i] ** 2;
-    }
-  }
-  const mean = Float32Array.from(sum, (total) => total / rows.length);
-  const scale = Float32Array.from(squares, (total, i) => {
-    const variance = total / rows.length - (sum[i] / rows.length) ** 2;
-    return variance > 1e-12 ? 1 / Math.sqrt(variance) : 1;
-  });
-  return { mean, scale };
-}
-
-/**
- * Each light curve's point: the mean over its windows of the last block's mean, standardized, (N, d); or of the means of all
- * layers end to end, (N, (V - 1) d).
- */
-function pointsOf(
-  vectors: Tensor,
-  samples: readonly Pick<Sample, "rows">[],
-  { mean, scale }: Standardization,
-  layers: "last" | "all" = "last",
-): Float32Array<ArrayBuffer> {
-  const [, count, each] = vectors.shape, last = layers === "last" ? (count - 2) * each : 0;
-  const width = layers === "last" ? each : (count - 1) * each;
-  const owners = samples.flatMap(({ rows }, i) => rows.map((row) => ({ row, i, share: 1 / rows.length })));
-  const points = new Float32Array(samples.length * width);
-  for (const { from, values } of blocksOf(vectors, owners.map(({ row }) => row))) {
-    for (let k = 0; k < values.length / (count * each); k++) {
-      const { i, share } = owners[from + k];
-      for (let j = 0; j < width; j++) {
-        const value = values[k * count * each + last + j];
-        points[i * width + j] += share * (value - mean[last + j]) * scale[last + j];
-      }
-    }
-  }
-  return points;
-}
-
 /** Probabilities (N, C): neighbors vote with the inverse of their distance, and every class with a little. */
 async function votes(
   queries: Float32Array<ArrayBuffer>,
@@ -522,33 +385,4 @@ async function votes(
     for (let c = 0; c < classes; c++) row[c] /= total;
   }
   return probabilities;
-}
-
-function meanDistances(distances: Float32Array, k: number): Float32Array {
-  return Float32Array.from({ length: distances.length / k }, (_, i) => {
-    let sum = 0;
-    for (let r = i * k; r < (i + 1) * k; r++) sum += distances[r];
-    return sum / k;
-  });
-}
-
-/** Rows of (n, width), each once. */
-function distinctRows(rows: Float32Array, width: number): Float32Array<ArrayBuffer> {
-  const distinct = new Map<string, Float32Array>();
-  for (let i = 0; i < rows.length; i += width) {
-    const row = rows.subarray(i, i + width);
-    distinct.set(row.join(), row);
-  }
-  const once = new Float32Array(distinct.size * width);
-  for (const [i, row] of [...distinct.values()].entries()) once.set(row, i * width);
-  return once;
-}
-
-/** The median over training points of their mean distance to their nearest others (repeats of one object left out). */
-async function spacingOf(points: Float32Array<ArrayBuffer>, width: number): Promise<number> {
-  const own = distinctRows(points, width), k = Math.min(noveltyNeighbors, own.length / width - 1);
-  if (k < 1) return 1;
-  const { distances } = await nearestNeighbors(own, own, width, k, { excludeSelf: true });
-  const means = meanDistances(distances, k).sort();
-  return means[means.length >> 1] || 1;
 }

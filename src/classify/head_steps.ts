@@ -43,43 +43,57 @@ export function labelParts(labels: readonly number[]) {
   } satisfies Record<string, Part>;
 }
 
+/** What a head should lower: a number, of its outputs (N, C) and of what was uploaded of the light curves. */
+export type LossOf = (outputs: Tensor, parts: Record<string, Tensor>) => Tensor;
+
+/** The loss of a classifier, whose parts are {@link labelParts}. */
+export function classLoss(weights: Tensor | null): LossOf {
+  return (logits, parts) => crossEntropyOf(logits, parts as Record<"labels" | "share", Tensor>, weights);
+}
+
 /** Makes steps. */
 export class HeadSteps implements Disposable {
   /** Steps that are best begun before the first of them is read. */
   readonly ahead: number;
   readonly #head: Head;
   readonly #learners: readonly Learner[];
-  readonly #weights: Tensor | null;
+  readonly #lossOf: LossOf;
   readonly #deferred: Deferred | undefined;
 
   /**
    * @param learners the head, and the encoder where it learns, too
-   * @param weights of the classes
+   * @param lossOf what is lowered
    * @param options default: on the CPU each step is done at once
    */
   constructor(
     head: Head,
     learners: readonly Learner[],
-    weights: Tensor | null,
+    lossOf: LossOf,
     options: InferenceOptions = {},
   ) {
     const { device } = head.parameters.master, { ahead = device === "cpu" ? 0 : 8, ...how } = options;
     this.ahead = ahead;
     this.#head = head;
     this.#learners = learners;
-    this.#weights = weights;
+    this.#lossOf = lossOf;
     this.#deferred = ahead > 0 ? new Deferred(device, how) : undefined;
   }
 
   /**
    * Begins a step. A loss that is not a number leaves all parameters as they are.
+   * @param count N, light curves
+   * @param truth what the loss reads of N light curves, such as {@link labelParts}
    * @returns what waits for it and gives its loss: to be called once, in order, before the next is begun
    * @throws {TorchError} when the device's memory is not enough
    */
-  begin<Name extends string>(labels: readonly number[], source: VectorSource<Name>): () => number {
-    const given = { ...source.parts, ...labelParts(labels) } as Record<Name | "labels" | "share", Part>;
-    const lossOf = (tensors: Record<Name | "labels" | "share", Tensor>) =>
-      crossEntropyOf(this.#head.forward(source.vectors(tensors)), tensors, this.#weights);
+  begin<Name extends string>(
+    count: number,
+    truth: Record<string, Part>,
+    source: VectorSource<Name>,
+  ): () => number {
+    const given: Record<string, Part> = { ...source.parts, ...truth };
+    const lossOf = (tensors: Record<string, Tensor>) =>
+      this.#lossOf(this.#head.forward(source.vectors(tensors as Record<Name, Tensor>)), tensors);
     const differentiate = (loss: Tensor) => {
       for (const { parameters } of this.#learners) parameters.zeroGradient();
       backward(loss);
@@ -96,7 +110,7 @@ export class HeadSteps implements Disposable {
     }
     const rates = this.#learners.map(({ adam, learningRate }) => adam.nextRate(learningRate));
     const read = this.#deferred.begin(
-      `${labels.length},${source.key}`,
+      `${count},${source.key}`,
       { ...given, rates: { shape: [rates.length, 1], values: rates } },
       (tensors) => {
         const loss = lossOf(tensors);

@@ -5,18 +5,22 @@ import type { Device } from "../../ffi/device.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { Failure } from "../errors.ts";
 import { ClassificationMetrics } from "../evaluate/classification.ts";
-import { UnderWay, uploaded } from "../model/deferred.ts";
+import { type Part, UnderWay, uploaded } from "../model/deferred.ts";
 import type { InferenceOptions } from "../model/deferred_inference.ts";
 import { type Random, seeded } from "../random.ts";
 import { letSignalsIn } from "../run.ts";
 import { Adam } from "../train/adam.ts";
 import type { Head } from "./head.ts";
-import { crossEntropyOf, HeadSteps, labelParts } from "./head_steps.ts";
+import { classLoss, crossEntropyOf, HeadSteps, labelParts, type LossOf } from "./head_steps.ts";
 
-/** One light curve with its class. */
-export interface Sample {
+/** One light curve. */
+export interface WindowRows {
   /** Rows of the table of vectors: its windows. */
   rows: readonly number[];
+}
+
+/** One light curve with its class. */
+export interface Sample extends WindowRows {
   /** Index of its class. */
   label: number;
 }
@@ -47,28 +51,39 @@ export interface HeadResult {
   validationLoss: number;
 }
 
+/** What a head learns. */
+export interface Objective<S extends WindowRows> {
+  /** The light curves of an epoch, in the order in which they are taken. */
+  epochOf(random: Random): S[];
+  /** What the loss reads of a batch. */
+  partsOf(batch: readonly S[]): Record<string, Part>;
+  /** What the head should lower. */
+  lossOf: LossOf;
+  /** The loss of the validation by the head as it is now. */
+  validated(): number;
+}
+
 /**
  * Trains a head, and leaves it as it was in its best epoch.
  * @param vectors (rows, V, d) float32
  * @throws {Failure} when the loss is not a number
  */
-export async function trainHead(
+export async function trainTowards<S extends WindowRows>(
   head: Head,
   vectors: Tensor,
-  { train, validation }: { train: readonly Sample[]; validation: readonly Sample[] },
-  { learningRate, batchSize, epochs, patience, balance, seed, deferred }: HeadTraining,
-  onEpoch: (epoch: number, trainLoss: number, validationLoss: number) => void = () => {},
+  objective: Objective<S>,
+  { learningRate, batchSize, epochs, patience, seed, deferred }: Omit<HeadTraining, "balance">,
+  onEpoch: OnEpoch = () => {},
 ): Promise<HeadResult> {
   using adam = new Adam(head.parameters, { beta2: 0.999, epsilon: 1e-7 });
-  const { classes } = head.shape;
-  using weights = classWeights(train, classes, balance, vectors.device);
-  using steps = new HeadSteps(head, [{ parameters: head.parameters, adam, learningRate }], weights, deferred);
+  const learner = { parameters: head.parameters, adam, learningRate };
+  using steps = new HeadSteps(head, [learner], objective.lossOf, deferred);
   const underWay = new UnderWay<() => void>(steps.ahead);
   let best = head.parameters.stateDict(), bestLoss = Infinity, bestEpoch = 0, epoch = 0;
   while (epoch < epochs && epoch - bestEpoch < patience) {
     epoch++;
     const random = seeded(seed, 0xc1a5, epoch);
-    const drawn = epochOf(train, classes, balance, random);
+    const drawn = objective.epochOf(random);
     let sum = 0;
     const taken = (size: number, value: number) => {
       if (!Number.isFinite(value)) {
@@ -81,7 +96,7 @@ export async function trainHead(
     for (let i = 0; i < drawn.length; i += batchSize) {
       const batch = drawn.slice(i, i + batchSize);
       const rows = Float64Array.from(batch, ({ rows }) => rows[random.integer(rows.length)]);
-      const read = steps.begin(batch.map(({ label }) => label), {
+      const read = steps.begin(batch.length, objective.partsOf(batch), {
         key: "rows",
         parts: { rows: { shape: [rows.length], values: rows } },
         vectors: ({ rows }) => indexSelect(vectors, 0, to(rows, "int64")),
@@ -90,7 +105,7 @@ export async function trainHead(
       for (const take of underWay.due()) take();
     }
     for (const take of underWay.due(0)) take();
-    const validated = crossEntropy(probabilitiesOf(head, vectors, validation), validation, classes, balance);
+    const validated = objective.validated();
     onEpoch(epoch, sum / drawn.length, validated);
     if (validated < bestLoss) {
       bestLoss = validated;
@@ -101,6 +116,28 @@ export async function trainHead(
   }
   head.parameters.loadStateDict(best);
   return { epochs: epoch, bestEpoch, validationLoss: bestLoss };
+}
+
+/** Is told the losses of an epoch. */
+export type OnEpoch = (epoch: number, trainLoss: number, validationLoss: number) => void;
+
+/** Trains the head of a classifier by cross-entropy; as {@link trainTowards}. */
+export async function trainHead(
+  head: Head,
+  vectors: Tensor,
+  { train, validation }: { train: readonly Sample[]; validation: readonly Sample[] },
+  training: HeadTraining,
+  onEpoch?: OnEpoch,
+): Promise<HeadResult> {
+  const { classes } = head.shape, { balance } = training;
+  using weights = classWeights(train, classes, balance, vectors.device);
+  const objective: Objective<Sample> = {
+    epochOf: (random) => epochOf(train, classes, balance, random),
+    partsOf: (batch) => labelParts(batch.map(({ label }) => label)),
+    lossOf: classLoss(weights),
+    validated: () => crossEntropy(probabilitiesOf(head, vectors, validation), validation, classes, balance),
+  };
+  return await trainTowards(head, vectors, objective, training, onEpoch);
 }
 
 function rowsOf(vectors: Tensor, rows: readonly number[]): Tensor {
@@ -156,20 +193,34 @@ const rowsAtOnce = 4096;
  * Class probabilities of light curves: the mean over their windows.
  * @returns (N, C), row after row
  */
-export function probabilitiesOf(head: Head, vectors: Tensor, samples: readonly Sample[]): Float32Array {
+export function probabilitiesOf(head: Head, vectors: Tensor, samples: readonly WindowRows[]): Float32Array {
+  return meanOverWindows(head, vectors, samples, (logits) => softmax(logits, -1));
+}
+
+/**
+ * What a head says of light curves: the mean over their windows.
+ * @param read what is meant, of the head's outputs (rows, C)
+ * @returns (N, C), row after row
+ */
+export function meanOverWindows(
+  head: Head,
+  vectors: Tensor,
+  samples: readonly WindowRows[],
+  read: (outputs: Tensor) => Tensor = (outputs) => outputs,
+): Float32Array {
   const { classes } = head.shape;
-  const probabilities = new Float32Array(samples.length * classes);
+  const means = new Float32Array(samples.length * classes);
   const owners = samples.flatMap(({ rows }, i) => rows.map((row) => ({ row, i, share: 1 / rows.length })));
   for (let start = 0; start < owners.length; start += rowsAtOnce) {
     const some = owners.slice(start, start + rowsAtOnce);
     const found = noGrad(() =>
-      scope(() => softmax(head.forward(rowsOf(vectors, some.map(({ row }) => row))), -1).toArray())
+      scope(() => read(head.forward(rowsOf(vectors, some.map(({ row }) => row)))).toArray())
     ) as Float32Array;
     for (const [k, { i, share }] of some.entries()) {
-      for (let c = 0; c < classes; c++) probabilities[i * classes + c] += share * found[k * classes + c];
+      for (let c = 0; c < classes; c++) means[i * classes + c] += share * found[k * classes + c];
     }
   }
-  return probabilities;
+  return means;
 }
 
 /** The class of highest probability in each row of (N, C). */

@@ -1,7 +1,7 @@
 /** Fitted classifiers as ONNX operators, step by step as in `src/classify`. A window counts as a light curve of its own. */
 import type { ClassifierParts } from "../classify/fitted_classifier.ts";
 import type { Forest } from "../classify/forest.ts";
-import { noveltyNeighbors } from "../classify/fitted_classifier.ts";
+import { noveltyNeighbors } from "../classify/points.ts";
 import { hiddenSizes, normEpsilon } from "../classify/head.ts";
 import type { Graph, Value } from "./graph.ts";
 import { type Encoded, Layers, maximumOf, meanOf } from "./network.ts";

@@ -2,7 +2,7 @@
 import { Tensor } from "../../ffi/tensor.ts";
 import { indexSelect, to } from "../../ffi/ops.ts";
 import { Head } from "../../src/classify/head.ts";
-import { HeadSteps } from "../../src/classify/head_steps.ts";
+import { classLoss, HeadSteps, labelParts } from "../../src/classify/head_steps.ts";
 import { fillBatch, layOut } from "../../src/data/batch.ts";
 import { paperMasking } from "../../src/data/masking.ts";
 import { besideOf, embedding, pooled, type Pooling } from "../../src/embed/pooling.ts";
@@ -73,7 +73,7 @@ Deno.test("a head's steps can be recorded, on vectors and with the encoder", () 
   using weights = Tensor.from([0.5, 2]);
   const learner = { parameters: head.parameters, adam: headAdam, learningRate: 1e-3 };
   const encoder = { parameters: network.parameters, adam, learningRate: 1e-4 };
-  using together = new HeadSteps(head, [encoder, learner], weights, { ahead: 1, record });
+  using together = new HeadSteps(head, [encoder, learner], classLoss(weights), { ahead: 1, record });
   const batch = unmasked(dataset, windows, 24),
     source = {
       key: shapeKey(batch),
@@ -81,11 +81,13 @@ Deno.test("a head's steps can be recorded, on vectors and with the encoder", () 
       vectors: (parts: Record<"magnitudes" | "times" | "hidden" | "shares" | "lowest", Tensor>) =>
         pooled(network, inputOf(batch, parts), parts, "features", { training: true }),
     };
-  for (let i = 0; i < 3; i++) assertTrue(Number.isFinite(together.begin([0, 1, 1, 0], source)()));
-  using vectors = Tensor.zeros([5, network.architecture.blocks + 2, 8]);
-  using frozen = new HeadSteps(head, [learner], weights, { ahead: 1, record });
   for (let i = 0; i < 3; i++) {
-    const read = frozen.begin([0, 1], {
+    assertTrue(Number.isFinite(together.begin(4, labelParts([0, 1, 1, 0]), source)()));
+  }
+  using vectors = Tensor.zeros([5, network.architecture.blocks + 2, 8]);
+  using frozen = new HeadSteps(head, [learner], classLoss(weights), { ahead: 1, record });
+  for (let i = 0; i < 3; i++) {
+    const read = frozen.begin(2, labelParts([0, 1]), {
       key: "rows",
       parts: { rows: { shape: [2], values: Float64Array.of(4, 1) } },
       vectors: ({ rows }) => indexSelect(vectors, 0, to(rows, "int64")),
