@@ -19,6 +19,7 @@
  */
 export * from "./src/astromer.ts";
 export * from "./src/classifier.ts";
+export * from "./src/regressor.ts";
 export {
   anomalies,
   type Anomaly,
@@ -35,6 +36,7 @@ export { type Masking, paperMasking } from "./src/data/masking.ts";
 
 export type { Random } from "./src/random.ts";
 export type { Energy, EnergyAssumptions, Usage } from "./src/train/energy.ts";
+export type { Target } from "./src/classify/fitted_regressor.ts";
 export type { ClassifierKind } from "./src/classify/fitted_classifier.ts";
 export type { Balance } from "./src/classify/train_head.ts";
 export type { Pooling } from "./src/embed/pooling.ts";

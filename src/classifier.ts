@@ -1,22 +1,13 @@
 /** The library's classifier: few labelled light curves as arrays, the classes of others. */
-import { inferenceBatchOn } from "./config.ts";
-import { Tensor, unscoped } from "../ffi/tensor.ts";
 import type { Astromer } from "./astromer.ts";
+import { checkFitOptions, embedded, heldOut, windowsFor } from "./classify/arrays.ts";
+import { classSet, thresholdOf } from "./classify/conformal.ts";
 import { fingerprintOf } from "./classify/encoder.ts";
-import {
-  type ClassifierKind,
-  classifierKinds,
-  fitClassifier,
-  FittedClassifier,
-} from "./classify/fitted_classifier.ts";
+import { type ClassifierKind, fitClassifier, FittedClassifier } from "./classify/fitted_classifier.ts";
 import { type Balance, mostLikely } from "./classify/train_head.ts";
 import { plannedWindows, shapeOf, windowsToTrainOn } from "./classify/vectors.ts";
-import type { Dataset } from "./data/dataset.ts";
 import { datasetOf, type LightCurve } from "./data/light_curves.ts";
-import type { Window } from "./data/windows.ts";
-import { eachEmbeddedWindow } from "./embed/stream.ts";
 import { exists, refuseForeignFolder } from "./files/atomic.ts";
-import { seeded } from "./random.ts";
 
 /** How {@link Classifier.fit} works. */
 export interface ClassifierOptions {
@@ -48,6 +39,17 @@ export interface Classification {
   probabilities: Record<string, number>;
   /** Distance to what was trained on: about 1 is usual, much more is unlike all of it. */
   novelty: number;
+  /** Classes, likeliest first, among which the true one is as often as `coverage` asks for; where it was asked for. */
+  set?: string[];
+}
+
+/** How {@link Classifier.predict} and `Regressor.predict` work. */
+export interface PredictOptions {
+  /**
+   * Share of light curves, drawn as those that were fitted on, whose class is to be in their set, or whose value in their
+   * interval. Calibrated on light curves that were set apart.
+   */
+  coverage?: number;
 }
 
 /**
@@ -116,17 +118,7 @@ export class Classifier implements Disposable {
       seed = 0,
     }: ClassifierOptions = {},
   ): Promise<Classifier> {
-    if (!classifierKinds.includes(head)) {
-      throw new TypeError(`head must be one of ${classifierKinds.join(", ")}, not ${head}`);
-    }
-    for (const [name, value] of Object.entries({ windows: asked ?? 1, batchSize, epochs, patience })) {
-      if (!Number.isInteger(value) || value < 1) {
-        throw new RangeError(`${name} must be a whole number from 1, not ${value}`);
-      }
-    }
-    if (!(validationFraction > 0 && validationFraction < 1)) {
-      throw new RangeError(`validationFraction must lie between 0 and 1, not ${validationFraction}`);
-    }
+    checkFitOptions(head, validationFraction, { windows: asked ?? 1, batchSize, epochs, patience });
     using dataset = datasetOf(lightCurves);
     const unnamed = dataset.classes.indexOf(null);
     if (unnamed >= 0) throw new TypeError(`light curve ${unnamed} has no class`);
@@ -217,10 +209,17 @@ export class Classifier implements Disposable {
    * const [{ novelty }] = await classifier.predict([noise]);
    * if (novelty < 2 * found.novelty) throw new Error("it is like nothing that was trained on");
    * ```
+   * @param lightCurves of any class
+   * @param options whether sets of classes are wanted
    * @returns for each light curve its class, the probabilities of all, and the distance to what was trained on
-   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
+   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}; when the coverage is not between 0 and 1,
+   * or too few light curves were set apart to promise it
    */
-  async predict(lightCurves: readonly LightCurve[]): Promise<Classification[]> {
+  async predict(
+    lightCurves: readonly LightCurve[],
+    { coverage }: PredictOptions = {},
+  ): Promise<Classification[]> {
+    const threshold = coverage === undefined ? undefined : thresholdOf(this.#fitted.calibration, coverage);
     if (lightCurves.length === 0) return [];
     using dataset = datasetOf(lightCurves);
     const all = [...lightCurves.keys()];
@@ -243,6 +242,11 @@ export class Classifier implements Disposable {
         classes.map((name, of) => [name, probabilities[i * classes.length + of]]),
       ),
       novelty: novelty[i],
+      ...threshold === undefined ? {} : {
+        set: classSet(probabilities.subarray(i * classes.length, (i + 1) * classes.length), threshold).map((
+          of,
+        ) => classes[of]),
+      },
     }));
   }
 
@@ -266,39 +270,4 @@ export class Classifier implements Disposable {
   [Symbol.dispose](): void {
     this.#fitted[Symbol.dispose]();
   }
-}
-
-function windowsFor({ config: { window_size }, network: { device } }: Astromer) {
-  return { windowSize: window_size, batchSize: inferenceBatchOn(device) };
-}
-
-/** Of every class a share of its objects, at least one and never all. */
-function heldOut(
-  ids: readonly string[],
-  labels: readonly number[],
-  classes: number,
-  fraction: number,
-  seed: number,
-): Set<number> {
-  return new Set(
-    Array.from({ length: classes }, (_, of) => {
-      const members = [...labels.keys()].filter((i) => labels[i] === of);
-      const objects = seeded(seed, 0x4e1d, of).shuffle([...Map.groupBy(members, (i) => ids[i]).values()]);
-      const share = Math.max(1, Math.round(fraction * objects.length));
-      return objects.slice(0, Math.min(objects.length - 1, share)).flat();
-    }).flat(),
-  );
-}
-
-/** (rows, V, d): the vectors of windows. */
-async function embedded(model: Astromer, dataset: Dataset, windows: readonly Window[]): Promise<Tensor> {
-  const { network } = model, shape = shapeOf(network);
-  const table = new Float32Array(windows.length * shape[0] * shape[1]);
-  let at = 0;
-  const options = { pooling: "features", ...windowsFor(model) } as const;
-  for await (const { embedding } of eachEmbeddedWindow(network, dataset, windows, options)) {
-    table.set(embedding, at);
-    at += embedding.length;
-  }
-  return unscoped(() => Tensor.from(table, [windows.length, ...shape], { device: network.device }));
 }

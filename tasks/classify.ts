@@ -1,11 +1,21 @@
-/** Trains and scores classifiers on few-shot scenarios: every model with every head, scenario and fold. */
+/** Trains and scores classifiers and regressors on few-shot scenarios: every model with every head, scenario and fold. */
+import { ClassificationGrid } from "../src/classify/classification_grid.ts";
 import { encodersOf, modelFolderOf } from "../src/classify/encoder.ts";
 import { hasGradients } from "../src/classify/fitted_classifier.ts";
-import { Grid, gridSchema, refuseOtherSettings } from "../src/classify/grid.ts";
+import { gridSchema, type GridSettings, refuseOtherSettings } from "../src/classify/grid.ts";
+import { RegressionGrid } from "../src/classify/regression_grid.ts";
+import {
+  regressionCsv,
+  regressionRows,
+  regressionSummaries,
+  scaleOf,
+  scenarioTitle,
+} from "../src/classify/regression_results.ts";
 import { resultsCsv, summariesOf, tableRows } from "../src/classify/results.ts";
-import { chosenRuns, openScenarios } from "../src/classify/scenarios.ts";
-import { command } from "../src/command.ts";
-import { openDataset } from "../src/data/dataset.ts";
+import { chosenRuns, type OpenedScenarios, openScenarios } from "../src/classify/scenarios.ts";
+import { readTarget, withValues } from "../src/classify/targets.ts";
+import { command, type Given } from "../src/command.ts";
+import { type Dataset, openDataset } from "../src/data/dataset.ts";
 import { InputError } from "../src/errors.ts";
 import { removeLeftovers, writeJson, writeText } from "../src/files/atomic.ts";
 import { lockFolder } from "../src/files/lock.ts";
@@ -17,23 +27,26 @@ export default command({
   name: "classify",
   summary:
     "Trains classifiers on few-shot scenarios with frozen encoders, whose vectors are computed once, and scores them on the shared " +
-    "test set: every model with every head, scenario and fold, in one table.",
+    "test set: every model with every head, scenario and fold, in one table. --task regression predicts numbers in place of classes.",
   settings: gridSchema,
   examples: [
     "deno task classify --models runs/asas/best,classical --data data/asas --scenarios data/asas-scenarios --output runs/classify",
     "deno task classify --models models/astromer1-macho,runs/finetuned,classical --heads gamma,mean,knn --data data/asas --scenarios data/asas-scenarios --output runs/classify",
+    "deno task classify --task regression --target period --target-log --targets periods.csv --models astromer2-asas,star --heads mean-max,forest --data data/asas --scenarios data/asas-periods --output runs/periods",
   ],
-  async run(settings) {
-    if (settings.train_encoder && !settings.heads.some(hasGradients)) {
-      throw new InputError(
-        `--train-encoder needs a head that has gradients, --heads names ${
-          settings.heads.join(" and ")
-        } alone`,
-      );
-    }
+  async run(settings, given) {
+    checkTogether(settings, given);
     using dataset = await openDataset(settings.data);
     const scenarios = await openScenarios(settings.scenarios, dataset);
+    if (settings.task === "classification" && scenarios.target !== undefined) {
+      throw new InputError(
+        `${settings.scenarios} was drawn for regression: --task regression --target ${scenarios.target} takes it`,
+      );
+    }
     const runs = chosenRuns(settings, scenarios);
+    const valued = settings.task === "regression"
+      ? await valuedScenarios(settings, scenarios, runs, dataset)
+      : null;
     const encoders = await encodersOf(settings.models);
     const hybrid = encoders.find(({ features }) => features);
     if (settings.train_encoder && hybrid) {
@@ -45,29 +58,80 @@ export default command({
       for (const run of runs) await modelFolderOf(encoder, run);
     }
     const runtime = prepareRun(settings), output = settings.output.replace(/\/+$/, "");
-    await refuseOtherSettings(output, settings, dataset, scenarios);
+    await refuseOtherSettings(output, settings, dataset, scenarios.classes, valued?.all ?? scenarios);
     using _lock = await lockFolder(output, console.error);
-    for (const part of ["cache", "classifiers", "results"]) {
+    for (const part of ["cache", "classifiers", "predictions", "results"]) {
       await removeLeftovers(`${output}/${part}`, { below: true });
     }
     using stop = listenForStop(() => sayStopping("classifier or epoch"));
-    const grid = new Grid(settings, dataset, scenarios, runtime, output, stop);
-    await grid.refuseOtherModels(encoders, runs);
-    for (const encoder of encoders) await grid.run(encoder, runs);
-
-    const results = await grid.results(encoders, runs);
-    await writeJson(`${output}/results.json`, results);
-    await writeText(`${output}/results.csv`, resultsCsv(results));
-    const bold = Deno.stdout.isTerminal() && !Deno.noColor;
-    console.log(
-      "\n" +
-        plainTable(tableRows(summariesOf(results), (text) => bold ? `\x1b[1m${text}\x1b[0m` : `${text} *`)),
-    );
+    const isTerminal = Deno.stdout.isTerminal() && !Deno.noColor;
+    const bold = (text: string) => isTerminal ? `\x1b[1m${text}\x1b[0m` : `${text} *`;
+    let table: string[][], scale = "";
+    if (valued) {
+      const { target } = valued, drawn = { test: valued.all.test, runs: valued.chosen };
+      const grid = new RegressionGrid(settings, dataset, drawn, runtime, output, stop, target);
+      await grid.refuseOtherModels(encoders, drawn.runs);
+      for (const encoder of encoders) await grid.run(encoder, drawn.runs);
+      const results = await grid.results(encoders, drawn.runs);
+      await writeJson(`${output}/results.json`, results);
+      await writeText(`${output}/results.csv`, regressionCsv(results));
+      table = regressionRows(regressionSummaries(results), scenarioTitle(scenarios.target), bold);
+      scale = `errors in ${scaleOf(target)}; `;
+    } else {
+      const grid = new ClassificationGrid(settings, dataset, scenarios, runtime, output, stop);
+      await grid.refuseOtherModels(encoders, runs);
+      for (const encoder of encoders) await grid.run(encoder, runs);
+      const results = await grid.results(encoders, runs);
+      await writeJson(`${output}/results.json`, results);
+      await writeText(`${output}/results.csv`, resultsCsv(results));
+      table = tableRows(summariesOf(results), bold);
+    }
+    console.log("\n" + plainTable(table));
     console.log(
       `\n${
-        bold ? "bold" : "*"
-      } = best of its scenario; mean ± standard deviation over folds; ${output}/results.csv`,
+        isTerminal ? "bold" : "*"
+      } = best of its scenario; ${scale}mean ± standard deviation over folds; ${output}/results.csv`,
     );
     await reportAfterRun(output);
   },
 });
+
+/** Refuses settings that would have no effect, or contradict each other. */
+function checkTogether(settings: GridSettings, given: Given): void {
+  const { task, heads, train_encoder, balance, target } = settings;
+  if (task === "regression") {
+    if (target === undefined) {
+      throw new InputError("--task regression predicts a number: --target names its column");
+    }
+    if (train_encoder) {
+      throw new InputError("--train-encoder is for classes: regression learns from frozen encoders");
+    }
+    if (balance !== "none") {
+      throw new InputError("--balance is for classes, which --task regression has none of");
+    }
+  } else {
+    const idle = ["target", "targets", "targets_id", "target_log"].find((name) => given.all.has(name));
+    if (idle !== undefined) {
+      throw new InputError(`--${idle.replaceAll("_", "-")} is for --task regression, which is not given`);
+    }
+  }
+  if (train_encoder && !heads.some(hasGradients)) {
+    throw new InputError(
+      `--train-encoder needs a head that has gradients, --heads names ${heads.join(" and ")} alone`,
+    );
+  }
+}
+
+/** Scenarios with the values of the target: all, and the folds that are chosen. */
+async function valuedScenarios(
+  settings: GridSettings,
+  scenarios: OpenedScenarios,
+  chosen: OpenedScenarios["runs"],
+  dataset: Dataset,
+) {
+  const target = { name: settings.target!, log: settings.target_log ?? false };
+  const values = await readTarget(dataset, { ...settings, target: target.name });
+  const { remark, ...all } = withValues(scenarios, values, dataset, { target: target.name, log: target.log });
+  if (remark !== undefined) console.log(remark);
+  return { target, all, chosen: all.runs.filter((_, i) => chosen.includes(scenarios.runs[i])) };
+}

@@ -1,6 +1,6 @@
 /** Draws few-shot scenarios of a labelled dataset (paper, section 5.1), or takes them from a table. */
 import { classesIn, readClasses } from "../src/classify/classes.ts";
-import { drawScenarios } from "../src/classify/draw.ts";
+import { drawScenarios, type DrawSettings } from "../src/classify/draw.ts";
 import {
   classesNamed,
   type GivenObject,
@@ -10,6 +10,7 @@ import {
 } from "../src/classify/given_split.ts";
 import { labelledObjects } from "../src/classify/labelled_objects.ts";
 import { type ScenariosInfo, writeScenarios } from "../src/classify/scenarios.ts";
+import { readTarget, valuedObjects } from "../src/classify/targets.ts";
 import { command, type Given, setting, z } from "../src/command.ts";
 import { type Dataset, type DatasetInfo, openDataset } from "../src/data/dataset.ts";
 import { InputError, printable } from "../src/errors.ts";
@@ -37,6 +38,15 @@ const drawShape = {
     "share of a draw that validates, apart from train",
   ),
   seed: setting(z.int().default(0), "number that names the draw"),
+  target: setting(
+    z.string().optional(),
+    "for regression: draws of all objects with a number in this column, whatever their class; --samples-per-class and --test-per-class then count objects",
+  ),
+  targets: setting(
+    z.string().optional(),
+    "table of ids and numbers with that column (the dataset's metadata, if not given)",
+  ),
+  targets_id: setting(z.string().optional(), "its column of ids"),
 } as const;
 
 /** Settings of reading a table of scenarios. */
@@ -80,12 +90,14 @@ export default command({
     "deno task scenarios --data data/asas --samples-per-class 20,100,500 --folds 3 --test-per-class 100 --output data/asas-scenarios",
     "deno task scenarios --data data/asas --classes 'Mira,RRab=RR Lyrae, Fundamental Mode,EB=Detached+Semidetached' --output data/three",
     "deno task scenarios --data data/asas --duplicates survey/config.toml --output data/asas-scenarios",
+    "deno task scenarios --data data/asas --target period --targets periods.csv --output data/asas-periods",
     "deno task scenarios --data data/asas --split-file splits.parquet --output data/asas-scenarios",
   ],
   async run({ config: _, ...settings }, given) {
     checkTogether(settings, given);
     await refuseForeignFolder(settings.output, "scenarios.json", "a folder of scenarios");
     using dataset = await openDataset(settings.data);
+    if (settings.target !== undefined) return await drawValued(settings, settings.target, dataset);
     const known = classesIn(dataset);
     const { split, groups } = await readTables(settings, dataset);
     const named = split ? classesNamed(settings.split_file!, split, dataset) : known;
@@ -101,13 +113,7 @@ export default command({
     const { drawing, warnings } = split
       ? scenariosGiven(settings.split_file!, split, dataset, classes, groups)
       : {
-        drawing: drawScenarios(objects, classes, {
-          samplesPerClass: settings.samples_per_class,
-          folds: settings.folds,
-          testPerClass: settings.test_per_class,
-          validationFraction: settings.validation_fraction,
-          seed: settings.seed,
-        }),
+        drawing: drawScenarios(objects, classes, drawingOf(settings)),
         warnings: contradictionsOf(contradictory),
       };
     const info = await writeScenarios(settings.output, dataset, drawing, {
@@ -122,8 +128,52 @@ export default command({
   },
 });
 
+/** Scenarios of objects with a value, which are of one class as far as drawing goes. */
+async function drawValued(settings: Settings, target: string, dataset: Dataset): Promise<void> {
+  const values = await readTarget(dataset, { ...settings, target });
+  const { groups } = await readTables(settings, dataset), objects = valuedObjects(dataset, values, groups);
+  const classes = [{ name: target, of: [] }];
+  const info = await writeScenarios(
+    settings.output,
+    dataset,
+    drawScenarios(objects, classes, drawingOf(settings)),
+    {
+      classes,
+      objects: [objects.length],
+      settings: savedOf(settings),
+      target,
+      warnings: await forgottenDuplicates(settings),
+    },
+  );
+  console.log(tableOf(info));
+  console.log(`\n${settings.output}: ${summaryOf(info)}`);
+  for (const warning of info.warnings) console.log(printable(`warning: ${warning}`));
+}
+
+function drawingOf(settings: Settings): DrawSettings {
+  const { samples_per_class, folds, test_per_class, validation_fraction, seed } = settings;
+  return {
+    samplesPerClass: samples_per_class,
+    folds,
+    testPerClass: test_per_class,
+    validationFraction: validation_fraction,
+    seed,
+  };
+}
+
 /** Refuses settings that would have no effect, or say the same twice. */
-function checkTogether({ split_file, samples_per_class }: Settings, given: Given): void {
+function checkTogether(settings: Settings, given: Given): void {
+  const { split_file, samples_per_class, target, targets, targets_id, classes } = settings;
+  if (target === undefined && (targets ?? targets_id) !== undefined) {
+    throw new InputError(
+      "--targets and --targets-id say where the numbers of --target are, which is not given",
+    );
+  }
+  if (target !== undefined && classes !== undefined) {
+    throw new InputError(
+      "--target draws objects with a number, --classes some of a class; leave one of them out",
+    );
+  }
   const without = split_file === undefined ? splitShape : drawShape;
   const idle = Object.keys(without).find((name) => given.all.has(name))?.replaceAll("_", "-");
   if (idle !== undefined) {
@@ -182,7 +232,12 @@ function tableOf({ classes, runs }: ScenariosInfo): string {
     return least === most ? grouped(least) : `${grouped(least)}-${grouped(most)}`;
   };
   return plainTable([
-    ["class", "objects", "test", ...scenarios.flatMap((n) => [`${n} drawn`, "repeated"])],
+    [
+      classes.length === 1 ? "value" : "class",
+      "objects",
+      "test",
+      ...scenarios.flatMap((n) => [`${n} drawn`, "repeated"]),
+    ],
     ...classes.map(({ name, objects, test }, label) => [
       name,
       grouped(objects),
@@ -203,6 +258,7 @@ function tableOf({ classes, runs }: ScenariosInfo): string {
 function summaryOf({ classes, runs, test_subsets }: ScenariosInfo): string {
   const scenarios = new Set(runs.map(({ samples_per_class }) => samples_per_class)).size;
   const subsets = Object.entries(test_subsets).map(([subset, n]) => `${grouped(n)} of ${subset}`);
-  return `${classes.length} classes, ${scenarios} scenarios in ${runs.length} draws; test objects by the dataset's ` +
+  const what = classes.length === 1 ? `objects with ${classes[0].name}` : `${classes.length} classes`;
+  return `${what}, ${scenarios} scenarios in ${runs.length} draws; test objects by the dataset's ` +
     `subsets: ${subsets.join(", ")}`;
 }

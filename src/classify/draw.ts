@@ -140,9 +140,11 @@ function refuseSmall(
   const others = classes.filter((_, label) => !isSmall(label));
   const leaveOut = others.length > 1 ? `, or leave out: --classes '${writeClasses(others)}'` : "";
   throw new InputError(
-    `too few objects of class ${
-      small.map((label) => `"${classes[label].name}" (${counts[label]})`).join(", ")
-    }: ` +
+    (classes.length === 1
+      ? `too few objects with a value of ${classes[0].name} (${counts[0]}): `
+      : `too few objects of class ${
+        small.map((label) => `"${classes[label].name}" (${counts[label]})`).join(", ")
+      }: `) +
       `${testPerClass} for the test set and ${fewest} to train and validate on are needed; ` +
       `lower --test-per-class${leaveOut}`,
   );

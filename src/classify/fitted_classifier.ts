@@ -10,8 +10,9 @@ import { jsonNumber } from "../files/json.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
 import type { StateDict } from "../model/parameters.ts";
 import { version } from "../version.ts";
+import { classScores } from "./conformal.ts";
 import { floats, FolderTensors, headTensors, readConfig, standardizationTensors } from "./fitted_folder.ts";
-import { Forest, growForest } from "./forest.ts";
+import { type Forest, growForest } from "./forest.ts";
 import { Head, type HeadKind, headKinds, type Standardization } from "./head.ts";
 import {
   distinctRows,
@@ -68,8 +69,8 @@ export interface Predictions {
   novelty: Float32Array;
 }
 
-/** Version 1 says its version; it reads as version 0, which does not. */
-export const classifierVersions: FormatVersions = { what: "classifier", oldest: 0, newest: 1 };
+/** Version 1 says its version, version 0 does not; version 2 keeps what sets of classes are calibrated with. */
+export const classifierVersions: FormatVersions = { what: "classifier", oldest: 0, newest: 2 };
 
 const configSchema = z.object({
   classifier_type: z.literal("astromer-classifier"),
@@ -101,6 +102,8 @@ export interface ClassifierParts {
   distinct: Float32Array<ArrayBuffer>;
   /** Of that kind alone. */
   forest: Forest | undefined;
+  /** Null in what older versions wrote. */
+  calibration: Float32Array<ArrayBuffer> | null;
 }
 
 /** What a classifier's folder says of where it comes from. */
@@ -121,6 +124,8 @@ export class FittedClassifier implements Disposable {
     readonly head: Head | Forest | null,
     readonly neighbors: number,
     readonly temperature: number,
+    /** (n,) how wrong it is of light curves that it was not trained on, see `classScores`; null where that is not known. */
+    readonly calibration: Float32Array<ArrayBuffer> | null,
   ) {
     this.#distinct = distinctRows(reference.points, shape.width);
   }
@@ -183,6 +188,9 @@ export class FittedClassifier implements Disposable {
         ...standardizationTensors(this.standardization, [vectors, width]),
         "reference.points": floats(points, [labels.length, width]),
         "reference.labels": { dtype: "I32", shape: [labels.length], data: labels },
+        ...this.calibration
+          ? { "calibration.scores": floats(this.calibration, [this.calibration.length]) }
+          : {},
       }, { format: "pt" });
       await writeJson(`${temporary}/config.json`, config);
     });
@@ -196,7 +204,7 @@ export class FittedClassifier implements Disposable {
     folder: string,
     device: Device = "cpu",
   ): Promise<{ classifier: FittedClassifier; details: ClassifierDetails }> {
-    const { config, state, standardization, reference, forest } = await readClassifier(folder);
+    const { config, state, standardization, reference, forest, calibration } = await readClassifier(folder);
     const { classes, kind, vectors, width, temperature, neighbors, spacing: _, ...details } = config;
     const shape = { vectors, width, classes: classes.length };
     const head = hasGradients(kind)
@@ -212,6 +220,7 @@ export class FittedClassifier implements Disposable {
         head,
         neighbors,
         temperature,
+        calibration,
       ),
       details,
     };
@@ -239,7 +248,10 @@ export async function readClassifier(folder: string): Promise<ClassifierParts> {
   const parts = tensors.headParts({ kind, vectors, width, classes: classes.length });
   const reference = { points, labels, spacing };
   const distinct = distinctRows(points, width);
-  return { config, ...parts, reference, distinct };
+  const calibration = tensors.has("calibration.scores")
+    ? tensors.take("calibration.scores", "F32", [null])
+    : null;
+  return { config, ...parts, reference, distinct, calibration };
 }
 
 /** How a fit went. */
@@ -344,6 +356,11 @@ export async function finishFit(
     }
   } else plain = probabilitiesOf(head, vectors, validation);
   const temperature = temperatureOf(plain, judged, classes.length);
+  const probabilities = scaled(plain, classes.length, temperature);
+  // An object that small classes repeat calibrates once.
+  const once = new Map(judged.map(({ rows }, i) => [rows.join(), i]));
+  const scores = classScores(probabilities, judged.map(({ label }) => label), classes.length);
+  const calibration = Float32Array.from(once.values(), (i) => scores[i]);
   return {
     classifier: new FittedClassifier(
       classes,
@@ -354,9 +371,10 @@ export async function finishFit(
       head instanceof Head ? head : forest,
       neighbors,
       temperature,
+      calibration,
     ),
     epochs,
-    validationLoss: crossEntropy(scaled(plain, classes.length, temperature), judged, classes.length),
+    validationLoss: crossEntropy(probabilities, judged, classes.length),
   };
 }
 

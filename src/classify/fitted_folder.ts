@@ -5,7 +5,7 @@ import { checkedVersion, type FormatVersions, versionIn } from "../files/format_
 import { readSafetensors, type TensorData } from "../files/safetensors.ts";
 import { checkStateDict, type StateDict } from "../model/parameters.ts";
 import { Forest } from "./forest.ts";
-import { Head, headKinds, type HeadShape, headSpecs, type Standardization } from "./head.ts";
+import { type Head, headKinds, type HeadShape, headSpecs, type Standardization } from "./head.ts";
 
 /** Floats as a tensor of a file. */
 export function floats(data: Float32Array<ArrayBuffer>, shape: readonly number[]): TensorData {

@@ -1,4 +1,4 @@
-/** Classifiers of every model, head, scenario and fold: fitted one by one, kept in a folder, not done twice. */
+/** Classifiers and regressors of every model, head, scenario and fold: fitted one by one, kept in a folder, not done twice. */
 import type { Device } from "../../ffi/device.ts";
 import { createHash } from "node:crypto";
 import { noGrad } from "../../ffi/autograd.ts";
@@ -8,39 +8,45 @@ import { setting, z } from "../command.ts";
 import { inferenceBatch, inferenceBatchOn, runShape } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
-import type { ClassificationMetrics } from "../evaluate/classification.ts";
 import { exists, writeJson } from "../files/atomic.ts";
 import { readJson } from "../files/json.ts";
 import { duration, ProgressLine } from "../progress.ts";
 import { requeueSetting } from "../resume.ts";
 import { interrupted, type Runtime, type Stop } from "../run.ts";
 import { grouped } from "../table.ts";
-import { datasetDetails, loadModel, saveModel } from "../weights/model_folder.ts";
+import { loadModel } from "../weights/model_folder.ts";
 import { type FeatureSet, featureSets, isFeatureSet } from "./feature_sets.ts";
 import { type Encoder, fingerprintOf, modelFolderOf } from "./encoder.ts";
-import { fitEndToEnd, vectorsOfRows } from "./end_to_end.ts";
-import {
-  type ClassifierKind,
-  classifierKinds,
-  type Fit,
-  fitClassifier,
-  hasGradients,
-} from "./fitted_classifier.ts";
-import { Head, type HeadKind } from "./head.ts";
-import { type Result, resultSchema } from "./results.ts";
-import type { OpenedScenarios, ScenarioSample } from "./scenarios.ts";
-import { type HeadTraining, type Sample, scored } from "./train_head.ts";
-import { openVectors, plannedWindows, type VectorTable, windowsToTrainOn } from "./vectors.ts";
+import { type ClassifierKind, classifierKinds, hasGradients } from "./fitted_classifier.ts";
+import type { HeadTraining, OnEpoch, WindowRows } from "./train_head.ts";
+import { openVectors, type VectorTable, windowsToTrainOn } from "./vectors.ts";
 
 const numbers = z.array(z.coerce.number().int().min(0)).min(1);
 
 /** Settings of `classify`. */
 export const gridSchema = z.object({
+  task: setting(
+    z.enum(["classification", "regression"]).default("classification"),
+    "tell classes apart, or predict a number (--target)",
+  ),
   models: setting(
     z.array(z.string()).min(1),
     "model folders, names of models that ship, hf:ORG/NAME[@REVISION], folders that finetune made of scenarios, or the words classical (features of the literature) and star (these, and how the star repeats); a model followed by +classical or +star has these behind its vectors",
   ),
   data: setting(z.string(), "dataset folder"),
+  target: setting(
+    z.string().optional(),
+    "regression: the column of the number, such as period or feh",
+  ),
+  targets: setting(
+    z.string().optional(),
+    "regression: table of ids and numbers with that column (the dataset's metadata, if not given)",
+  ),
+  targets_id: setting(z.string().optional(), "regression: its column of ids"),
+  target_log: setting(
+    z.boolean().optional(),
+    "regression: learn and score the logarithm to base 10 (errors in dex), as of periods",
+  ),
   scenarios: setting(z.string(), "folder of scenarios, as the command scenarios writes it"),
   output: setting(z.string(), "run folder; what is there already is not done again"),
   heads: setting(
@@ -85,10 +91,31 @@ export const gridSchema = z.object({
 });
 export type GridSettings = z.output<typeof gridSchema>;
 
-export type Run = OpenedScenarios["runs"][number];
+/** A light curve of a scenario. */
+export interface DrawnSample {
+  /** Its index in the dataset. */
+  lightCurve: number;
+  /** How often it is taken. */
+  count: number;
+}
+
+/** One fold of a scenario. */
+export interface DrawnFold<S extends DrawnSample> {
+  samplesPerClass: number;
+  /** Counted from 0. */
+  fold: number;
+  train: S[];
+  validation: S[];
+}
+
+/** What classifiers and regressors are fitted and tested on. */
+export interface DrawnScenarios<S extends DrawnSample> {
+  test: S[];
+  runs: DrawnFold<S>[];
+}
 
 /** Windows of a step of the encoder, where it is trained and nothing else is asked. */
-const windowsOfAStep = 16;
+export const windowsOfAStep = 16;
 
 /** Results of other settings must not stand in one table with these. */
 export async function refuseOtherSettings(
@@ -106,19 +133,29 @@ export async function refuseOtherSettings(
     // Where they lie may change: the fingerprint and the draw say whether they are the same.
     data,
     scenarios,
+    task,
+    targets,
     ...rest
   }: GridSettings,
   dataset: Dataset,
-  { classes, runs, test }: OpenedScenarios,
+  classes: readonly string[],
+  { runs, test }: DrawnScenarios<DrawnSample>,
 ): Promise<void> {
   const draw = createHash("sha256").update(JSON.stringify([runs, test])).digest("hex");
   // A vector does not depend on its batch, but a step of the encoder does.
   const steps = rest.train_encoder ? { encoder_batch_size: encoder_batch_size ?? windowsOfAStep } : {};
-  const mine = { ...rest, ...steps, classes, fingerprint: dataset.fingerprint, draw },
-    path = `${output}/config.json`;
-  const write = () => writeJson(path, { data, scenarios, ...mine });
+  // Folders of versions that had no regression do not name the task.
+  const named = task === "regression" ? { task } : {}, path = `${output}/config.json`;
+  const mine = { ...named, ...rest, ...steps, classes, fingerprint: dataset.fingerprint, draw };
+  const write = () =>
+    writeJson(path, { data, scenarios, ...targets === undefined ? {} : { targets }, ...mine });
   if (!await exists(path)) return await write();
   const before = JSON.parse(await Deno.readTextFile(path));
+  if ((before.task ?? "classification") !== task) {
+    throw new InputError(
+      `${output} was begun with --task ${before.task ?? "classification"}: choose another --output`,
+    );
+  }
   const other = Object.keys(mine).find((name) =>
     JSON.stringify(before[name]) !== JSON.stringify(mine[name as keyof typeof mine])
   );
@@ -131,19 +168,39 @@ export async function refuseOtherSettings(
   if (before.data !== data || before.scenarios !== scenarios) await write();
 }
 
-/** All classifiers of a run folder. */
-export class Grid {
+/** How a fit is named, and what it gave. */
+interface GridResult {
+  fingerprint?: string;
+}
+
+/** Where a fit stands in the grid. */
+export interface Place<S extends DrawnSample> {
+  encoder: Encoder;
+  kind: ClassifierKind;
+  run: DrawnFold<S>;
+  /** Of the fit, by `performance.now()`. */
+  started: number;
+}
+
+/** All classifiers or regressors of a run folder. */
+export abstract class Grid<S extends DrawnSample, R extends GridResult> {
   constructor(
     readonly settings: GridSettings,
     readonly dataset: Dataset,
-    readonly scenarios: OpenedScenarios,
+    readonly scenarios: DrawnScenarios<S>,
     readonly runtime: Runtime,
     readonly output: string,
     readonly stop: Stop,
   ) {}
 
+  protected abstract readonly schema: z.ZodType<R>;
+  /** Fits and tests one on vectors that are there. */
+  protected abstract fit(place: Place<S>, table: VectorTable): Promise<void>;
+  /** Fits and tests one with its encoder. */
+  protected abstract fitWithEncoder(place: Place<S>): Promise<void>;
+
   /** Ends the command if a signal has asked for it. */
-  #check(): void {
+  protected check(): void {
     if (this.stop.requested()) {
       throw interrupted(this.stop, "the same command goes on", this.settings.requeue);
     }
@@ -156,18 +213,22 @@ export class Grid {
     return [...new Set(heads.map((head) => hasGradients(head) && head !== "linear" ? "mean" : head))];
   }
 
-  #pathOf({ name }: Encoder, head: ClassifierKind, { samplesPerClass, fold }: Run, folder: string): string {
-    return `${this.output}/${folder}/${name}/${head}/${samplesPerClass}-${fold}`;
+  /** Where something of a fit is kept. */
+  protected pathOf(
+    { encoder: { name }, kind, run: { samplesPerClass, fold } }: Pick<Place<S>, "encoder" | "kind" | "run">,
+    folder: string,
+  ): string {
+    return `${this.output}/${folder}/${name}/${kind}/${samplesPerClass}-${fold}`;
   }
 
   /** The results that are there, in order. */
-  async results(encoders: readonly Encoder[], runs: readonly Run[]): Promise<Result[]> {
-    const found: Result[] = [];
+  async results(encoders: readonly Encoder[], runs: readonly DrawnFold<S>[]): Promise<R[]> {
+    const found: R[] = [];
     for (const run of runs) {
       for (const encoder of encoders) {
-        for (const head of this.#headsOf(encoder)) {
-          const path = `${this.#pathOf(encoder, head, run, "results")}.json`;
-          if (await exists(path)) found.push(await readJson(path, resultSchema));
+        for (const kind of this.#headsOf(encoder)) {
+          const path = `${this.pathOf({ encoder, kind, run }, "results")}.json`;
+          if (await exists(path)) found.push(await readJson(path, this.schema));
         }
       }
     }
@@ -178,12 +239,12 @@ export class Grid {
    * Results of a model that has changed since, or of another one of the same name, must not stand in one table with these.
    * @throws {InputError} where there are any
    */
-  async refuseOtherModels(encoders: readonly Encoder[], runs: readonly Run[]): Promise<void> {
+  async refuseOtherModels(encoders: readonly Encoder[], runs: readonly DrawnFold<S>[]): Promise<void> {
     for (const encoder of encoders) {
       for (const run of runs) {
         const found = await this.results([encoder], [run]);
         if (found.length === 0) continue;
-        const fingerprint = await this.#fingerprint(encoder, run);
+        const fingerprint = await this.fingerprintOf(encoder, run);
         if (found.every((result) => result.fingerprint === fingerprint)) continue;
         throw new InputError(
           `${this.output} has results of another model that is called ${encoder.name}, or ${encoder.folder} has ` +
@@ -193,26 +254,29 @@ export class Grid {
     }
   }
 
-  async #fingerprint(encoder: Encoder, run: Run): Promise<string | undefined> {
+  /** Of a model folder; none of features. */
+  protected async fingerprintOf(encoder: Encoder, run: DrawnFold<S>): Promise<string | undefined> {
     return isFeatureSet(encoder.kind) ? undefined : await fingerprintOf(await modelFolderOf(encoder, run));
   }
 
   /** Fits what is missing of one encoder. */
-  async run(encoder: Encoder, runs: readonly Run[]): Promise<void> {
-    const missing: Run[] = [];
+  async run(encoder: Encoder, runs: readonly DrawnFold<S>[]): Promise<void> {
+    const missing: DrawnFold<S>[] = [];
     for (const run of runs) {
       const there = await Promise.all(
-        this.#headsOf(encoder).map((head) => exists(`${this.#pathOf(encoder, head, run, "results")}.json`)),
+        this.#headsOf(encoder).map((kind) =>
+          exists(`${this.pathOf({ encoder, kind, run }, "results")}.json`)
+        ),
       );
       if (!there.every(Boolean)) missing.push(run);
     }
     // A finetuned encoder is another one for each scenario; others make their vectors once for all.
     if (this.settings.train_encoder && !isFeatureSet(encoder.kind)) {
       for (const run of missing) {
-        for (const head of this.#headsOf(encoder)) {
-          this.#check();
-          if (!await exists(`${this.#pathOf(encoder, head, run, "results")}.json`)) {
-            await this.#fitEndToEnd(encoder, head as HeadKind, run);
+        for (const kind of this.#headsOf(encoder)) {
+          this.check();
+          if (!await exists(`${this.pathOf({ encoder, kind, run }, "results")}.json`)) {
+            await this.fitWithEncoder({ encoder, kind, run, started: performance.now() });
           }
         }
       }
@@ -228,27 +292,27 @@ export class Grid {
     for (const group of groups) {
       using table = await this.#vectors(encoder, group);
       for (const run of group) {
-        for (const head of this.#headsOf(encoder)) {
-          this.#check();
-          if (!await exists(`${this.#pathOf(encoder, head, run, "results")}.json`)) {
-            await this.#fit(encoder, head, run, table);
+        for (const kind of this.#headsOf(encoder)) {
+          this.check();
+          if (!await exists(`${this.pathOf({ encoder, kind, run }, "results")}.json`)) {
+            await this.fit({ encoder, kind, run, started: performance.now() }, table);
           }
         }
       }
     }
   }
 
-  async #vectors(encoder: Encoder, runs: readonly Run[]): Promise<VectorTable> {
-    const indices = (samples: readonly ScenarioSample[]) => samples.map(({ lightCurve }) => lightCurve);
+  async #vectors(encoder: Encoder, runs: readonly DrawnFold<S>[]): Promise<VectorTable> {
+    const indices = (samples: readonly S[]) => samples.map(({ lightCurve }) => lightCurve);
     const train = new Map<number, number>();
     for (const run of runs) {
-      const windows = this.#windowsOf(run);
+      const windows = this.windowsOf(run);
       for (const i of indices(run.train)) train.set(i, Math.max(windows, train.get(i) ?? 0));
     }
     const judged = [...indices(this.scenarios.test), ...runs.flatMap((run) => indices(run.validation))];
     const line = new ProgressLine(), started = performance.now();
     const progress = (done: number, of: number, what: string) => {
-      this.#check();
+      this.check();
       line.update(() => {
         const seconds = (performance.now() - started) / 1000, rate = done / seconds;
         return `${encoder.name}: ${grouped(done)} of ${grouped(of)} ${what}  ${rate.toFixed(1)}/s  ` +
@@ -293,142 +357,86 @@ export class Grid {
   }
 
   /** Random windows of each light curve that a run trains on. */
-  #windowsOf({ train }: Run): number {
+  protected windowsOf({ train }: DrawnFold<S>): number {
     return this.settings.windows ?? windowsToTrainOn(train.length);
   }
 
-  get #training(): HeadTraining {
+  protected get training(): HeadTraining {
     const { learning_rate: learningRate, batch_size: batchSize, epochs, patience, balance, seed } =
       this.settings;
     return { learningRate, batchSize, epochs, patience, balance, seed };
   }
 
-  async #fit(encoder: Encoder, kind: ClassifierKind, run: Run, table: VectorTable): Promise<void> {
-    const started = performance.now(), { classes, test } = this.scenarios;
-    const samples = {
-      train: trainSamples(run, table, this.#windowsOf(run)),
-      validation: judgedSamples(run.validation, table),
-    };
-    const fit = await fitClassifier(table.vectors, samples, classes, kind, this.#training);
-    using classifier = fit.classifier;
-    const tested = judgedSamples(test, table);
-    const { probabilities } = await classifier.predict(table.vectors, tested);
-    const folder = isFeatureSet(encoder.kind) ? undefined : await modelFolderOf(encoder, run);
-    await this.#report(encoder, kind, run, fit, scored(probabilities, tested, classes), started, folder);
+  /** The model folder of a fit whose encoder is not trained with it; none of features. */
+  protected async folderOf({ encoder, run }: Place<S>): Promise<string | undefined> {
+    return isFeatureSet(encoder.kind) ? undefined : await modelFolderOf(encoder, run);
   }
 
-  async #fitEndToEnd(encoder: Encoder, kind: HeadKind, run: Run): Promise<void> {
-    const started = performance.now(), { classes, test } = this.scenarios;
-    const { seed, encoder_batch_size } = this.settings, count = this.#windowsOf(run);
-    const encoderBatchSize = inferenceBatchOn(this.runtime.device, encoder_batch_size);
-    const { model, config } = await loadModel(await modelFolderOf(encoder, run), this.runtime);
-    using _ = model;
-    const windowSize = config.window_size,
-      indices = (all: readonly ScenarioSample[]) => all.map((s) => s.lightCurve);
-    const table = plannedWindows(this.dataset, {
-      train: new Map(indices(run.train).map((i) => [i, count])),
-      judged: indices([...test, ...run.validation]),
-      windowSize,
-      seed,
-    });
-    const { windows } = table;
-    const samples = {
-      train: trainSamples(run, table, count),
-      validation: judgedSamples(run.validation, table),
-    };
-    const training = {
-      ...this.#training,
-      batchSize: encoder_batch_size ?? windowsOfAStep,
-      encoderLearningRate: this.settings.encoder_learning_rate,
-      windowSize,
-      encoderBatchSize,
-    };
-    const line = new ProgressLine();
-    const onEpoch = (epoch: number, train: number, validation: number) => {
-      this.#check();
-      line.update(() =>
-        `${encoder.name}: epoch ${epoch}  loss ${train.toFixed(4)}  validation ${validation.toFixed(4)}`
-      );
-    };
-    const fit = await fitEndToEnd(model, this.dataset, windows, samples, classes, kind, training, onEpoch)
-      .finally(() => line.clear());
-    using classifier = fit.classifier;
-    const tested = judgedSamples(test, table), needed = new Set(tested.flatMap((sample) => sample.rows));
-    using vectors = await vectorsOfRows(model, this.dataset, windows, needed, training);
-    const { probabilities } = await classifier.predict(vectors, tested);
-    const folder = `${this.#pathOf(encoder, kind, run, "classifiers")}-encoder`;
-    const { metrics: _metrics, energy: _energy, ...kept } = config; // those tell of the model that it started from
-    await saveModel(folder, model, {
-      ...kept,
-      ...datasetDetails(this.dataset),
-      training: { ...config.training, end_to_end: training },
-    });
-    await this.#report(encoder, kind, run, fit, scored(probabilities, tested, classes), started, folder);
+  /** What a fit is called: of features all heads with hidden layers are one. */
+  protected headOf({ encoder, kind }: Place<S>): string {
+    return isFeatureSet(encoder.kind) && kind === "mean" ? "mlp" : kind;
   }
 
-  /** Saves a classifier, then its result: what has a result is done. */
-  async #report(
-    encoder: Encoder,
-    kind: ClassifierKind,
-    run: Run,
-    fit: Fit,
-    metrics: ClassificationMetrics,
-    started: number,
-    encoderFolder: string | undefined,
-  ): Promise<void> {
-    const { classifier } = fit, { classes, test } = this.scenarios, { samplesPerClass, fold } = run;
-    const head = isFeatureSet(encoder.kind) && kind === "mean" ? "mlp" : kind;
-    const result: Result = {
-      model: encoder.name,
-      fingerprint: await this.#fingerprint(encoder, run),
-      head,
-      samples_per_class: samplesPerClass,
-      fold,
-      classes: [...classes],
-      scores: metrics.scores,
-      f1: classes.map((_, of) => metrics.f1(of)),
-      confusion: [...metrics.confusion],
-      ...classifier.head instanceof Head && classifier.head.gammas
-        ? { gammas: [...classifier.head.gammas] }
-        : {},
-      validation_loss: fit.validationLoss,
-      epochs: fit.epochs,
-      seconds: (performance.now() - started) / 1000,
-      light_curves: { train: run.train.length, validation: run.validation.length, test: test.length },
+  /** What a fitted folder says of its encoder. */
+  protected async encoderOf({ encoder }: Place<S>, folder: string | undefined) {
+    return folder === undefined ? { kind: encoder.kind } : {
+      kind: "model",
+      folder: await Deno.realPath(folder),
+      fingerprint: await fingerprintOf(folder),
+      ...encoder.features ? { features: encoder.features } : {},
     };
-    await classifier.save(this.#pathOf(encoder, kind, run, "classifiers"), {
-      encoder: encoderFolder === undefined ? { kind: encoder.kind } : {
-        kind: "model",
-        folder: await Deno.realPath(encoderFolder),
-        fingerprint: await fingerprintOf(encoderFolder),
-        ...encoder.features ? { features: encoder.features } : {},
-      },
-      training: { samples_per_class: samplesPerClass, fold, ...this.#training },
-      metrics: { ...result.scores },
-    });
-    await writeJson(`${this.#pathOf(encoder, kind, run, "results")}.json`, result);
-    console.log(
-      `${encoder.name}, ${head}, ${samplesPerClass} samples per class, fold ${fold}: macro F1 ${
-        result.scores.f1.toFixed(3)
-      }, ` +
-        `accuracy ${result.scores.accuracy.toFixed(3)}, ${fit.epochs} epochs, ${result.seconds.toFixed(1)} s`,
-    );
   }
 }
 
 type Rows = Pick<VectorTable, "rows" | "trainRows">;
 
-function trainSamples({ train }: Run, table: Rows, windows: number): Sample[] {
-  return train.flatMap(({ lightCurve, label, count }) =>
-    Array.from({ length: count }, () => ({ rows: table.trainRows(lightCurve, windows), label }))
+/** Samples to train on: random windows, and a light curve as often as it was drawn. */
+export function trainSamples<S extends DrawnSample>(
+  samples: readonly S[],
+  table: Rows,
+  windows: number,
+): (S & WindowRows)[] {
+  return samples.flatMap((sample) =>
+    Array.from(
+      { length: sample.count },
+      () => ({ ...sample, rows: table.trainRows(sample.lightCurve, windows) }),
+    )
   );
 }
 
-/** Validation repeats objects of small classes, as training does; the test set has each once. */
-function judgedSamples(samples: readonly ScenarioSample[], table: Rows): Sample[] {
-  return samples.flatMap(({ lightCurve, label, count }) =>
-    Array.from({ length: count }, () => ({ rows: table.rows(lightCurve), label }))
+/** Samples to judge by, all of their windows. Validation repeats objects of small classes, as training does; the test set has each once. */
+export function judgedSamples<S extends DrawnSample>(samples: readonly S[], table: Rows): (S & WindowRows)[] {
+  return samples.flatMap((sample) =>
+    Array.from({ length: sample.count }, () => ({ ...sample, rows: table.rows(sample.lightCurve) }))
   );
+}
+
+/** Losses by epoch, as a report draws them. */
+export interface LossCurve {
+  epoch: number[];
+  train: number[];
+  validation: number[];
+}
+
+/** Epochs of a curve that are kept, at most. */
+const keptEpochs = 60;
+
+/** Collects losses; of many epochs some are kept, evenly, and the last. */
+export function lossCurve(): { curve: () => LossCurve; onEpoch: OnEpoch } {
+  const all: [epoch: number, train: number, validation: number][] = [];
+  const digits = (value: number) => Number(value.toPrecision(5));
+  return {
+    onEpoch: (...losses) => void all.push(losses),
+    curve: () => {
+      const step = Math.ceil(all.length / keptEpochs);
+      const kept = all.filter((_, i) => (all.length - 1 - i) % step === 0);
+      return {
+        epoch: kept.map(([epoch]) => epoch),
+        train: kept.map(([, train]) => digits(train)),
+        validation: kept.map(([, , validation]) => digits(validation)),
+      };
+    },
+  };
 }
 
 /** A table whose vectors have features of their light curves behind them, the same behind each of a window. */

@@ -16,6 +16,11 @@ export interface LabelledObject {
 /** Subsets by how much pretraining sees of them: its steps, its early stopping, nothing. */
 const mostSeenFirst: readonly Subset[] = ["train", "validation", "none", "test"];
 
+/** Of the subsets of an object and its duplicates that which pretraining sees most of. */
+export function subsetMostSeen(subsets: readonly Subset[]): Subset {
+  return mostSeenFirst.find((subset) => subsets.includes(subset))!;
+}
+
 /**
  * The objects of the chosen classes, in the order of the dataset.
  * @param groups ids that are one object, from `groupsOf`: the first of them that has a class stands for all
@@ -41,11 +46,11 @@ export function labelledObjects(
     const [label] = found;
     if (found.size > 1) contradictory.push(dataset.ids[labelled[0]]);
     else if (label !== undefined) {
-      const id = dataset.ids[labelled[0]], subsets = lightCurves.map((i) => dataset.subsets[i]);
+      const id = dataset.ids[labelled[0]];
       objects.push({
         id,
         label,
-        subset: mostSeenFirst.find((subset) => subsets.includes(subset))!,
+        subset: subsetMostSeen(lightCurves.map((i) => dataset.subsets[i])),
         lightCurves: lightCurves.filter((i) => dataset.ids[i] === id),
       });
     }

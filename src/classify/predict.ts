@@ -6,7 +6,8 @@ import { eachEmbeddedWindow, windowsOf } from "../embed/stream.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { type FeatureSet, featureSets } from "./feature_sets.ts";
 import type { FittedClassifier } from "./fitted_classifier.ts";
-import { mostLikely } from "./train_head.ts";
+import type { FittedRegressor } from "./fitted_regressor.ts";
+import { mostLikely, type WindowRows } from "./train_head.ts";
 
 /** What is said of one object. */
 export interface ObjectPrediction {
@@ -131,37 +132,73 @@ export async function* withFeatures(
   if (held.length) yield* await joined();
 }
 
+/** What reads vectors: a classifier or a regressor. */
+interface Reader {
+  vectorShape: [vectors: number, width: number];
+  device: Device;
+}
+
 /** Classifies objects by their vectors. */
-export async function* predictObjects(
+export function predictObjects(
   classifier: FittedClassifier,
   objects: AsyncIterable<ObjectVectors>,
 ): AsyncGenerator<ObjectPrediction> {
-  let held: ObjectVectors[] = [];
-  const shape = classifier.vectorShape, size = shape[0] * shape[1];
-  async function classified(): Promise<ObjectPrediction[]> {
-    let rows = 0;
-    const samples = held.map(({ vectors }) => ({ rows: vectors.map(() => rows++) }));
-    const table = new Float32Array(rows * size);
-    for (const [row, vector] of held.flatMap(({ vectors }) => vectors).entries()) {
-      table.set(vector, row * size);
-    }
-    using vectors = Tensor.from(table, [rows, ...shape], {
-      device: classifier.device,
-    });
+  const count = classifier.classes.length;
+  return eachObject(classifier, objects, async (vectors, samples, held) => {
     const { probabilities, novelty } = await classifier.predict(vectors, samples);
-    const count = classifier.classes.length, best = mostLikely(probabilities, count);
+    const best = mostLikely(probabilities, count);
     return held.map(({ lightCurve }, i) => ({
       lightCurve,
       predicted: best[i],
       probabilities: probabilities.slice(i * count, (i + 1) * count),
       novelty: novelty[i],
     }));
+  });
+}
+
+/** What is said of one object by a regressor. */
+export interface ObjectValue {
+  /** One of its light curves. */
+  lightCurve: number;
+  /** In the scale that is learned. */
+  learned: number;
+  novelty: number;
+}
+
+/** Predicts the values of objects by their vectors. */
+export function predictValues(
+  regressor: FittedRegressor,
+  objects: AsyncIterable<ObjectVectors>,
+): AsyncGenerator<ObjectValue> {
+  return eachObject(regressor, objects, async (vectors, samples, held) => {
+    const { learned, novelty } = await regressor.predict(vectors, samples);
+    return held.map(({ lightCurve }, i) => ({ lightCurve, learned: learned[i], novelty: novelty[i] }));
+  });
+}
+
+/** Has something said of objects, some at once. */
+async function* eachObject<T>(
+  { vectorShape: shape, device }: Reader,
+  objects: AsyncIterable<ObjectVectors>,
+  say: (vectors: Tensor, samples: WindowRows[], held: readonly ObjectVectors[]) => Promise<T[]>,
+): AsyncGenerator<T> {
+  let held: ObjectVectors[] = [];
+  const size = shape[0] * shape[1];
+  async function said(): Promise<T[]> {
+    let rows = 0;
+    const samples = held.map(({ vectors }) => ({ rows: vectors.map(() => rows++) }));
+    const table = new Float32Array(rows * size);
+    for (const [row, vector] of held.flatMap(({ vectors }) => vectors).entries()) {
+      table.set(vector, row * size);
+    }
+    using vectors = Tensor.from(table, [rows, ...shape], { device });
+    return await say(vectors, samples, held);
   }
   for await (const object of objects) {
     held.push(object);
     if (held.length < heldObjects) continue;
-    yield* await classified();
+    yield* await said();
     held = [];
   }
-  if (held.length) yield* await classified();
+  if (held.length) yield* await said();
 }

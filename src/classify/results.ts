@@ -1,9 +1,12 @@
 /** Results of classifiers by model, head, scenario and fold; their means as a table. */
 import { z } from "../command.ts";
+import type { Calibration } from "../evaluate/calibration.ts";
 import type { Scores } from "../evaluate/classification.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
 import { csvOf } from "../files/csv.ts";
 import { jsonNumber } from "../files/json.ts";
+import type { Coverage } from "./conformal.ts";
+import type { LossCurve } from "./grid.ts";
 
 /** One classifier on the test set. */
 export interface Result {
@@ -21,6 +24,14 @@ export interface Result {
   confusion: number[];
   /** Of the layers, for the head gamma. */
   gammas?: number[];
+  /** Of the probabilities on the test set; none in what older versions wrote, as the next three. */
+  calibration?: Calibration;
+  /** Sets of classes on the test set, where enough light curves calibrate them. */
+  coverages?: Coverage[];
+  /** Light curves that calibrate. */
+  calibrated_with?: number;
+  /** Losses by epoch, nat, of heads that have gradients. */
+  curve?: LossCurve;
   validation_loss: number;
   epochs: number;
   /** Seconds of fitting and testing; of the encoder only where it is trained, too. */
@@ -29,6 +40,21 @@ export interface Result {
 }
 
 const score = jsonNumber, count = z.int().min(0);
+
+/** Coverages as a file holds them. */
+export const coveragesSchema = z.array(z.object({ asked: score, found: score, size: score }));
+/** Losses as a file holds them. */
+export const curveSchema = z.object({
+  epoch: z.array(count),
+  train: z.array(score),
+  validation: z.array(score),
+});
+
+const calibrationSchema = z.object({
+  ece: score,
+  brier: score,
+  bins: z.array(z.object({ count, confidence: score, accuracy: score })),
+});
 
 /** A result as a file holds it. */
 export const resultSchema: z.ZodType<Result> = z.object({
@@ -42,6 +68,10 @@ export const resultSchema: z.ZodType<Result> = z.object({
   f1: z.array(score),
   confusion: z.array(count),
   gammas: z.array(score).optional(),
+  calibration: calibrationSchema.optional(),
+  coverages: coveragesSchema.optional(),
+  calibrated_with: count.optional(),
+  curve: curveSchema.optional(),
   validation_loss: score,
   epochs: count,
   seconds: score,

@@ -25,6 +25,8 @@ export interface ScenariosInfo {
   created_by: string;
   dataset: { folder: string; fingerprint: string };
   settings: Record<string, unknown>;
+  /** Of regression alone, which has one class, of its name: the number that its objects have. */
+  target?: string;
   /** In the order of labels; `of` are the dataset's own names, `objects` all that it has, `test` the test set's. */
   classes: (ChosenClass & { objects: number; test: number })[];
   /** Subsets of the dataset that test objects belong to, with their number. */
@@ -40,6 +42,8 @@ export interface DrawingDetails {
   /** Objects of each class in the dataset. */
   objects: readonly number[];
   settings: Record<string, unknown>;
+  /** Of regression alone: what its objects have a value of. */
+  target?: string;
   warnings: readonly string[];
 }
 
@@ -55,7 +59,7 @@ export async function writeScenarios(
   folder: string,
   dataset: Dataset,
   drawing: Drawing,
-  { classes, objects, settings, warnings }: DrawingDetails,
+  { classes, objects, settings, target, warnings }: DrawingDetails,
 ): Promise<ScenariosInfo> {
   const rowsOf = (drawn: readonly DrawnObject[], place: Row): Row[] =>
     drawn.flatMap(({ object, count }) =>
@@ -90,6 +94,7 @@ export async function writeScenarios(
     created_by: version,
     dataset: { folder: dataset.folder, fingerprint: dataset.fingerprint },
     settings,
+    ...target === undefined ? {} : { target },
     classes: classes.map((chosen, label) => ({
       ...chosen,
       objects: objects[label],
@@ -153,6 +158,8 @@ export interface ScenarioRun {
 
 /** Scenarios as light curves of an opened dataset. */
 export interface OpenedScenarios {
+  /** What they were drawn for, where that is regression. */
+  target?: string;
   /** Names of the classes, in the order of labels. */
   classes: string[];
   /** The scenarios that there are, ascending. */
@@ -205,6 +212,7 @@ export async function openScenarios(folder: string, dataset: Dataset): Promise<O
   }
   const ascending = (numbers: number[]) => [...new Set(numbers)].sort((a, b) => a - b);
   return {
+    target: info.target,
     classes: info.classes.map(({ name }) => name),
     samplesPerClass: ascending(info.runs.map(({ samples_per_class }) => samples_per_class)),
     folds: ascending(info.runs.map(({ fold }) => fold)),

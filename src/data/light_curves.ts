@@ -18,6 +18,8 @@ export interface LightCurve {
   band?: string;
   /** The object's class, if it is known. */
   class?: string;
+  /** A number of the object that a regressor learns, such as its period, if it is known. */
+  value?: number;
 }
 
 /** How light curves become a dataset. */

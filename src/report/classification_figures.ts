@@ -1,4 +1,5 @@
 /** Classifiers side by side, the weights of their layers, their confusions: figures 11 to 13, 16 and 17 of the paper. */
+import { type RegressionResult, regressionSummaries, scaleOf } from "../classify/regression_results.ts";
 import type { Result } from "../classify/results.ts";
 import { summariesOf } from "../classify/results.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
@@ -31,37 +32,96 @@ const keyOf = ({ model, head }: Candidate) => JSON.stringify([model, head]);
 /** With more models and heads than this, every head has a panel of its own. */
 const onePanel = 8;
 
-/** Macro F1 by scenario, model and head: means and deviations over folds. */
-export function scorePoints(results: readonly Result[]): ScorePoint[] {
-  const summaries = summariesOf(results), candidates = distinct(summaries.map(keyOf));
+/** A summary of one model, head and scenario, as classifiers and regressors have it. */
+interface CandidateSummary extends Candidate {
+  samples_per_class: number;
+  folds: number;
+}
+
+/** Where the points of a figure of scores stand: those of a scenario beside each other. */
+function placesOf(summaries: readonly CandidateSummary[]): number[] {
+  const candidates = distinct(summaries.map(keyOf));
   const names = candidates.length > onePanel ? distinct(summaries.map(({ model }) => model)) : candidates;
   // All of a scenario stand within a factor of 1.5: scenarios are further from each other.
   const step = Math.min(names === candidates ? 1.06 : 1.1, 1.5 ** (1 / Math.max(1, names.length - 1)));
   return summaries.map((summary) => {
+    const aside = names.indexOf(names === candidates ? keyOf(summary) : summary.model) -
+      (names.length - 1) / 2;
+    return summary.samples_per_class * step ** aside;
+  });
+}
+
+/** Macro F1 by scenario, model and head: means and deviations over folds. */
+export function scorePoints(results: readonly Result[]): ScorePoint[] {
+  const summaries = summariesOf(results), places = placesOf(summaries);
+  return summaries.map((summary, i) => {
     const { model, head, samples_per_class, folds, scores: { f1: { mean: f1, deviation } } } = summary;
-    const aside = names.indexOf(names === candidates ? keyOf(summary) : model) - (names.length - 1) / 2;
-    const place = samples_per_class * step ** aside, low = f1 - deviation, high = f1 + deviation;
+    const place = places[i], low = f1 - deviation, high = f1 + deviation;
     return { model, head, samples_per_class, place, f1, deviation, low, high, folds };
   });
 }
 
 /** Macro F1 against samples per class, every model with every head. */
 export function scoreFigure(results: readonly Result[]): Figure {
-  const points = scorePoints(results), scenarios = distinct(points.map((point) => point.samples_per_class));
+  const points = scorePoints(results);
+  return candidatesFigure(points, {
+    name: "f1",
+    field: "f1",
+    title: "macro F1",
+    scenario: "samples per class",
+    what: `Macro F1 on the test set (${lightCurvesIn(results)}, ${results[0].classes.length} classes)`,
+  });
+}
+
+/** The error of regressors against samples, every model with every head. */
+export function errorFigure(results: readonly RegressionResult[], scenario: string): Figure {
+  const summaries = regressionSummaries(results), places = placesOf(summaries), [{ target }] = results;
+  const points = summaries.map(({ scores: { rmse: { mean: rmse, deviation } }, ...summary }, i) => ({
+    ...summary,
+    place: places[i],
+    rmse,
+    low: rmse - deviation,
+    high: rmse + deviation,
+  }));
+  return candidatesFigure(points, {
+    name: "rmse",
+    field: "rmse",
+    title: `RMSE (${scaleOf(target)})`,
+    scenario,
+    what: `Root of the mean squared residual of ${scaleOf(target)} on the test set (${
+      lightCurvesIn(results)
+    })`,
+  });
+}
+
+/** Scores with error bars against the number of samples. */
+function candidatesFigure(
+  points: readonly (CandidateSummary & { place: number })[],
+  { name, field, title, scenario, what }: {
+    name: string;
+    /** Of the points: the score. */
+    field: string;
+    title: string;
+    /** What the number of a scenario counts. */
+    scenario: string;
+    what: string;
+  },
+): Figure {
+  const scenarios = distinct(points.map((point) => point.samples_per_class));
   const models = distinct(points.map(({ model }) => model)), heads = distinct(points.map(({ head }) => head));
   const panels = distinct(points.map(keyOf)).length > onePanel;
   const x = {
     field: "place",
     type: "quantitative",
-    title: "samples per class",
+    title: scenario,
     scale: { type: "log", domain: [Math.min(...scenarios) / 1.7, Math.max(...scenarios) * 1.7] },
     axis: { values: scenarios, format: "d" },
   };
   const y = {
     type: "quantitative",
-    title: "macro F1",
+    title,
     scale: { zero: false, nice: false, padding: 9 },
-    axis: { tickCount: 6, format: ".2f" },
+    axis: { tickCount: 6, ...field === "f1" ? { format: ".2f" } : {} },
   };
   const named = (
     field: string,
@@ -87,7 +147,7 @@ export function scoreFigure(results: readonly Result[]): Figure {
   const layer = [
     {
       mark: { type: "line", strokeWidth: 1.2 },
-      encoding: { x, y: { ...y, field: "f1" }, color, strokeDash, detail: { field: "head" } },
+      encoding: { x, y: { ...y, field }, color, strokeDash, detail: { field: "head" } },
     },
     {
       mark: { type: "rule", strokeWidth: 1.2 },
@@ -95,20 +155,16 @@ export function scoreFigure(results: readonly Result[]): Figure {
     },
     {
       mark: { type: "point", filled: true, size: 42, opacity: 1 },
-      encoding: { x, y: { ...y, field: "f1" }, color, shape },
+      encoding: { x, y: { ...y, field }, color, shape },
     },
   ];
   return {
-    name: "f1",
-    caption:
-      `Macro F1 on the test set (${lightCurvesIn(results)}, ${
-        results[0].classes.length
-      } classes) against the number of ` +
-      `samples per class, for every encoder (color${panels ? ", shape and dashes" : ""}) and head (${
-        panels ? "panels" : "shape and dashes"
-      }). ${
-        foldsSentence(points.map(({ folds }) => folds), "Points")
-      } Points are moved aside a little so that error bars can be told apart.`,
+    name,
+    caption: `${what} against the number of ${scenario}, for every encoder (color${
+      panels ? ", shape and dashes" : ""
+    }) and head (${panels ? "panels" : "shape and dashes"}). ${
+      foldsSentence(points.map(({ folds }) => folds), "Points")
+    } Points are moved aside a little so that error bars can be told apart.`,
     width: "page",
     spec: {
       data: { values: points },
@@ -354,7 +410,7 @@ export function bestCandidates(results: readonly Result[]): Candidate[] {
   });
 }
 
-function lightCurvesIn(results: readonly Result[]): string {
+function lightCurvesIn(results: readonly Pick<Result, "light_curves">[]): string {
   const sizes = distinct(results.map(({ light_curves }) => light_curves.test)).sort((a, b) => a - b);
   return `${sizes.map((size) => size.toLocaleString("en-US")).join(" or ")} light curves`;
 }

@@ -4,7 +4,7 @@ import { InputError } from "../errors.ts";
 import { exists } from "../files/atomic.ts";
 import { cadenceFigure, magnitudeFigure, partsOf } from "./dataset_figures.ts";
 import { html } from "./html.ts";
-import { type RunFolder, trainingsOf } from "./run_folder.ts";
+import { isGrid, type RunFolder, trainingsOf } from "./run_folder.ts";
 import { type Section, sum } from "./section.ts";
 import type { Cell } from "../files/csv.ts";
 import type { ReportTable } from "./table.ts";
@@ -27,9 +27,9 @@ export async function datasetSections(runs: readonly RunFolder[]): Promise<Secti
 
 /** Where a run's dataset was, and its fingerprint then. */
 function datasetOf(run: RunFolder): { data?: string; fingerprint?: unknown } {
-  const settings = run.kind === "classify" ? run.settings : trainingsOf(run)[0].settings;
+  const settings = isGrid(run) ? run.settings : trainingsOf(run)[0].settings;
   const data = typeof settings.data === "string" ? settings.data.replace(/(?<=.)\/+$/, "") : undefined;
-  if (run.kind === "classify") return { data, fingerprint: settings.fingerprint };
+  if (isGrid(run)) return { data, fingerprint: settings.fingerprint };
   const { dataset } = trainingsOf(run)[0].environment as { dataset?: { fingerprint?: unknown } };
   return { data, fingerprint: dataset?.fingerprint };
 }

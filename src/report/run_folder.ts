@@ -1,4 +1,5 @@
 /** What a run left behind, read again for a report. */
+import { type RegressionResult, regressionResultSchema } from "../classify/regression_results.ts";
 import { type Result, resultSchema } from "../classify/results.ts";
 import { z } from "../command.ts";
 import { InputError, messageOf } from "../errors.ts";
@@ -35,7 +36,13 @@ export type RunFolder =
     | { kind: "pretrain"; training: Training }
     | { kind: "finetune"; trainings: Training[]; finetuned: Finetuned[] }
     | { kind: "classify"; settings: Values; results: Result[] }
+    | { kind: "regression"; settings: Values; results: RegressionResult[] }
   );
+
+/** A run of classify, of classes or of numbers. */
+export function isGrid(run: RunFolder): run is Extract<RunFolder, { kind: "classify" | "regression" }> {
+  return run.kind === "classify" || run.kind === "regression";
+}
 
 /** The trainings of a run; none of classify. */
 export function trainingsOf(run: RunFolder): Training[] {
@@ -90,8 +97,15 @@ const evaluationSchema = z.looseObject({
 export async function readRun(path: string): Promise<RunFolder> {
   const folder = path.replace(/(?<=.)\/+$/, "");
   if (await exists(`${folder}/results.json`)) {
-    const results = await readJson(`${folder}/results.json`, z.array(resultSchema).min(1));
-    return { folder, kind: "classify", settings: await readValues(`${folder}/config.json`), results };
+    const settings = await readValues(`${folder}/config.json`), path = `${folder}/results.json`;
+    return settings.task === "regression"
+      ? {
+        folder,
+        kind: "regression",
+        settings,
+        results: await readJson(path, z.array(regressionResultSchema).min(1)),
+      }
+      : { folder, kind: "classify", settings, results: await readJson(path, z.array(resultSchema).min(1)) };
   }
   if (await exists(`${folder}/metrics.jsonl`)) {
     const training = await readTraining(folder);

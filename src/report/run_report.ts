@@ -10,6 +10,7 @@ import { writeFigureFiles } from "./figure_files.ts";
 import { type Content, Html, html } from "./html.ts";
 import { pageOf } from "./page.ts";
 import { readRun, type RunFolder, trainingsOf } from "./run_folder.ts";
+import { regressionSection } from "./regression_section.ts";
 import { isFigure, type Part, type Section } from "./section.ts";
 import { summaryOf } from "./summary.ts";
 import { tableHtml } from "./table.ts";
@@ -39,7 +40,7 @@ export async function writeReport(
   const sections = [
     ...model ? [{ title: `Model: ${model.folder}`, folder: runs[0].folder, parts: [...model.figures] }] : [],
     ...await datasetSections(runs),
-    ...runs.map(sectionOf),
+    ...await Promise.all(runs.map(sectionOf)),
     ...energySections(runs),
   ];
   const written: string[] = [];
@@ -91,9 +92,10 @@ ${
 
 const citationTitle = "Licence and citation";
 
-function sectionOf(run: RunFolder): Section {
+async function sectionOf(run: RunFolder): Promise<Section> {
   if (run.kind === "pretrain") return pretrainingSection(run);
-  return run.kind === "finetune" ? finetuningSection(run) : classificationSection(run);
+  if (run.kind === "finetune") return finetuningSection(run);
+  return run.kind === "classify" ? classificationSection(run) : await regressionSection(run);
 }
 
 /** A figure under its number, with its caption. */

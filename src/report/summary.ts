@@ -1,16 +1,19 @@
 /** What a run was and what came of it, in a sentence or two. */
+import { scaleOf } from "../classify/regression_results.ts";
 import { summariesOf } from "../classify/results.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
 import { duration } from "../progress.ts";
 import { fixed, grouped } from "../table.ts";
 import { bestCandidates } from "./classification_figures.ts";
+import { bestRegressor } from "./regression_section.ts";
 import type { RunFolder, Training } from "./run_folder.ts";
 import { textOf } from "./section.ts";
 
 /** One paragraph of the report's summary. */
 export function summaryOf(run: RunFolder): string {
   if (run.kind === "pretrain") return pretraining(run.training);
-  return run.kind === "finetune" ? finetuning(run) : classification(run);
+  if (run.kind === "finetune") return finetuning(run);
+  return run.kind === "classify" ? classification(run) : regression(run);
 }
 
 function pretraining({ folder, settings, metrics, best, last, environment }: Training): string {
@@ -73,4 +76,14 @@ function classification({ results, settings }: Extract<RunFolder, { kind: "class
     (best.folds > 1
       ? ` ± ${deviation.toFixed(3)} (standard deviation over ${best.folds} folds).`
       : " (one fold).");
+}
+
+function regression({ results, settings }: Extract<RunFolder, { kind: "regression" }>): string {
+  const { model, head, target, samples_per_class, scores } = bestRegressor(results);
+  return `Regression of ${scaleOf(target)} on ${
+    textOf(settings.data)
+  }. Best of the largest scenario (${samples_per_class}): ` +
+    `${model} with the head ${head}, in its first fold RMSE ${scores.rmse.toPrecision(3)}, R² ${
+      fixed(scores.r2, 3)
+    }.`;
 }

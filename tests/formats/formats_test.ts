@@ -9,11 +9,11 @@ import { curve, kept } from "./support.ts";
 
 const read = async (path: string) => JSON.parse(await Deno.readTextFile(path));
 
-Deno.test("models and classifiers of versions 0 and 1", async () => {
-  for (const version of [0, 1]) {
-    const folders = [kept("model", version), kept("classifier", version)];
-    for (const folder of folders) {
-      assertEquals((await read(`${folder}/config.json`)).format_version ?? 0, version);
+Deno.test("models of versions 0 and 1, classifiers of versions 0 to 2", async () => {
+  for (const [ofModel, version] of [[0, 0], [1, 1], [1, 2]]) {
+    const folders = [kept("model", ofModel), kept("classifier", version)];
+    for (const [i, folder] of folders.entries()) {
+      assertEquals((await read(`${folder}/config.json`)).format_version ?? 0, [ofModel, version][i]);
     }
     using model = await Astromer.load(folders[0]);
     const [embedding] = model.embed([curve(7)]);
@@ -36,22 +36,24 @@ Deno.test("a dataset of version 1", async () => {
 testIn("what a newer version wrote is refused, by its version", async (folder) => {
   using model = await Astromer.load(kept("model", 1));
   const kinds = [
-    ["model", "config.json", "format_version", () => Astromer.load(folder)],
-    ["classifier", "config.json", "format_version", () => Classifier.load(folder, model)],
-    ["dataset", "dataset.json", "version", () => openDataset(folder)],
+    ["model", "config.json", "format_version", () => Astromer.load(folder), 1],
+    ["classifier", "config.json", "format_version", () => Classifier.load(folder, model), 2],
+    ["dataset", "dataset.json", "version", () => openDataset(folder), 1],
   ] as const;
-  for (const [kind, file, name, load] of kinds) {
-    for await (const { name } of Deno.readDir(kept(kind, 1))) {
-      await Deno.copyFile(`${kept(kind, 1)}/${name}`, `${folder}/${name}`);
+  for (const [kind, file, name, load, newest] of kinds) {
+    for await (const { name } of Deno.readDir(kept(kind, newest))) {
+      await Deno.copyFile(`${kept(kind, newest)}/${name}`, `${folder}/${name}`);
     }
     const json = await read(`${folder}/${file}`);
     const say = (version: unknown) =>
       Deno.writeTextFile(`${folder}/${file}`, JSON.stringify({ ...json, [name]: version, later: {} }));
-    await say(2);
+    await say(newest + 1);
     await assertRejects(
       load,
       InputError,
-      `${folder}/${file}: this ${kind} has format version 2, and this software reads versions up to 1`,
+      `${folder}/${file}: this ${kind} has format version ${
+        newest + 1
+      }, and this software reads versions up to ${newest}`,
     );
     await say("two");
     await assertRejects(load, InputError, 'the version of the format must be a whole number, not "two"');

@@ -1,0 +1,68 @@
+/** What classifiers and regressors of arrays have in common: which objects are set apart, the vectors of windows. */
+import { Tensor, unscoped } from "../../ffi/tensor.ts";
+import type { Astromer } from "../astromer.ts";
+import { inferenceBatchOn } from "../config.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Window } from "../data/windows.ts";
+import { eachEmbeddedWindow } from "../embed/stream.ts";
+import { seeded } from "../random.ts";
+import { type ClassifierKind, classifierKinds } from "./fitted_classifier.ts";
+import { shapeOf } from "./vectors.ts";
+
+/** Checks options of a fit. */
+export function checkFitOptions(
+  head: ClassifierKind,
+  validationFraction: number,
+  wholeNumbers: Record<string, number>,
+): void {
+  if (!classifierKinds.includes(head)) {
+    throw new TypeError(`head must be one of ${classifierKinds.join(", ")}, not ${head}`);
+  }
+  for (const [name, value] of Object.entries(wholeNumbers)) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new RangeError(`${name} must be a whole number from 1, not ${value}`);
+    }
+  }
+  if (!(validationFraction > 0 && validationFraction < 1)) {
+    throw new RangeError(`validationFraction must lie between 0 and 1, not ${validationFraction}`);
+  }
+}
+
+export function windowsFor({ config: { window_size }, network: { device } }: Astromer) {
+  return { windowSize: window_size, batchSize: inferenceBatchOn(device) };
+}
+
+/** Of every class a share of its objects, at least one and never all. */
+export function heldOut(
+  ids: readonly string[],
+  labels: readonly number[],
+  classes: number,
+  fraction: number,
+  seed: number,
+): Set<number> {
+  return new Set(
+    Array.from({ length: classes }, (_, of) => {
+      const members = [...labels.keys()].filter((i) => labels[i] === of);
+      const objects = seeded(seed, 0x4e1d, of).shuffle([...Map.groupBy(members, (i) => ids[i]).values()]);
+      const share = Math.max(1, Math.round(fraction * objects.length));
+      return objects.slice(0, Math.min(objects.length - 1, share)).flat();
+    }).flat(),
+  );
+}
+
+/** (rows, V, d): the vectors of windows. */
+export async function embedded(
+  model: Astromer,
+  dataset: Dataset,
+  windows: readonly Window[],
+): Promise<Tensor> {
+  const { network } = model, shape = shapeOf(network);
+  const table = new Float32Array(windows.length * shape[0] * shape[1]);
+  let at = 0;
+  const options = { pooling: "features", ...windowsFor(model) } as const;
+  for await (const { embedding } of eachEmbeddedWindow(network, dataset, windows, options)) {
+    table.set(embedding, at);
+    at += embedding.length;
+  }
+  return unscoped(() => Tensor.from(table, [windows.length, ...shape], { device: network.device }));
+}
