@@ -39,6 +39,7 @@ export interface ValueSample extends WindowRows {
 
 /** What is predicted. */
 export interface Target {
+  /** What it is called. */
   name: string;
   /** Whether its logarithm to base 10 is learned and scored. */
   log: boolean;
