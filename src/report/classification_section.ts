@@ -2,32 +2,47 @@
 import type { Result } from "../classify/results.ts";
 import { summariesOf } from "../classify/results.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
+import { calibrationTable, classFigure, lossFigure, reliabilityFigure } from "./calibration_figures.ts";
 import { bestCandidates, confusionFigure, gammaFigure, scoreFigure } from "./classification_figures.ts";
+import { datasetOf, openedDataset } from "./dataset_sections.ts";
+import { mistakesHtml } from "./mistakes.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { type Section, valuesTable } from "./section.ts";
 import type { Cell } from "../files/csv.ts";
 import type { ReportTable } from "./table.ts";
 
 /** A run of classify. */
-export function classificationSection(
-  { folder, results, settings }: Extract<RunFolder, { kind: "classify" }>,
-): Section {
-  const [best, ...others] = bestCandidates(results),
-    gammas = gammaFigure(results);
+export async function classificationSection(
+  run: Extract<RunFolder, { kind: "classify" }>,
+): Promise<Section> {
+  const { folder, results, settings } = run,
+    candidates = bestCandidates(results),
+    [best, ...others] = candidates;
+  const gammas = gammaFigure(results), reliability = reliabilityFigure(results, candidates);
+  const calibration = calibrationTable(results), losses = lossFigure(results, "cross-entropy (nat)");
+  const { data, fingerprint } = datasetOf(run);
+  const opened = data === undefined ? "it is not known" : await openedDataset(data, fingerprint);
+  using dataset = typeof opened === "string" ? undefined : opened;
+  const mistakes = await mistakesHtml(folder, results, best, dataset);
   return {
     title: `Classification: ${folder}`,
     folder,
     parts: [
       scoreFigure(results),
       scoresTable(results),
+      classFigure(results, candidates),
       ...gammas ? [gammas] : [],
       confusionFigure(results, best),
+      ...mistakes ? [mistakes] : [],
+      ...reliability ? [reliability] : [],
+      ...calibration ? [calibration] : [],
       ...others.length
         ? [{
           summary: "Confusion matrices of the other models, each with its best head",
           collapsed: others.map((candidate) => confusionFigure(results, candidate)),
         }]
         : [],
+      ...losses ? [{ summary: "Learning curves of the heads", collapsed: [losses] }] : [],
       { summary: "F1 of each class", collapsed: [classTable(results)] },
       { summary: "Settings", collapsed: [valuesTable("Settings", settings)] },
     ],

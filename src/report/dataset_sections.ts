@@ -26,7 +26,7 @@ export async function datasetSections(runs: readonly RunFolder[]): Promise<Secti
 }
 
 /** Where a run's dataset was, and its fingerprint then. */
-function datasetOf(run: RunFolder): { data?: string; fingerprint?: unknown } {
+export function datasetOf(run: RunFolder): { data?: string; fingerprint?: unknown } {
   const settings = isGrid(run) ? run.settings : trainingsOf(run)[0].settings;
   const data = typeof settings.data === "string" ? settings.data.replace(/(?<=.)\/+$/, "") : undefined;
   if (isGrid(run)) return { data, fingerprint: settings.fingerprint };
@@ -35,25 +35,30 @@ function datasetOf(run: RunFolder): { data?: string; fingerprint?: unknown } {
 }
 
 async function datasetParts(data: string, fingerprint: unknown): Promise<Section["parts"]> {
-  const without = (reason: string) => [html`<p>The dataset’s figures are left out: ${reason}.</p>`];
-  if (!await exists(data)) return without(`the folder ${data} is not there any more`);
-  let opened: Dataset;
-  try {
-    opened = await openDataset(data);
-  } catch (error) {
-    if (error instanceof InputError) return without(error.message);
-    throw error;
-  }
+  const opened = await openedDataset(data, fingerprint);
+  if (typeof opened === "string") return [html`<p>The dataset’s figures are left out: ${opened}.</p>`];
   using dataset = opened;
-  if (fingerprint !== undefined && dataset.fingerprint !== fingerprint) {
-    return without(`${data} is not the dataset of the run any more, its fingerprint is another`);
-  }
   const parts = partsOf(dataset), cadences = cadenceFigure(parts);
   return [
     ...parts.length ? [magnitudeFigure(parts)] : [],
     ...cadences ? [cadences] : [],
     subsetTable(dataset),
   ];
+}
+
+/** The dataset of a run, or why it cannot be had any more. */
+export async function openedDataset(data: string, fingerprint: unknown): Promise<Dataset | string> {
+  if (!await exists(data)) return `the folder ${data} is not there any more`;
+  let dataset: Dataset;
+  try {
+    dataset = await openDataset(data);
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  }
+  if (fingerprint === undefined || dataset.fingerprint === fingerprint) return dataset;
+  dataset[Symbol.dispose]();
+  return `${data} is not the dataset of the run any more, its fingerprint is another`;
 }
 
 function subsetTable({ size, subsets, classes, lengths }: Dataset): ReportTable {

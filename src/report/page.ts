@@ -26,7 +26,7 @@ figcaption { margin-top: .6rem; font-size: .92rem; max-width: 46rem; }
 table { border-collapse: collapse; font-size: .88rem; margin: .75rem 0 .25rem; min-width: 20rem; }
 caption { text-align: left; font-weight: 600; padding-bottom: .35rem; max-width: min(46rem, calc(100vw - 2rem)); }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-th { border-bottom-width: 2px; }
+thead th { border-bottom-width: 2px; }
 td { max-width: 26rem; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th.number { text-align: right; }
@@ -35,6 +35,14 @@ button { font: inherit; font-size: .85rem; padding: .2rem .7rem; border: 1px sol
 details { margin: .75rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 pre { white-space: pre-wrap; font-size: .82rem; border: 1px solid var(--line); border-radius: 6px; padding: .75rem; }
+.mistakes { display: none; }
+.mistakes:target { display: block; }
+h4 { margin: 1rem 0 .5rem; font-size: 1rem; }
+h4 a { font-weight: 400; margin-left: .75rem; }
+.panels { display: flex; flex-wrap: wrap; gap: .75rem; }
+figure.panel { margin: 0; width: 12rem; }
+figure.panel svg { width: 100%; height: auto; border: 1px solid var(--line); border-radius: 4px; display: block; }
+figure.panel figcaption { margin-top: .2rem; font-size: .78rem; line-height: 1.3; }
 @media print {
   :root { color-scheme: light; --text: #000; --page: #fff; --line: #bbb; --soft: #444; --link: #000; }
   body { max-width: none; padding: 0; font-size: 10pt; }

@@ -10,6 +10,7 @@ import { predictionsPath, readTestPredictions } from "../classify/test_predictio
 import { meanAndDeviation } from "../evaluate/classification.ts";
 import { exists } from "../files/atomic.ts";
 import type { Cell } from "../files/csv.ts";
+import { lossFigure } from "./calibration_figures.ts";
 import { errorFigure } from "./classification_figures.ts";
 import { type Judged, residualsFigure } from "./regression_figures.ts";
 import type { RunFolder } from "./run_folder.ts";
@@ -24,7 +25,7 @@ export async function regressionSection(
   const { classes } = settings as { classes?: unknown[] };
   const scenario = scenarioTitle(classes?.length === 1 ? "regression" : undefined),
     best = bestRegressor(results);
-  const judged = await judgedBy(folder, best);
+  const judged = await judgedBy(folder, best), losses = lossFigure(results, "mean squared residual");
   return {
     title: `Regression of ${best.target.name}: ${folder}`,
     folder,
@@ -33,6 +34,7 @@ export async function regressionSection(
       errorsTable(results, scenario),
       ...judged ? [residualsFigure(judged, best, scenario)] : [],
       ...results.some(({ coverages }) => coverages.length) ? [coverageTable(results, scenario)] : [],
+      ...losses ? [{ summary: "Learning curves of the heads", collapsed: [losses] }] : [],
       { summary: "Settings", collapsed: [valuesTable("Settings", settings)] },
     ],
   };

@@ -95,7 +95,7 @@ const citationTitle = "Licence and citation";
 async function sectionOf(run: RunFolder): Promise<Section> {
   if (run.kind === "pretrain") return pretrainingSection(run);
   if (run.kind === "finetune") return finetuningSection(run);
-  return run.kind === "classify" ? classificationSection(run) : await regressionSection(run);
+  return await (run.kind === "classify" ? classificationSection(run) : regressionSection(run));
 }
 
 /** A figure under its number, with its caption. */

@@ -70,7 +70,9 @@ testIn("a run of classify: figures, numbers, tables to copy", async (folder) => 
   const names = files.map((path) => path.slice(folder.length + 1));
   assertEquals(names, [
     "here.html",
-    ...["f1", "gammas", "confusion-classical-mlp", "confusion-astromer2-gamma"].flatMap((name) => [
+    ...["f1", "f1-classes", "gammas", "confusion-classical-mlp", "confusion-astromer2-gamma"].flatMap((
+      name,
+    ) => [
       `figures/${name}.svg`,
       `figures/${name}.png`,
     ]),
@@ -84,6 +86,7 @@ testIn("a run of classify: figures, numbers, tables to copy", async (folder) => 
     "2",
     "3",
     "4",
+    "5",
   ]);
   assertStringIncludes(page, "Best of the largest: classical with the head mlp, macro F1 0.800 (one fold).");
   const [scores] = [...page.matchAll(/data-csv="([^"]*)"/g)].map(([, text]) => text);

@@ -90,6 +90,19 @@ testIn(
     assertTrue(mean > 1.3 * chance, `accuracy ${mean}: better than guessing (${chance})`);
     assertTrue(results.filter(({ head }) => head === "gamma").every(({ gammas }) => gammas!.length === 3));
     assertStringIncludes(first.stdout, "mean ± standard deviation over folds");
+    for (const { calibration, head, curve, coverages, calibrated_with } of results) {
+      assertEquals(
+        calibration!.bins.reduce((sum, { count }) => sum + count, 0),
+        results[0].light_curves.test,
+      );
+      assertEquals(curve !== undefined, !["knn", "forest"].includes(head));
+      // A forest calibrates with all that train it, the others with what validates.
+      assertEquals([calibrated_with! > 30, coverages!.length > 0], [head === "forest", true]);
+    }
+    const page = await Deno.readTextFile(`${folder}/grid/report.html`);
+    for (const text of ["Reliability of the probabilities", 'class="mistakes"', "in sets of 0.9"]) {
+      assertStringIncludes(page, text);
+    }
 
     // Again: nothing is done twice; one result that is gone is made again, the same.
     const kept = results.map(({ seconds: _, ...rest }) => rest);
@@ -132,6 +145,7 @@ testIn(
         data,
         "--output",
         predicted,
+        ...classifier === "model/forest" ? ["--coverage", "0.9"] : [],
       );
       assertStringIncludes(stdout, "objects");
       if (file.endsWith("csv")) {
@@ -148,8 +162,28 @@ testIn(
         assertTrue(Math.abs(sum - 1) < 1e-4 && (row.novelty as number) > 0);
         const [best] = probabilities.sort(([, a], [, b]) => (b as number) - (a as number));
         assertEquals(best[0], `probability_${row.class}`);
+        assertEquals("set" in row, classifier === "model/forest");
+        if ("set" in row) {
+          const set = (row.set as string).split(" | ");
+          assertEquals([set[0], set.length], [row.class, row.set_size]);
+        }
       }
     }
+    // Of versions that kept nothing to calibrate with, nothing is promised.
+    const old = new URL("../formats/classifier-1", import.meta.url).pathname;
+    const promise = await run(
+      "predict",
+      "--classifier",
+      old,
+      "--data",
+      data,
+      "--output",
+      "o.csv",
+      "--coverage",
+      "0.9",
+    );
+    assertEquals(promise.code, 2, promise.stderr);
+    assertStringIncludes(promise.stderr, "classifier-1 keeps no light curves to calibrate with");
     // An encoder that is another one is refused.
     const moved = await run(
       ...["predict", "--classifier", `${folder}/grid/classifiers/model/gamma/10-0`, "--data", data],
