@@ -25,7 +25,7 @@ export default command({
   settings: z.object({
     models: setting(
       z.array(z.string()).min(1),
-      "model folders or names of models that ship, each with @mean, @max or @layers if wanted; the words classical and star; what is " +
+      "model folders or names of models that ship, each with @mean, @max or @layers if wanted; the words classical, star and star-scores; what is " +
         "joined by + has its vectors end to end",
     ),
     suites: setting(

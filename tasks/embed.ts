@@ -28,7 +28,7 @@ import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 const settings = z.object({
   model: setting(
     z.string(),
-    `${modelHelp}; followed by +classical or +star, features of the light curve are columns, too; the words classical and star: they alone`,
+    `${modelHelp}; followed by +classical, +star or +star-scores, features of the light curve are columns, too; the words classical, star and star-scores: they alone`,
   ),
   output: setting(
     z.string(),

@@ -60,7 +60,7 @@ export default command({
         ...[
           "classify",
           "--models",
-          `${run}/best,${finetuned},${shipped},classical,star`,
+          `${run}/best,${finetuned},${shipped},classical,star-scores,${shipped}+star-scores`,
           ...data,
           "--scenarios",
           scenarios,
@@ -96,7 +96,7 @@ export default command({
         "  deno task pretrain --data data/mine --output runs/mine --max-minutes 30",
         "  deno task evaluate --model runs/mine/best --data data/mine",
         "  deno task scenarios --data data/mine --samples-per-class 20,100 --output data/scenarios",
-        "  deno task classify --models runs/mine/best,classical,star --heads mean-max,forest --data data/mine --scenarios data/scenarios --output runs/classify",
+        "  deno task classify --models runs/mine/best,classical,star-scores --heads mean-max,linear,forest --data data/mine --scenarios data/scenarios --output runs/classify",
       ].join("\n"),
     );
   },

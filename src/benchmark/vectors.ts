@@ -35,7 +35,7 @@ export interface Contestant {
 }
 
 /**
- * Reads `--models`: folders or names of models that ship, each with @POOLING if wanted, untrained:FOLDER, classical, star, and
+ * Reads `--models`: folders or names of models that ship, each with @POOLING if wanted, untrained:FOLDER, classical, star, star-scores, and
  * what is joined by +.
  * @param nulls adds the untrained networks of all models
  * @throws {InputError} when there is no such model, or two have one name
@@ -87,7 +87,7 @@ async function partOf(text: string, pooling: BenchmarkPooling): Promise<Part> {
   else if (!await exists(folder)) folder = await shippedModel(folder) ?? folder;
   if (!await exists(`${folder}/model.safetensors`)) {
     throw new InputError(
-      `--models ${text} is neither a model folder, nor the word classical or star, nor a model that ships (${
+      `--models ${text} is neither a model folder, nor the word classical, star or star-scores, nor a model that ships (${
         shippedNames().join(", ")
       }), nor some of these joined by +`,
     );

@@ -80,7 +80,7 @@ export async function encodersOf(models: readonly string[]): Promise<Encoder[]> 
       `--models ${folder} is neither a model folder, nor a folder of models that finetune made of scenarios, nor the word ` +
         `classical or star, nor a model that ships (${
           shippedNames().join(", ")
-        }); a model's may be followed by +classical or +star`,
+        }); a model's may be followed by +classical, +star or +star-scores`,
     );
   }));
 }

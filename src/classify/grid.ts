@@ -31,7 +31,7 @@ export const gridSchema = z.object({
   ),
   models: setting(
     z.array(z.string()).min(1),
-    "model folders, names of models that ship, hf:ORG/NAME[@REVISION], folders that finetune made of scenarios, or the words classical (features of the literature) and star (these, and how the star repeats); a model followed by +classical or +star has these behind its vectors",
+    "model folders, names of models that ship, hf:ORG/NAME[@REVISION], folders that finetune made of scenarios, or the words classical (features of the literature), star (these, and how the star repeats) and star-scores (star for linear heads and few observations); a model followed by +classical, +star or +star-scores has these behind its vectors",
   ),
   data: setting(z.string(), "dataset folder"),
   target: setting(

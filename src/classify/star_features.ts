@@ -64,7 +64,33 @@ export async function starFeatures(
   onProgress: (done: number) => void = () => {},
   { device }: { device?: Device } = {},
 ): Promise<ClassicalFeatures> {
+  const described = await describeStars(dataset, lightCurves, onProgress, device);
+  return { names: [...starNames], values: described.values };
+}
+
+/** How well a period explains a light curve. */
+export interface ExplainedPeriod {
+  /** log10 of days. */
+  logPeriod: number;
+  /** Natural logarithm of the odds against noise, of the better of both series. */
+  odds: number;
+}
+
+/** What {@link starNames} name, (n, 66) row after row, and all periods that were tried of each light curve. */
+export interface DescribedStars {
+  values: Float32Array<ArrayBuffer>;
+  periods: ExplainedPeriod[][];
+}
+
+/** As {@link starFeatures}, with the periods among which the best was chosen. */
+export async function describeStars(
+  dataset: Pick<Dataset, "mjd" | "mag" | "err" | "offsets" | "lengths">,
+  lightCurves: readonly number[],
+  onProgress: (done: number) => void = () => {},
+  device?: Device,
+): Promise<DescribedStars> {
   const width = starNames.length, values = new Float32Array(lightCurves.length * width);
+  const periods: ExplainedPeriod[][] = [];
   for (let start = 0; start < lightCurves.length; start += lightCurvesAtOnce) {
     const some = lightCurves.slice(start, start + lightCurvesAtOnce);
     const classical = await classicalFeatures(
@@ -82,14 +108,13 @@ export async function starFeatures(
     for (const [row, curve] of curves.entries()) {
       const at = (start + row) * width, first = classicalNames.length;
       values.set(classical.values.subarray(row * first, (row + 1) * first), at);
-      values.set(
-        repetition(curve, peaks[row]).map((value) => Number.isFinite(value) ? value : 0),
-        at + first,
-      );
+      const found = repetition(curve, peaks[row]);
+      values.set(found.numbers.map((value) => Number.isFinite(value) ? value : 0), at + first);
+      periods.push(found.periods);
     }
     onProgress(start + some.length);
   }
-  return { names: [...starNames], values };
+  return { values, periods };
 }
 
 /** A light curve in order of time, with errors that none of them is far below the others. */
@@ -120,22 +145,27 @@ function prepare(
   };
 }
 
-/** What {@link repetitionNames} name. */
-function repetition({ mjd, magnitude, error }: Curve, peaks: readonly Peak[]): number[] {
-  if (peaks.length === 0) return repetitionNames.map(() => 0);
+/** What {@link repetitionNames} name, and how well each peak's period explains the light curve. */
+function repetition(
+  { mjd, magnitude, error }: Curve,
+  peaks: readonly Peak[],
+): { numbers: number[]; periods: ExplainedPeriod[] } {
+  if (peaks.length === 0) return { numbers: repetitionNames.map(() => 0), periods: [] };
   const total = error.reduce((sum, e) => sum + e ** -2, 0), weights = error.map((e) => e ** -2 / total);
   const mean = weights.reduce((sum, w, i) => sum + w * magnitude[i], 0);
   const deviation = Math.sqrt(weights.reduce((sum, w, i) => sum + w * (magnitude[i] - mean) ** 2, 0));
   const values = magnitude.map((m) => (m - mean) / deviation);
+  const periods: ExplainedPeriod[] = [];
   let best: { peak: Peak; odds: number } & ReturnType<typeof harmonicEvidence> | undefined;
   for (const peak of peaks) {
     const found = harmonicEvidence(mjd, values, weights, peak.period);
     const odds = Math.max(found.once.evidence, found.twice.evidence);
+    if (Number.isFinite(odds)) periods.push({ logPeriod: Math.log10(peak.period), odds });
     if (!best || odds > best.odds) best = { peak, odds, ...found };
   }
   const { peak, once, twice } = best!, [A, phi] = [once.amplitudes, once.phases];
   const squares = twice.amplitudes.map((amplitude) => amplitude ** 2);
-  return [
+  const numbers = [
     Math.log10(peak.period),
     peak.power,
     Math.asinh(once.evidence / 3),
@@ -147,6 +177,7 @@ function repetition({ mjd, magnitude, error }: Curve, peaks: readonly Peak[]): n
     ...[2, 3, 4].map((k) => phi[k - 1] - k * phi[0]).flatMap((angle) => [Math.cos(angle), Math.sin(angle)]),
     sumOf(squares.filter((_, k) => k % 2 === 0)) / sumOf(squares),
   ];
+  return { numbers, periods };
 }
 
 const sumOf = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);

@@ -36,7 +36,10 @@ import { fourierSums } from "./nonuniform_fft.ts";
 /** What a periodogram reads of a light curve. */
 export type Observed = Pick<LightCurve, "mjd" | "magnitude" | "error">;
 
-/** Which frequencies are tried: for each light curve in steps of 1 / (oversampling x days from first to last). */
+/**
+ * Which frequencies are tried: for each light curve in steps of 1 / (oversampling x days from first to last), but no more than
+ * {@link mostFrequencies}.
+ */
 export interface FrequencyGrid {
   /** 1/day. Default: 0.001 (a period of 1000 days). */
   minimumFrequency?: number;
@@ -71,6 +74,12 @@ export interface Periodogram {
 
 /** A sinusoid with a floating mean has three numbers and goes through any three points, whatever its period. */
 export const fewestInstants = 4;
+
+/**
+ * Frequencies of a light curve's grid, at most: enough for 87,000 days at up to 16 cycles a day. What lies further apart, such
+ * as times of which one is damaged, gets coarser steps.
+ */
+const mostFrequencies = 1 << 22;
 
 /** Frequencies about a middle, on the grid and when a maximum is refined. */
 const gridSteps = 256, zoomSteps = 32;
@@ -200,7 +209,11 @@ function prepare(
   for (let i = 0; i < n; i++) mean += (weights[i] /= total) * magnitude[i];
   for (let i = 0; i < n; i++) variance += weights[i] * (magnitude[i] - mean) ** 2;
   const duration = last - first, varies = variance > 1e-20 && new Set(Array.from(mjd)).size >= fewestInstants;
-  const scale = varies ? 1 / Math.sqrt(variance) : 0, step = 1 / (oversampling * duration);
+  const scale = varies ? 1 / Math.sqrt(variance) : 0,
+    step = Math.max(
+      1 / (oversampling * duration),
+      (maximumFrequency - minimumFrequency) / mostFrequencies,
+    );
   return {
     times: Float64Array.from(mjd, (t) => t - first),
     weights,

@@ -189,3 +189,9 @@ Deno.test("by products, as on a GPU, the maxima are those of the transforms, and
   assertEquals([expected[1].length, expected[5].length], [8, 0]);
   assertEquals(liveTensors(), before);
 });
+
+Deno.test("a gap of thousands of years makes the grid coarser, not endless", async () => {
+  const mjd = [...Array.from({ length: 9 }, (_, i) => 58_000 + 1.3 * i), 9e6];
+  const [peak] = await lombScargle([{ mjd, magnitude: mjd.map((_, i) => 12 + i % 3) }]);
+  assertTrue(peak.period > 0.1 && peak.period < 1000 && peak.power > 0 && peak.power <= 1);
+});
