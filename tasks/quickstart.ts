@@ -6,7 +6,7 @@ import { exists, refuseForeignFolder } from "../src/files/atomic.ts";
 import { duration } from "../src/progress.ts";
 
 /** Weights that come with this project. */
-const shipped = "astromer2-asas";
+const shipped = "astromer2-surveys";
 
 export default command({
   name: "quickstart",

@@ -17,6 +17,7 @@ export const pages = [
   "weights/README.md",
   "weights/trials.md",
   "weights/astromer2-asas/README.md",
+  "weights/astromer2-surveys/README.md",
   "ffi/README.md",
   "src/README.md",
 ];

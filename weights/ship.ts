@@ -23,7 +23,8 @@ const written = await exists(card) ? await Deno.readTextFile(card) : undefined;
 const { model: network, config } = await loadModel(model);
 using _ = network;
 const { data: _data, output: _output, ...training } = config.training ?? {}; // folders of the machine it was trained on
-const dataset = config.dataset && { ...config.dataset, folder: basename(config.dataset.folder) };
+const dataset = config.dataset &&
+  { ...config.dataset, folder: config.dataset.folder.split(",").map((path) => basename(path)).join() };
 const details = { ...config, training, dataset, ...origin ? { origin } : {}, ...license ? { license } : {} };
 await saveModel(folder, network, details, { dtype: "F16" });
 if (written !== undefined) await writeText(card, written);
