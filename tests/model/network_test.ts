@@ -107,10 +107,8 @@ for (const changes of sizes) {
 Deno.test("a model without hidden points needs no mask: null is all visible", () => {
   using model = scramble(new AstromerNetwork(tiny()));
   const windows = randomWindows(2, 11, 0);
-  assertSame(
-    reconstructed(model, () => ({ ...inputOf(windows), hidden: null })),
-    reconstructed(model, () => inputOf(windows)),
-  );
+  const without = reconstructed(model, () => ({ ...inputOf(windows), hidden: null }));
+  assertTrue(largestDifference(without, reconstructed(model, () => inputOf(windows))) < 1e-5);
 });
 
 /** Loss on a batch, with parameters moved along a direction. */
@@ -179,7 +177,8 @@ Deno.test("dropout: off in evaluation, on in training, a function of the seed", 
   assertDiffer(trained(1), evaluated);
   assertSame(trained(1), trained(1));
   assertDiffer(trained(1), trained(2));
-  assertSame(reconstructed(without, () => inputOf(windows), { training: true }), evaluated, "rate 0");
+  const atRateZero = reconstructed(without, () => inputOf(windows), { training: true });
+  assertTrue(largestDifference(atRateZero, evaluated) < 1e-5, "rate 0");
 });
 
 Deno.test("dropout takes its share of the input embedding", () => {
