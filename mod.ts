@@ -27,6 +27,7 @@ export {
   type AnomalyOptions,
 } from "./src/discover/anomalies.ts";
 export { search, type SearchMatch, type SearchOptions } from "./src/discover/search.ts";
+export { project, type ProjectOptions } from "./src/discover/project.ts";
 export type { Metric } from "./src/discover/exact_search.ts";
 export { Failure, InputError } from "./src/errors.ts";
 

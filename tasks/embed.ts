@@ -1,9 +1,11 @@
 /** Embeds light curves as a Parquet table. */
+import { threads } from "../ffi/device.ts";
 import { launched } from "../ffi/mpi.ts";
 import { fingerprintOf } from "../src/classify/encoder.ts";
 import { command, type Given, setting, z } from "../src/command.ts";
 import { inferenceBatch, inferenceBatchOn, runShape } from "../src/config.ts";
 import { lightCurvesOf } from "../src/data/dataset.ts";
+import { projectionSeconds } from "../src/evaluate/projection.ts";
 import { projected, type ProjectedTable } from "../src/embed/projected.ts";
 import { type FeatureSet, featureSets, hybridOf, isFeatureSet } from "../src/classify/feature_sets.ts";
 import { plainTableOf, withFeatureColumns } from "../src/embed/feature_columns.ts";
@@ -74,6 +76,9 @@ const settings = z.object({
   batch_size: inferenceBatch,
   ...runShape,
 });
+
+/** Projections that are likely to take more seconds than this are announced. */
+const saidBeforehand = 15;
 
 export default command({
   name: "embed",
@@ -277,6 +282,16 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
     learningRate: settings.projection_rate,
     neighbors: settings.neighbors,
     seed: settings.seed,
+    onBegin(rows, width) {
+      const seconds = projectionSeconds({ rows, width, method, threads: threads() });
+      if (seconds < saidBeforehand) return;
+      line.clear();
+      console.error(
+        `${method === "tsne" ? "t-SNE" : "UMAP"} of ${grouped(rows)} rows of ${width} takes about ${
+          duration(seconds)
+        }`,
+      );
+    },
     onProgress(stage, done, of) {
       if (stop.requested()) throw new Failure(`stopped by a signal: ${output} was not written`);
       line.update(() => `${method}, ${stage}: ${grouped(done)} of ${grouped(of)}`);

@@ -1,6 +1,7 @@
 /** What regression learns: a number for each light curve, of the dataset's own metadata or of a table beside it. */
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
 import { fewOf, InputError, messageOf } from "../errors.ts";
+import { readCell } from "../files/csv.ts";
 import { columnCalled, listed, needColumn } from "../survey/columns.ts";
 import { Database } from "../survey/duckdb.ts";
 import { fileAt } from "../survey/files.ts";
@@ -89,7 +90,7 @@ async function tableColumn(
       `${path}: object "${two.id}" has two values of ${target}, ${two.value} and ${two.other}`,
     );
   }
-  const values = new Map(rows.map(({ id, value }) => [id, value]));
+  const values = new Map(rows.map(({ id, value }) => [source.layout ? readCell(id) : id, value]));
   if (values.size && !ids.some((id) => values.has(id))) {
     throw new InputError(
       `${path}: none of its ids (e.g. "${rows[0].id}") is an id of the dataset (e.g. "${ids[0]}"); ` +

@@ -21,7 +21,10 @@ export interface ProjectedTable {
  */
 export async function projected(
   { columns, vectors, rows }: Pick<EmbeddingTable, "columns" | "vectors" | "rows">,
-  options: ProjectionOptions,
+  { onBegin = () => {}, ...options }: ProjectionOptions & {
+    /** Told how much there is to project, before that begins. */
+    onBegin?: (rows: number, width: number) => void;
+  },
 ): Promise<ProjectedTable> {
   const all = await Array.fromAsync(rows);
   const coordinates = vectors.map((name) => {
@@ -40,6 +43,7 @@ export async function projected(
     const width = (all[0]?.[name] as Float32Array | undefined)?.length ?? 1;
     const matrix = new Float32Array(all.length * width);
     for (const [i, row] of all.entries()) matrix.set(row[name] as Float32Array, i * width);
+    onBegin(all.length, width);
     const plane = await project(matrix, width, options);
     for (const [i, row] of all.entries()) {
       row[x] = plane[2 * i];

@@ -9,7 +9,7 @@ import { InputError, messageOf } from "../errors.ts";
 import { lombScargle } from "../evaluate/lomb_scargle.ts";
 import { project } from "../evaluate/projection.ts";
 import { exists, writeText } from "../files/atomic.ts";
-import { csvOf } from "../files/csv.ts";
+import { csvOf, readCell } from "../files/csv.ts";
 import { parseCsv } from "../std.ts";
 import { Database, name, text } from "../survey/duckdb.ts";
 import { fitQuickly, predictQuickly, unlikeEachOther } from "./quick_classifier.ts";
@@ -332,9 +332,7 @@ export class Session implements Disposable {
     if (lines.length && !("id" in lines[0] && "class" in lines[0])) {
       throw new InputError(`${path} exists and is no table of labels (id, class): --labels names another`);
     }
-    // A text that a spreadsheet would take for a formula has an apostrophe before it.
-    const plain = (cell: string) => cell.replace(/^'(?=[=+\-@\t\r\n＝＋－＠])/, "");
-    const classes = new Map(lines.map((line) => [plain(line.id), plain(line.class)]));
+    const classes = new Map(lines.map((line) => [readCell(line.id), readCell(line.class)]));
     if (classes.size === 0) return;
     const known = await this.#table.rows<{ row: number; id: string }>(
       `SELECT "row", id FROM objects WHERE id IN (${[...classes.keys()].map(text).join(", ")})`,

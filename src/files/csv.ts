@@ -28,3 +28,8 @@ export function csvCell(value: Cell): string {
   const text = formula ? `'${value}` : value;
   return /[",\r\n']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
+
+/** A text that this program wrote as a cell: without the apostrophe that stands before what looks like a formula. */
+export function readCell(cell: string): string {
+  return cell.replace(/^'(?=[=+\-@\t\r\n＝＋－＠])/, "");
+}

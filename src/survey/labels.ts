@@ -1,5 +1,6 @@
 /** Tables beside the photometry: classes, splits, pairs of duplicates. */
 import { InputError } from "../errors.ts";
+import { readCell } from "../files/csv.ts";
 import { readText } from "../files/text.ts";
 import { parseToml } from "../std.ts";
 import { findColumn, needColumn } from "./columns.ts";
@@ -57,6 +58,12 @@ async function sideTable(
     unusable.set(reason, entry);
     return false;
   });
+  // What this program has written, such as labels.csv of explore, has an apostrophe before a text like +J12.
+  if (source.layout) {
+    for (const row of rows) {
+      for (const role of Object.keys(cells)) if (row[role] !== null) row[role] = readCell(row[role]);
+    }
+  }
   return { rows, unusable: [...unusable.values()] };
 }
 

@@ -1,5 +1,6 @@
 /** Case 24 of the bug reports: most light curves are copies. */
 import { projected } from "../../src/embed/projected.ts";
+import { projectionSeconds } from "../../src/evaluate/projection.ts";
 import { seeded } from "../../src/random.ts";
 import { assertEquals, assertTrue } from "../../src/std.ts";
 
@@ -11,6 +12,7 @@ Deno.test("copies of a row are counted, and have finite places in the map", asyn
     (_, i) => ({ id: String(i), embedding: i < 120 ? same : vector() }),
   );
   for (const method of ["tsne", "umap"] as const) {
+    const told: number[] = [];
     const { copies, rows, coordinates: [{ x, y }] } = await projected(
       {
         columns: { id: "text" },
@@ -19,10 +21,27 @@ Deno.test("copies of a row are counted, and have finite places in the map", asyn
           yield* all.map((row) => ({ ...row }));
         }(),
       },
-      { method, perplexity: 30, learningRate: 200, neighbors: 15, seed: 0, onProgress: () => {} },
+      {
+        method,
+        perplexity: 30,
+        learningRate: 200,
+        neighbors: 15,
+        seed: 0,
+        onBegin: (...size) => void told.push(...size),
+      },
     );
+    assertEquals(told, [size, 8]);
     assertEquals(copies, 119);
     assertEquals(rows.length, size);
     assertTrue(rows.every((row) => Number.isFinite(row[x]) && Number.isFinite(row[y])), method);
   }
+});
+
+Deno.test("how long a projection takes is said by rows, width and threads", () => {
+  const of = (rows: number, method: "tsne" | "umap", threads = 1) =>
+    projectionSeconds({ rows, width: 256, method, threads });
+  // Measured: 28 s and 82 s.
+  assertTrue(of(20_000, "umap") > 20 && of(20_000, "umap") < 40);
+  assertTrue(of(20_000, "tsne") > 60 && of(20_000, "tsne") < 110);
+  assertTrue(of(20_000, "umap", 2) < of(20_000, "umap") && of(100_000, "umap") > 12 * of(20_000, "umap"));
 });
