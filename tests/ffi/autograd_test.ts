@@ -67,6 +67,7 @@ const table: Case[] = [
   ["mean", [[2, 3]], (a) => ops.mean(a)],
   ["dot", [[4], [4]], (a, b) => ops.dot(a, b)],
   ["amax", [[2, 3]], (a) => ops.amax(a, [1])],
+  ["amin", [[2, 3]], (a) => ops.amin(a, [1])],
   ["viewAsComplex", [[3, 2]], (a) => ops.viewAsReal(ops.viewAsComplex(a))],
   [
     "viewAsReal",
@@ -78,6 +79,8 @@ const table: Case[] = [
   ["crossEntropyLoss", [[2, 3]], (a) => ops.crossEntropyLoss(a, Tensor.from(BigInt64Array.of(2n, 0n)))],
 
   ["view", [[2, 3]], (a) => ops.view(a, [3, 2])],
+  ["viewAs", [[2, 3]], (a) => ops.viewAs(a, Tensor.from(new Float64Array(6), [3, 2]))],
+  ["flip", [[2, 3]], (a) => ops.flip(a, [1])],
   ["reshape", [[2, 3]], (a) => ops.reshape(ops.transpose(a, 0, 1), [6])],
   ["transpose", [[2, 3]], (a) => ops.transpose(a, 0, 1)],
   ["narrow", [[2, 4]], (a) => ops.narrow(a, 1, 1, 2)],
@@ -103,6 +106,7 @@ const withoutGradient: OperatorName[] = [
   "fusedAdam_",
   "fusedAdamByTensor_",
   "isfinite",
+  "gt",
   "fromFile",
 ];
 

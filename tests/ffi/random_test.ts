@@ -2,7 +2,7 @@
 import { dropout, rand, randn, randperm } from "../../ffi/ops.ts";
 import { manualSeed } from "../../ffi/random.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { assertEquals, assertNotEquals, assertThrows } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "../../src/std.ts";
 import { numbers, scopedTest } from "./support.ts";
 
 function seeded(make: () => Tensor): number[] {
@@ -49,7 +49,10 @@ Deno.test({
         -0.35672253370285034,
       ],
     ];
-    assertEquals(seeded(() => randn([20])), recorded.flat());
+    // One bit less or more on processors with narrower vectors.
+    for (const [i, value] of seeded(() => randn([20])).entries()) {
+      assertAlmostEquals(value, recorded.flat()[i], 1e-6);
+    }
   },
 });
 
