@@ -58,6 +58,14 @@ export async function readConfig<T>(
   } catch (error) {
     throw new InputError(`${folder} is not ${what}: ${messageOf(error)}`);
   }
+  const kinds = ["classifier", "regressor"].filter((kind) =>
+    (json as Record<string, unknown>)?.[`${kind}_type`]
+  );
+  if (kinds.length === 1 && kinds[0] !== versions.what) {
+    throw new InputError(
+      `${folder} is the folder of a ${kinds[0]}, and that of a ${versions.what} is needed`,
+    );
+  }
   checkedVersion(`${folder}/config.json`, versionIn(json, "format_version"), versions);
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;

@@ -61,7 +61,11 @@ async function metadataColumn({ folder }: Dataset, target: string): Promise<Floa
   return Float64Array.from(
     rows,
     ({ [target]: value }) =>
-      typeof value === "number" ? value : typeof value === "bigint" ? Number(value) : NaN,
+      typeof value === "string"
+        ? Number(value.trim() || NaN)
+        : value === null || value === undefined
+        ? NaN
+        : Number(value),
   );
 }
 

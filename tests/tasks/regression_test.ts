@@ -1,8 +1,10 @@
 /** Regression end to end on a simulated survey: values of the table of labels, scenarios, regressors, predictions. */
 import { Astromer } from "../../src/astromer.ts";
+import { Classifier } from "../../src/classifier.ts";
+import { InputError } from "../../src/errors.ts";
 import { Regressor } from "../../src/regressor.ts";
 import type { RegressionResult } from "../../src/classify/regression_results.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
 import { testIn } from "../shared.ts";
 import { readParquet } from "../survey/support.ts";
 import { run, succeed } from "./support.ts";
@@ -163,5 +165,21 @@ testIn(
     using again = await Regressor.load(`${folder}/regressor`, model);
     assertEquals(await again.predict(test, { coverage: 0.9 }), found);
     assertEquals(again.target, { name: "amplitude", log: true });
+    await assertRejects(
+      () => Classifier.load(`${folder}/regressor`, model),
+      InputError,
+      `${folder}/regressor is the folder of a regressor, and that of a classifier is needed`,
+    );
+    await assertRejects(
+      () => Regressor.load(new URL("../formats/classifier-2", import.meta.url).pathname, model),
+      InputError,
+      "is the folder of a classifier, and that of a regressor is needed",
+    );
+    await assertRejects(
+      () => regressor.predict(test, { coverage: 0.999 }),
+      RangeError,
+      "needs 999 light curves",
+    );
+    await assertRejects(() => Regressor.fit(model, test), TypeError, "light curve 0 has no value");
   },
 );
