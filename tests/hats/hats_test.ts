@@ -4,6 +4,7 @@ import { shareOf } from "../../src/hats/partitions.ts";
 import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/std.ts";
 import { Database } from "../../src/survey/duckdb.ts";
 import { openParquet } from "../../src/files/parquet.ts";
+import { named, openMpi } from "../mpirun.ts";
 import { missingInPython } from "../python.ts";
 import { hasShared, largestDifference, sharedPath, testIn } from "../shared.ts";
 import { namesIn } from "../survey/support.ts";
@@ -118,11 +119,12 @@ async function rowsOf(path: string): Promise<string[]> {
   );
 }
 
-testIn("a plain folder of Parquet becomes the same tree", async (folder) => {
+/** A survey as a folder of Parquet, a star a file, and a small model to embed it with. */
+async function surveyOf(folder: string, names: readonly string[]): Promise<void> {
   using model = Astromer.untrained({ blocks: 1, heads: 2, head_size: 8, feed_forward_size: 8 });
   await model.save(`${folder}/model`);
   await Deno.mkdir(`${folder}/survey/field1`, { recursive: true });
-  for (const [k, name] of ["field1/a", "b"].entries()) {
+  for (const [k, name] of names.entries()) {
     using file = await openParquet(`${folder}/survey/${name}.parquet`, {
       ...{ id: "text", mjd: "float64", mag: "float32", err: "float32" },
     });
@@ -134,6 +136,10 @@ testIn("a plain folder of Parquet becomes the same tree", async (folder) => {
     );
     file.finish();
   }
+}
+
+testIn("a plain folder of Parquet becomes the same tree", async (folder) => {
+  await surveyOf(folder, ["field1/a", "b"]);
   const output = `${folder}/out`;
   const { stdout } = await succeed(
     ...["embed", "--model", `${folder}/model`, "--input", `${folder}/survey`, "--output", output],
@@ -149,3 +155,18 @@ testIn("a plain folder of Parquet becomes the same tree", async (folder) => {
   const rows = await rowsOf(`${output}/field1/a.parquet`);
   assertEquals(rows.map((row) => [JSON.parse(row).id, JSON.parse(row).points]), [["s0", 30]]);
 });
+
+testIn(named("two ranks of mpirun share a catalogue's partitions", openMpi), async (folder) => {
+  await surveyOf(folder, ["a", "b", "c", "d", "field1/e"]);
+  const embed = ["embed", "--model", `${folder}/model`, "--input", `${folder}/survey`, "--output"];
+  await succeed(...embed, `${folder}/one`);
+  const ranks = await new Running([...embed, `${folder}/two`], {}, openMpi!.start(2)).end();
+  assertEquals(ranks.code, 0, ranks.stderr);
+  assertEquals(await namesIn(`${folder}/two`), await namesIn(`${folder}/one`));
+  for (const name of ["a", "b", "c", "d", "field1/e"]) {
+    const [two, one] = await Promise.all(
+      ["two", "one"].map((of) => rowsOf(`${folder}/${of}/${name}.parquet`)),
+    );
+    assertEquals(two, one, name);
+  }
+}, !openMpi);
