@@ -2,6 +2,7 @@
 
     pip install onnx onnxruntime
     python onnx_peer.py --batch 32 --steps 6
+    ONNX_MODEL=m.onnx python onnx_peer.py --variants exported   (what `deno task export --format onnx` wrote)
 
 Prints one line of JSON: {"variant", "inference_windows_per_second"}. As the TensorFlow reference does, it pads every
 window to 200 points, whatever --lengths says.
@@ -10,6 +11,7 @@ window to 200 points, whatever --lengths says.
 import argparse
 import json
 import math
+import os
 import time
 
 import numpy as np
@@ -123,6 +125,22 @@ def session_of(state, batch, threads, device="cpu"):
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=[provider])
 
 
+def exported(path, batch, threads, random):
+    """A session of a file that `deno task export --format onnx` wrote, its inputs for full windows, and one output."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    times = np.sort(random.random((batch, length), np.float32) * 1000, axis=1)
+    inputs = {"input": random.standard_normal((batch, length), np.float32), "times": times}
+    inputs["mask_in"] = np.ones((batch, length), np.float32)
+    kinds = {"tensor(float)": np.float32, "tensor(bool)": bool, "tensor(double)": np.float64}
+    shaped = {
+        value.name: inputs[value.name].reshape((batch, length, 1)[: len(value.shape)]).astype(kinds[value.type])
+        for value in session.get_inputs()
+    }
+    return session, shaped, [session.get_outputs()[0].name]
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--batch", type=int, default=32)
@@ -130,22 +148,27 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--lengths")
-    parser.add_argument("--variants", default="onnxruntime-fp32", choices=["onnxruntime-fp32"])
+    parser.add_argument("--variants", default="onnxruntime-fp32", choices=["onnxruntime-fp32", "exported"])
     options = parser.parse_args()
 
     random = np.random.default_rng(0)
-    session = session_of(random_state(random), options.batch, options.threads, options.device)
-    shape = (options.batch, length, 1)
-    inputs = {
-        "magnitude": random.standard_normal(shape, np.float32),
-        "time": random.random(shape, np.float32) * 1000 - 500,
-        "hidden": np.zeros(shape, np.float32),
-    }
+    outputs = None
+    if options.variants == "exported":
+        path = os.environ["ONNX_MODEL"]
+        session, inputs, outputs = exported(path, options.batch, options.threads, random)
+    else:
+        session = session_of(random_state(random), options.batch, options.threads, options.device)
+        shape = (options.batch, length, 1)
+        inputs = {
+            "magnitude": random.standard_normal(shape, np.float32),
+            "time": random.random(shape, np.float32) * 1000 - 500,
+            "hidden": np.zeros(shape, np.float32),
+        }
     for _ in range(3):
-        session.run(None, inputs)
+        session.run(outputs, inputs)
     start = time.perf_counter()
     for _ in range(options.steps):
-        session.run(None, inputs)
+        session.run(outputs, inputs)
     seconds = (time.perf_counter() - start) / options.steps
     result = {"variant": options.variants, "inference_windows_per_second": round(options.batch / seconds, 2)}
     print(json.dumps(result), flush=True)
