@@ -2,7 +2,7 @@
 import { growForest } from "../classify/forest.ts";
 import { mostLikely } from "../classify/train_head.ts";
 import { fitLogisticRegression, logitsOf } from "../evaluate/logistic_regression.ts";
-import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
+import { nearestNeighbors, type Neighbors } from "../evaluate/nearest_neighbors.ts";
 
 /**
  * - `logistic`: logistic regression with an L2 penalty, C = 0.05 in scikit-learn's notation.
@@ -14,7 +14,9 @@ import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 export const probeNames = ["logistic", "knn", "forest"] as const;
 export type ProbeName = typeof probeNames[number];
 
-const strength = 0.05, neighbors = 5;
+const strength = 0.05;
+/** Neighbors that vote. */
+export const neighbors = 5;
 
 /** Vectors, row after row. */
 export interface Vectors {
@@ -70,11 +72,24 @@ export async function predictedBy(
     case "knn": {
       const k = Math.min(neighbors, labels.length);
       const { indices, distances } = await nearestNeighbors(queries, points, width, k);
-      const votes = new Float32Array(queries.length / width * classes);
-      for (let i = 0; i < indices.length; i++) {
-        votes[Math.floor(i / k) * classes + labels[indices[i]]] += 1 / Math.max(distances[i], 1e-9);
-      }
-      return mostLikely(votes, classes);
+      return byNeighbors({ k, indices, distances }, labels, classes);
     }
   }
+}
+
+/**
+ * The classes that the nearest neighbors of each query vote for, weighted by the inverse of their distance.
+ * @param labels (n,) classes of the points
+ * @returns (m,) predicted classes
+ */
+export function byNeighbors(
+  { k, indices, distances }: Neighbors,
+  labels: ArrayLike<number>,
+  classes: number,
+): Int32Array {
+  const votes = new Float32Array(indices.length / k * classes);
+  for (let i = 0; i < indices.length; i++) {
+    votes[Math.floor(i / k) * classes + labels[indices[i]]] += 1 / Math.max(distances[i], 1e-9);
+  }
+  return mostLikely(votes, classes);
 }

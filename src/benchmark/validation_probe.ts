@@ -8,10 +8,8 @@ import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 import { widthOf } from "../model/architecture.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { seeded } from "../random.ts";
-import { rowsOf, standardized } from "./probes.ts";
+import { byNeighbors, neighbors, standardized } from "./probes.ts";
 
-/** Neighbors that vote on a star's class. */
-const neighbors = 5;
 /** Light curves that are looked at, at most. */
 const mostLightCurves = 2000;
 
@@ -48,17 +46,13 @@ export function validationProbe(
       batchSize,
     });
     for await (const { embedding } of embedded) values.set(embedding, width * row++);
-    const [points] = standardized(width, rowsOf({ values, width }, stars.map((_, i) => i)));
+    const [points] = standardized(width, values);
     const k = Math.min(neighbors, stars.length - 1);
-    const { indices, distances } = await nearestNeighbors(points, points, width, k, { excludeSelf: true });
+    const found = await nearestNeighbors(points, points, width, k, { excludeSelf: true });
     const metrics = new ClassificationMetrics(classes);
-    for (const [star, label] of labels.entries()) {
-      const votes = new Float64Array(classes.length);
-      for (let i = star * k; i < (star + 1) * k; i++) {
-        votes[labels[indices[i]]] += 1 / Math.max(distances[i], 1e-9);
-      }
-      metrics.add(label, votes.indexOf(Math.max(...votes)));
-    }
+    byNeighbors(found, labels, classes.length).forEach((predicted, star) =>
+      metrics.add(labels[star], predicted)
+    );
     return metrics.scores.f1;
   };
 }
