@@ -11,6 +11,7 @@ import { writeSafetensors } from "../files/safetensors.ts";
 import type { StateDict } from "../model/parameters.ts";
 import { version } from "../version.ts";
 import { classScores } from "./conformal.ts";
+import { Fitted, type FittedParts, neighborChoices } from "./fitted.ts";
 import { floats, FolderTensors, headTensors, readConfig, standardizationTensors } from "./fitted_folder.ts";
 import { type Forest, growForest } from "./forest.ts";
 import { Head, type HeadKind, headKinds, type Standardization } from "./head.ts";
@@ -54,9 +55,6 @@ export interface LabelledReference extends Reference {
   /** (n,) classes. */
   labels: Int32Array<ArrayBuffer>;
 }
-
-/** Numbers of neighbors that a knn chooses among, by its validation. */
-const neighborChoices = [1, 3, 5, 10, 20, 40];
 
 /** What a classifier says of light curves. */
 export interface Predictions {
@@ -110,41 +108,15 @@ export interface ClassifierParts {
 export type ClassifierDetails = Pick<ClassifierConfig, "encoder" | "training" | "metrics">;
 
 /** A classifier that was fitted. */
-export class FittedClassifier implements Disposable {
-  /** The reference's points, each once: an object that is taken repeatedly is no nearer for that. */
-  readonly #distinct: Float32Array<ArrayBuffer>;
-
+export class FittedClassifier extends Fitted<LabelledReference> {
   constructor(
     readonly classes: readonly string[],
-    readonly kind: ClassifierKind,
-    private readonly shape: { vectors: number; width: number },
-    private readonly standardization: Standardization,
-    private readonly reference: LabelledReference,
-    /** Null of knn. */
-    readonly head: Head | Forest | null,
-    readonly neighbors: number,
     readonly temperature: number,
     /** (n,) how wrong it is of light curves that it was not trained on, see `classScores`; null where that is not known. */
     readonly calibration: Float32Array<ArrayBuffer> | null,
+    parts: FittedParts<LabelledReference>,
   ) {
-    this.#distinct = distinctRows(reference.points, shape.width);
-  }
-
-  /** Vectors of a window, and their length. */
-  get vectorShape(): [vectors: number, width: number] {
-    return [this.shape.vectors, this.shape.width];
-  }
-
-  /** Where vectors must be that its head reads. */
-  get device(): Device {
-    return this.head instanceof Head ? this.head.parameters.master.device : "cpu";
-  }
-
-  /** What is wrong with a model that makes so many vectors of such a length; undefined where they fit. */
-  misfit([vectors, width]: readonly [vectors: number, width: number]): string | undefined {
-    const { shape } = this;
-    if (shape.vectors === vectors && shape.width === width) return undefined;
-    return `reads ${shape.vectors} vectors of ${shape.width} a window, this model makes ${vectors} of ${width}`;
+    super(parts);
   }
 
   /**
@@ -162,7 +134,7 @@ export class FittedClassifier implements Disposable {
       : await votes(mine, points, labels, width, this.neighbors, this.classes.length);
     return {
       probabilities: scaled(plain, this.classes.length, this.temperature),
-      novelty: await noveltyOf(mine, this.#distinct, width, spacing),
+      novelty: await noveltyOf(mine, this.distinct, width, spacing),
     };
   }
 
@@ -211,24 +183,16 @@ export class FittedClassifier implements Disposable {
       ? new Head({ kind, ...shape }, { device, state, standardization })
       : forest ?? null;
     return {
-      classifier: new FittedClassifier(
-        classes,
+      classifier: new FittedClassifier(classes, temperature, calibration, {
         kind,
-        { vectors, width },
+        shape: { vectors, width },
         standardization,
         reference,
         head,
         neighbors,
-        temperature,
-        calibration,
-      ),
+      }),
       details,
     };
-  }
-
-  /** Gives the native memory back. */
-  [Symbol.dispose](): void {
-    if (this.head instanceof Head) this.head[Symbol.dispose]();
   }
 }
 
@@ -362,17 +326,14 @@ export async function finishFit(
   const scores = classScores(probabilities, judged.map(({ label }) => label), classes.length);
   const calibration = Float32Array.from(once.values(), (i) => scores[i]);
   return {
-    classifier: new FittedClassifier(
-      classes,
-      head instanceof Head ? head.shape.kind : head,
+    classifier: new FittedClassifier(classes, temperature, calibration, {
+      kind: head instanceof Head ? head.shape.kind : head,
       shape,
       standardization,
       reference,
-      head instanceof Head ? head : forest,
+      head: head instanceof Head ? head : forest,
       neighbors,
-      temperature,
-      calibration,
-    ),
+    }),
     epochs,
     validationLoss: crossEntropy(probabilities, judged, classes.length),
   };

@@ -11,11 +11,11 @@ import { jsonNumber } from "../files/json.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
 import { version } from "../version.ts";
 import { type ClassifierKind, classifierKinds, hasGradients } from "./fitted_classifier.ts";
+import { Fitted, type FittedParts, neighborChoices } from "./fitted.ts";
 import { floats, FolderTensors, headTensors, readConfig, standardizationTensors } from "./fitted_folder.ts";
 import { type Forest, growValueForest } from "./forest.ts";
-import { Head, type Standardization } from "./head.ts";
+import { Head } from "./head.ts";
 import {
-  distinctRows,
   distinctSamples,
   noveltyOf,
   pointsOf,
@@ -50,9 +50,6 @@ interface ValuedReference extends Reference {
   /** (n,) standardized. */
   values: Float32Array<ArrayBuffer>;
 }
-
-/** Numbers of neighbors that a knn chooses among, by its validation. */
-const neighborChoices = [1, 3, 5, 10, 20, 40];
 
 /** What a regressor says of light curves. */
 export interface ValuePredictions {
@@ -91,40 +88,15 @@ type RegressorConfig = z.output<typeof configSchema>;
 export type RegressorDetails = Pick<RegressorConfig, "encoder" | "training" | "metrics">;
 
 /** A regressor that was fitted. */
-export class FittedRegressor implements Disposable {
-  readonly #distinct: Float32Array<ArrayBuffer>;
-
+export class FittedRegressor extends Fitted<ValuedReference> {
   constructor(
     readonly target: Target,
-    readonly kind: ClassifierKind,
-    private readonly shape: { vectors: number; width: number },
-    private readonly standardization: Standardization,
     private readonly scale: { mean: number; deviation: number },
-    private readonly reference: ValuedReference,
-    /** Null of knn. */
-    readonly head: Head | Forest | null,
-    readonly neighbors: number,
     /** (n,) how far it was from light curves that it was not trained on, in the scale that is learned. */
     readonly residuals: Float32Array<ArrayBuffer>,
+    parts: FittedParts<ValuedReference>,
   ) {
-    this.#distinct = distinctRows(reference.points, shape.width);
-  }
-
-  /** Vectors of a window, and their length. */
-  get vectorShape(): [vectors: number, width: number] {
-    return [this.shape.vectors, this.shape.width];
-  }
-
-  /** Where vectors must be that its head reads. */
-  get device(): Device {
-    return this.head instanceof Head ? this.head.parameters.master.device : "cpu";
-  }
-
-  /** What is wrong with a model that makes so many vectors of such a length; undefined where they fit. */
-  misfit([vectors, width]: readonly [vectors: number, width: number]): string | undefined {
-    const { shape } = this;
-    if (shape.vectors === vectors && shape.width === width) return undefined;
-    return `reads ${shape.vectors} vectors of ${shape.width} a window, this model makes ${vectors} of ${width}`;
+    super(parts);
   }
 
   /** A value in the scale that is learned. */
@@ -133,7 +105,7 @@ export class FittedRegressor implements Disposable {
   }
 
   /** A value in the unit of the target. */
-  valueOf(learned: number): number {
+  override valueOf(learned: number): number {
     return this.target.log ? 10 ** learned : learned;
   }
 
@@ -154,7 +126,7 @@ export class FittedRegressor implements Disposable {
       : await neighborMeans(mine, points, values, width, this.neighbors);
     return {
       learned: Float64Array.from(plain, (value) => mean + deviation * value),
-      novelty: await noveltyOf(mine, this.#distinct, width, spacing),
+      novelty: await noveltyOf(mine, this.distinct, width, spacing),
     };
   }
 
@@ -209,24 +181,16 @@ export class FittedRegressor implements Disposable {
       ? new Head({ kind, ...shape }, { device, state, standardization })
       : forest ?? null;
     return {
-      regressor: new FittedRegressor(
-        target,
+      regressor: new FittedRegressor(target, { mean, deviation }, residuals, {
         kind,
-        { vectors, width },
+        shape: { vectors, width },
         standardization,
-        { mean, deviation },
-        { points, values, spacing },
+        reference: { points, values, spacing },
         head,
         neighbors,
-        residuals,
-      ),
+      }),
       details,
     };
-  }
-
-  /** Gives the native memory back. */
-  [Symbol.dispose](): void {
-    if (this.head instanceof Head) this.head[Symbol.dispose]();
   }
 }
 
@@ -275,17 +239,14 @@ export async function fitRegressor(
   ) => {
     const residuals = Float32Array.from(plain, (found, i) => scale.deviation * (found - judged[i].value));
     return {
-      regressor: new FittedRegressor(
-        target,
+      regressor: new FittedRegressor(target, scale, residuals.map(Math.abs), {
         kind,
         shape,
         standardization,
-        scale,
         reference,
         head,
         neighbors,
-        residuals.map(Math.abs),
-      ),
+      }),
       validationRmse: Math.sqrt(residuals.reduce((sum, r) => sum + r * r, 0) / residuals.length),
     };
   };
