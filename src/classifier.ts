@@ -1,11 +1,11 @@
 /** The library's classifier: few labelled light curves as arrays, the classes of others. */
 import type { Astromer } from "./astromer.ts";
-import { checkFitOptions, embedded, heldOut, windowsFor } from "./classify/arrays.ts";
+import { checkFitOptions, embedded, heldOut, partedVectors, windowsFor } from "./classify/arrays.ts";
 import { classSet, thresholdOf } from "./classify/conformal.ts";
 import { fingerprintOf } from "./classify/encoder.ts";
 import { type ClassifierKind, fitClassifier, FittedClassifier } from "./classify/fitted_classifier.ts";
 import { type Balance, mostLikely } from "./classify/train_head.ts";
-import { plannedWindows, shapeOf, windowsToTrainOn } from "./classify/vectors.ts";
+import { plannedWindows, shapeOf } from "./classify/vectors.ts";
 import { datasetOf, type LightCurve } from "./data/light_curves.ts";
 import { exists, refuseForeignFolder } from "./files/atomic.ts";
 
@@ -125,21 +125,13 @@ export class Classifier implements Disposable {
     const classes = [...new Set(dataset.classes as string[])].sort();
     const labels = dataset.classes.map((name) => classes.indexOf(name!));
     const held = heldOut(dataset.ids, labels, classes.length, validationFraction, seed);
-    const [train, judged] = [false, true].map((of) => [...labels.keys()].filter((i) => held.has(i) === of));
-    const { windowSize } = windowsFor(model);
-    const count = asked ?? windowsToTrainOn(train.length);
-    const { windows, trainRows, rows } = plannedWindows(dataset, {
-      train: new Map(train.map((i) => [i, count])),
-      judged,
-      windowSize,
-      seed,
-    });
-    using vectors = await embedded(model, dataset, windows);
+    const parted = await partedVectors(model, dataset, held, { windows: asked, seed });
+    using vectors = parted.vectors;
     const { classifier } = await fitClassifier(
       vectors,
       {
-        train: train.map((i) => ({ rows: trainRows(i, count), label: labels[i] })),
-        validation: judged.map((i) => ({ rows: rows(i), label: labels[i] })),
+        train: parted.train.map(({ lightCurve, rows }) => ({ rows, label: labels[lightCurve] })),
+        validation: parted.validation.map(({ lightCurve, rows }) => ({ rows, label: labels[lightCurve] })),
       },
       classes,
       head,

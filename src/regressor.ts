@@ -1,11 +1,11 @@
 /** The library's regressor: light curves with a value as arrays, the values of others. */
 import type { Astromer } from "./astromer.ts";
-import { checkFitOptions, embedded, heldOut, windowsFor } from "./classify/arrays.ts";
+import { checkFitOptions, embedded, heldOut, partedVectors, windowsFor } from "./classify/arrays.ts";
 import type { ClassifierOptions, PredictOptions } from "./classifier.ts";
 import { thresholdOf } from "./classify/conformal.ts";
 import { fingerprintOf } from "./classify/encoder.ts";
 import { fitRegressor, FittedRegressor, regressorFile, type Target } from "./classify/fitted_regressor.ts";
-import { plannedWindows, shapeOf, windowsToTrainOn } from "./classify/vectors.ts";
+import { plannedWindows, shapeOf } from "./classify/vectors.ts";
 import { datasetOf, type LightCurve } from "./data/light_curves.ts";
 import { exists, refuseForeignFolder } from "./files/atomic.ts";
 
@@ -105,20 +105,13 @@ export class Regressor implements Disposable {
     }
     const values = lightCurves.map(({ value }) => value!);
     const held = heldOut(dataset.ids, values.map(() => 0), 1, validationFraction, seed);
-    const [train, judged] = [false, true].map((of) => [...values.keys()].filter((i) => held.has(i) === of));
-    const { windowSize } = windowsFor(model), count = asked ?? windowsToTrainOn(train.length);
-    const { windows, trainRows, rows } = plannedWindows(dataset, {
-      train: new Map(train.map((i) => [i, count])),
-      judged,
-      windowSize,
-      seed,
-    });
-    using vectors = await embedded(model, dataset, windows);
+    const parted = await partedVectors(model, dataset, held, { windows: asked, seed });
+    using vectors = parted.vectors;
     const { regressor } = await fitRegressor(
       vectors,
       {
-        train: train.map((i) => ({ rows: trainRows(i, count), value: values[i] })),
-        validation: judged.map((i) => ({ rows: rows(i), value: values[i] })),
+        train: parted.train.map(({ lightCurve, rows }) => ({ rows, value: values[lightCurve] })),
+        validation: parted.validation.map(({ lightCurve, rows }) => ({ rows, value: values[lightCurve] })),
       },
       { name, log },
       head,

@@ -7,7 +7,7 @@ import type { Window } from "../data/windows.ts";
 import { eachEmbeddedWindow } from "../embed/stream.ts";
 import { seeded } from "../random.ts";
 import { type ClassifierKind, classifierKinds } from "./fitted_classifier.ts";
-import { shapeOf } from "./vectors.ts";
+import { plannedWindows, shapeOf, windowsToTrainOn } from "./vectors.ts";
 
 /** Checks options of a fit. */
 export function checkFitOptions(
@@ -48,6 +48,39 @@ export function heldOut(
       return objects.slice(0, Math.min(objects.length - 1, share)).flat();
     }).flat(),
   );
+}
+
+/** A light curve, and which rows of vectors are its windows'. */
+interface LightCurveRows {
+  lightCurve: number;
+  rows: number[];
+}
+
+/**
+ * The vectors of windows: random ones of the light curves that train, all of those that are set apart.
+ * @param held light curves that are set apart
+ * @param asked random windows of a light curve; default: see `windowsToTrainOn`
+ */
+export async function partedVectors(
+  model: Astromer,
+  dataset: Dataset,
+  held: ReadonlySet<number>,
+  { windows: asked, seed }: { windows?: number; seed: number },
+): Promise<{ vectors: Tensor; train: LightCurveRows[]; validation: LightCurveRows[] }> {
+  const all = [...dataset.ids.keys()];
+  const train = all.filter((i) => !held.has(i)), judged = all.filter((i) => held.has(i));
+  const count = asked ?? windowsToTrainOn(train.length), { windowSize } = windowsFor(model);
+  const { windows, trainRows, rows } = plannedWindows(dataset, {
+    train: new Map(train.map((i) => [i, count])),
+    judged,
+    windowSize,
+    seed,
+  });
+  return {
+    vectors: await embedded(model, dataset, windows),
+    train: train.map((lightCurve) => ({ lightCurve, rows: trainRows(lightCurve, count) })),
+    validation: judged.map((lightCurve) => ({ lightCurve, rows: rows(lightCurve) })),
+  };
 }
 
 /** (rows, V, d): the vectors of windows. */

@@ -2,12 +2,11 @@
 import { z } from "../command.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
 import type { RegressionScores } from "../evaluate/regression.ts";
-import { csvOf } from "../files/csv.ts";
 import { jsonNumber } from "../files/json.ts";
 import type { Coverage } from "./conformal.ts";
 import type { Target } from "./fitted_regressor.ts";
 import type { LossCurve } from "./grid.ts";
-import { coveragesSchema, curveSchema } from "./results.ts";
+import { coveragesSchema, curveSchema, scoresCsv } from "./results.ts";
 
 /** One regressor on the test set. */
 export interface RegressionResult {
@@ -119,19 +118,5 @@ export function regressionRows(
 
 /** Every single result, for other tools. */
 export function regressionCsv(results: readonly RegressionResult[]): string {
-  const columns = [
-    "model",
-    "head",
-    "samples_per_class",
-    "fold",
-    ...regressionScoreNames,
-    "validation_rmse",
-    "epochs",
-    "seconds",
-  ] as const;
-  const rows = results.map(({ scores, ...result }) => {
-    const cells = { ...result, ...scores };
-    return columns.map((name) => cells[name]);
-  });
-  return csvOf({ columns, rows });
+  return scoresCsv(results, [...regressionScoreNames, "validation_rmse"]);
 }

@@ -141,18 +141,20 @@ export function tableRows(summaries: readonly Summary[], best: (text: string) =>
 
 /** Every single result, for other tools. */
 export function resultsCsv(results: readonly Result[]): string {
-  const columns = [
-    "model",
-    "head",
-    "samples_per_class",
-    "fold",
-    ...scoreNames,
-    "validation_loss",
-    "epochs",
-    "seconds",
-  ] as const;
+  return scoresCsv(results, [...scoreNames, "validation_loss"]);
+}
+
+/**
+ * Results as a table: what was fitted, on what, how well, how long.
+ * @param scored names of scores, and of what the validation gave
+ */
+export function scoresCsv<R extends { scores: object }>(
+  results: readonly R[],
+  scored: readonly string[],
+): string {
+  const columns = ["model", "head", "samples_per_class", "fold", ...scored, "epochs", "seconds"];
   const rows = results.map(({ scores, ...result }) => {
-    const cells = { ...result, ...scores };
+    const cells = { ...result, ...scores } as Record<string, string | number>;
     return columns.map((name) => cells[name]);
   });
   return csvOf({ columns, rows });
