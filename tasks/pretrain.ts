@@ -39,8 +39,8 @@ export default command({
     using stop = listenForStop(() => ranks.first && sayStopping("step"));
     const joined = await openDatasets(read.data);
     using dataset = joined.dataset;
-    const validation = validationPart(joined, lightCurvesOf(dataset, "validation"), read.data_weights);
     const train = trainParts(joined, lightCurvesOf(dataset, "train"), read.data_weights);
+    const validation = validationPart(joined, lightCurvesOf(dataset, "validation"), read.data_weights);
     const runtime = prepareRun(read, ranks), { device, dtype } = runtime;
     const settings = forDevice(read, device, given, begun), { seed, initialization, window_size } = settings;
     using network = new AstromerNetwork(architectureSchema.parse(settings), {
