@@ -1,11 +1,18 @@
 /** The table of commands. `deno task <command>` is `deno run cli.ts <command>` with the permissions that it needs. */
 import { LibtorchError } from "./ffi/library.ts";
-import { type Command, helpOf, readSettings, tryOutputs } from "./src/command.ts";
+import { type Command, helpOf, readSettings, tryOutputs } from "./src/command/command.ts";
 import { launched, MpiError } from "./ffi/mpi.ts";
 import { NcclError } from "./ffi/nccl.ts";
-import { Failure, InputError, Interrupted, memorySentence, messageOf, printable } from "./src/errors.ts";
-import { leaveRanks } from "./src/ranks.ts";
-import { closestString } from "./src/std.ts";
+import {
+  Failure,
+  InputError,
+  Interrupted,
+  memorySentence,
+  messageOf,
+  printable,
+} from "./src/common/errors.ts";
+import { leaveRanks } from "./src/machine/ranks.ts";
+import { closestString } from "./src/common/std.ts";
 
 /** Every command, in the order of the overview. */
 export const commands: Record<string, { summary: string; load: () => Promise<{ default: unknown }> }> = {

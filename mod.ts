@@ -17,9 +17,9 @@
  * ```
  * @module
  */
-export * from "./src/astromer.ts";
-export * from "./src/classifier.ts";
-export * from "./src/regressor.ts";
+export * from "./src/library/astromer.ts";
+export * from "./src/library/classifier.ts";
+export * from "./src/library/regressor.ts";
 export {
   anomalies,
   type Anomaly,
@@ -29,13 +29,13 @@ export {
 export { search, type SearchMatch, type SearchOptions } from "./src/discover/search.ts";
 export { project, type ProjectOptions } from "./src/discover/project.ts";
 export type { Metric } from "./src/discover/exact_search.ts";
-export { Failure, InputError } from "./src/errors.ts";
+export { Failure, InputError } from "./src/common/errors.ts";
 
 export type { LightCurve } from "./src/data/light_curves.ts";
 export type { Subset } from "./src/data/dataset.ts";
 export { type Masking, paperMasking } from "./src/data/masking.ts";
 
-export type { Random } from "./src/random.ts";
+export type { Random } from "./src/common/random.ts";
 export type { Energy, EnergyAssumptions, Usage } from "./src/train/energy.ts";
 export type { Target } from "./src/classify/fitted_regressor.ts";
 export type { ClassifierKind } from "./src/classify/fitted_classifier.ts";

@@ -45,6 +45,6 @@ export function check(status: number, operator: string): void {
 function lastError(): string {
   const { torch, cuda } = libtorch(), text = torch.torch_exception_get_what_without_backtrace?.();
   if (text) return Deno.UnsafePointerView.getCString(text).trim();
-  const likely = cuda ? "; if the GPU's memory ran out, a smaller batch or window is what helps" : ""; // see src/errors.ts
+  const likely = cuda ? "; if the GPU's memory ran out, a smaller batch or window is what helps" : ""; // see src/common/errors.ts
   return `libtorch refused the call and printed why (2.13 and newer say it here)${likely}`;
 }

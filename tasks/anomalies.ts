@@ -1,19 +1,19 @@
 /** Ranks light curves by how odd they are. */
-import { command, setting, z } from "../src/command.ts";
-import { runShape } from "../src/config.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { runShape } from "../src/run/settings.ts";
 import { openDataset } from "../src/data/dataset.ts";
 import { type Anomaly, drawn, ranked, rankFile } from "../src/discover/anomalies.ts";
 import { artefactOf } from "../src/discover/artefacts.ts";
 import { EmbeddingFile, pieceRows } from "../src/discover/embedding_file.ts";
 import { lightCurveFinder } from "../src/discover/light_curves_of.ts";
-import { Failure, InputError } from "../src/errors.ts";
+import { Failure, InputError } from "../src/common/errors.ts";
 import { writeText } from "../src/files/atomic.ts";
 import { type Cell, csvOf } from "../src/files/csv.ts";
-import { duration, ProgressLine } from "../src/progress.ts";
+import { duration, ProgressLine } from "../src/common/progress.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import { galleryFigure } from "../src/report/gallery_figure.ts";
-import { listenForStop, prepareRun } from "../src/run.ts";
-import { grouped, plainTable } from "../src/table.ts";
+import { listenForStop, prepareRun } from "../src/machine/runtime.ts";
+import { grouped, plainTable } from "../src/common/table.ts";
 
 /** Anomalies of the printed table and of the page. */
 const shownRows = 20, drawnRows = 50;

@@ -1,10 +1,10 @@
 /** Draws where a model looks in one light curve. */
-import { command, setting, z } from "../src/command.ts";
-import { runShape } from "../src/config.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { runShape } from "../src/run/settings.ts";
 import { type Dataset, openDataset } from "../src/data/dataset.ts";
 import { lightCurveById } from "../src/data/light_curve_by_id.ts";
 import { sequentialWindows, type Window } from "../src/data/windows.ts";
-import { InputError, printable } from "../src/errors.ts";
+import { InputError, printable } from "../src/common/errors.ts";
 import { attentionWeights } from "../src/evaluate/attention.ts";
 import { fewestInstants, lombScargle } from "../src/evaluate/lomb_scargle.ts";
 import { writeText } from "../src/files/atomic.ts";
@@ -12,7 +12,7 @@ import { csvOf } from "../src/files/csv.ts";
 import { attendedObservations, attentionFigure, attentionTable } from "../src/report/attention_figure.ts";
 import { fileNameFor } from "../src/report/column.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
-import { prepareRun } from "../src/run.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
 import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 export default command({

@@ -9,13 +9,13 @@ import { timePreprocess } from "../src/bench/preprocessing.ts";
 import { growthOf, quantities } from "../src/bench/scaling.ts";
 import { Subject } from "../src/bench/subject.ts";
 import { runSubject } from "../src/bench/subject_process.ts";
-import { command, setting, z } from "../src/command.ts";
-import { runShape } from "../src/config.ts";
-import { InputError } from "../src/errors.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { runShape } from "../src/run/settings.ts";
+import { InputError } from "../src/common/errors.ts";
 import { architecture, presets } from "../src/model/architecture.ts";
-import { prepareRun } from "../src/run.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
 import { resourcesShape } from "../src/survey/settings.ts";
-import { grouped, plainTable } from "../src/table.ts";
+import { grouped, plainTable } from "../src/common/table.ts";
 
 export default command({
   name: "bench",

@@ -14,14 +14,14 @@ import {
 import { resultsCsv, summariesOf, tableRows } from "../src/classify/results.ts";
 import { chosenRuns, type OpenedScenarios, openScenarios } from "../src/classify/scenarios.ts";
 import { readTarget, withValues } from "../src/classify/targets.ts";
-import { command, type Given } from "../src/command.ts";
+import { command, type Given } from "../src/command/command.ts";
 import { type Dataset, openDataset } from "../src/data/dataset.ts";
-import { InputError } from "../src/errors.ts";
+import { InputError } from "../src/common/errors.ts";
 import { removeLeftovers, writeJson, writeText } from "../src/files/atomic.ts";
 import { lockFolder } from "../src/files/lock.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
-import { listenForStop, prepareRun, sayStopping } from "../src/run.ts";
-import { plainTable } from "../src/table.ts";
+import { listenForStop, prepareRun, sayStopping } from "../src/machine/runtime.ts";
+import { plainTable } from "../src/common/table.ts";
 
 export default command({
   name: "classify",

@@ -1,7 +1,7 @@
 /** What this machine has and what is missing. */
-import { command, setting, z } from "../src/command.ts";
-import { diagnose, reportOf } from "../src/doctor.ts";
-import { Failure } from "../src/errors.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { diagnose, reportOf } from "../src/machine/doctor.ts";
+import { Failure } from "../src/common/errors.ts";
 
 export default command({
   name: "doctor",

@@ -2,29 +2,29 @@
 import { threads } from "../ffi/device.ts";
 import { launched } from "../ffi/mpi.ts";
 import { fingerprintOf } from "../src/classify/encoder.ts";
-import { command, type Given, setting, z } from "../src/command.ts";
-import { inferenceBatch, inferenceBatchOn, runShape } from "../src/config.ts";
+import { command, type Given, setting, z } from "../src/command/command.ts";
+import { inferenceBatch, inferenceBatchOn, runShape } from "../src/run/settings.ts";
 import { lightCurvesOf } from "../src/data/dataset.ts";
 import { projectionSeconds } from "../src/evaluate/projection.ts";
 import { projected, type ProjectedTable } from "../src/embed/projected.ts";
-import { type FeatureSet, featureSets, hybridOf, isFeatureSet } from "../src/classify/feature_sets.ts";
+import { type FeatureSet, featureSets, hybridOf, isFeatureSet } from "../src/features/feature_sets.ts";
 import { plainTableOf, withFeatureColumns } from "../src/embed/feature_columns.ts";
 import { embeddingTable } from "../src/embed/table.ts";
-import { Failure, InputError } from "../src/errors.ts";
+import { Failure, InputError } from "../src/common/errors.ts";
 import { exists, writeAtomically } from "../src/files/atomic.ts";
 import { fromStandardInput, toStandardOutput } from "../src/files/pipes.ts";
 import { groupsOf, openParquet } from "../src/files/parquet.ts";
-import { duration, ProgressLine } from "../src/progress.ts";
+import { duration, ProgressLine } from "../src/common/progress.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import { type ProjectedPoint, projectionFigure } from "../src/report/projection_figure.ts";
 import { embedCatalogue } from "../src/hats/embed_catalogue.ts";
 import { shareOf } from "../src/hats/partitions.ts";
-import { joinRanks, Ranks } from "../src/ranks.ts";
-import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/run.ts";
+import { joinRanks, Ranks } from "../src/machine/ranks.ts";
+import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/machine/runtime.ts";
 import { silent } from "../src/survey/progress.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
-import { grouped } from "../src/table.ts";
-import { version } from "../src/version.ts";
+import { grouped } from "../src/common/table.ts";
+import { version } from "../src/common/version.ts";
 import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 const settings = z.object({

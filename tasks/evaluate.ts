@@ -1,11 +1,11 @@
 /** Measures how well a model reconstructs the light curves of a dataset. */
-import { command, setting, z } from "../src/command.ts";
-import { runShape } from "../src/config.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { runShape } from "../src/run/settings.ts";
 import { role } from "../src/data/batch.ts";
 import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { type Masking, maskingShape, noMasking } from "../src/data/masking.ts";
 import { randomWindow, sequentialWindows } from "../src/data/windows.ts";
-import { InputError } from "../src/errors.ts";
+import { InputError } from "../src/common/errors.ts";
 import { baselinePredictor, baselines } from "../src/evaluate/baselines.ts";
 import { comparisonTable, MetricsByName } from "../src/evaluate/metrics.ts";
 import {
@@ -15,11 +15,11 @@ import {
   predictWindows,
   type WindowResult,
 } from "../src/evaluate/reconstruction.ts";
-import { duration, ProgressLine } from "../src/progress.ts";
-import { seeded } from "../src/random.ts";
+import { duration, ProgressLine } from "../src/common/progress.ts";
+import { seeded } from "../src/common/random.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import { drawnPoints, reconstructionFigure } from "../src/report/reconstruction_figure.ts";
-import { prepareRun } from "../src/run.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
 import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 export default command({

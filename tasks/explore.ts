@@ -1,16 +1,16 @@
 /** Shows embeddings as a map in a browser of this machine. */
-import { Astromer } from "../src/astromer.ts";
-import { command, setting, z } from "../src/command.ts";
-import { runShape } from "../src/config.ts";
+import { Astromer } from "../src/library/astromer.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { runShape } from "../src/run/settings.ts";
 import { openDataset } from "../src/data/dataset.ts";
 import { EmbeddingFile } from "../src/discover/embedding_file.ts";
-import { InputError, messageOf } from "../src/errors.ts";
+import { InputError, messageOf } from "../src/common/errors.ts";
 import { exportMap } from "../src/explore/export.ts";
 import { handlerOf, newToken } from "../src/explore/server.ts";
 import { Session } from "../src/explore/session.ts";
-import { ProgressLine } from "../src/progress.ts";
-import { listenForStop, prepareRun } from "../src/run.ts";
-import { grouped } from "../src/table.ts";
+import { ProgressLine } from "../src/common/progress.ts";
+import { listenForStop, prepareRun } from "../src/machine/runtime.ts";
+import { grouped } from "../src/common/table.ts";
 
 export default command({
   name: "explore",

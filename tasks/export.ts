@@ -1,8 +1,8 @@
 /** Writes a model, or a classifier with its model, as a file that other software runs. */
 import { encoderFolder } from "../src/classify/encoder.ts";
 import { readClassifier } from "../src/classify/fitted_classifier.ts";
-import { command, setting, z } from "../src/command.ts";
-import { InputError } from "../src/errors.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { InputError } from "../src/common/errors.ts";
 import { writeAtomically } from "../src/files/atomic.ts";
 import { classifierOutputs, modelOutputs, onnxFile } from "../src/onnx/export.ts";
 import { opset } from "../src/onnx/graph.ts";

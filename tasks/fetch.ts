@@ -1,8 +1,8 @@
 /** Fetches a model of the Hub, which all other commands then use without the network. */
-import { command, setting, z } from "../src/command.ts";
-import { InputError } from "../src/errors.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { InputError } from "../src/common/errors.ts";
 import { fetchModel, hubReference } from "../src/hub/hub.ts";
-import { duration, ProgressLine } from "../src/progress.ts";
+import { duration, ProgressLine } from "../src/common/progress.ts";
 import { readModel } from "../src/weights/model_folder.ts";
 
 export default command({

@@ -1,6 +1,6 @@
 /** Finetunes a model with the pretraining task: on the light curves of few-shot scenarios, or on a whole survey. */
-import { command, setting, z } from "../src/command.ts";
-import { checkLoop, loopShape, severalDatasets } from "../src/config.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { checkLoop, loopShape, severalDatasets } from "../src/run/settings.ts";
 import { chosenRuns, openScenarios, type ScenarioSample } from "../src/classify/scenarios.ts";
 import { type Dataset, lightCurvesOf } from "../src/data/dataset.ts";
 import {
@@ -12,7 +12,7 @@ import {
 } from "../src/data/joined_datasets.ts";
 import { noMasking } from "../src/data/masking.ts";
 import { sequentialWindows } from "../src/data/windows.ts";
-import { InputError } from "../src/errors.ts";
+import { InputError } from "../src/common/errors.ts";
 import { reconstructionMetrics } from "../src/evaluate/reconstruction.ts";
 import { exists, writeJson } from "../src/files/atomic.ts";
 import { readJson } from "../src/files/json.ts";
@@ -28,16 +28,16 @@ import {
   savedOf,
   settingsIn,
   settingsToTrain,
-} from "../src/resume.ts";
-import { interrupted, listenForStop, prepareRun, sayStopping, type Stop } from "../src/run.ts";
-import { plainTable } from "../src/table.ts";
+} from "../src/run/resume.ts";
+import { interrupted, listenForStop, prepareRun, sayStopping, type Stop } from "../src/machine/runtime.ts";
+import { plainTable } from "../src/common/table.ts";
 import {
   fingerprintOfNetwork,
   modelFingerprintIn,
   refuseOtherModel,
   summaryOf,
   trainIntoFolder,
-} from "../src/training_run.ts";
+} from "../src/run/training_run.ts";
 import { allOnce } from "../src/train/pretrain.ts";
 import { type LoadedModel, loadModel, modelHelp } from "../src/weights/model_folder.ts";
 

@@ -1,5 +1,5 @@
 /** Turns the authors' TensorFlow weights into a model folder. */
-import { command, setting, z } from "../src/command.ts";
+import { command, setting, z } from "../src/command/command.ts";
 import { shortestLightCurve } from "../src/data/windows.ts";
 import { refuseForeignFolder } from "../src/files/atomic.ts";
 import { openFolderOrZip } from "../src/files/folder_or_zip.ts";

@@ -1,5 +1,5 @@
 /** What preprocess would make of survey files; nothing is written. */
-import { command, setting, z } from "../src/command.ts";
+import { command, setting, z } from "../src/command/command.ts";
 import { inspect } from "../src/survey/inspect.ts";
 import { columnsShape, filterShape, inputSetting, resourcesShape } from "../src/survey/settings.ts";
 

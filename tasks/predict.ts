@@ -1,7 +1,7 @@
 /** Classifies the objects of a dataset or of survey files, or predicts their values. */
 import type { Device } from "../ffi/device.ts";
 import { classSet, thresholdFor } from "../src/classify/conformal.ts";
-import { type FeatureSet, featureSets } from "../src/classify/feature_sets.ts";
+import { type FeatureSet, featureSets } from "../src/features/feature_sets.ts";
 import { encoderFolder } from "../src/classify/encoder.ts";
 import { FittedClassifier } from "../src/classify/fitted_classifier.ts";
 import { FittedRegressor, regressorFile } from "../src/classify/fitted_regressor.ts";
@@ -13,18 +13,18 @@ import {
   withFeatures,
 } from "../src/classify/predict.ts";
 import { shapeOf } from "../src/classify/vectors.ts";
-import { command, setting, z } from "../src/command.ts";
-import { inferenceBatch, inferenceBatchOn, runShape } from "../src/config.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { inferenceBatch, inferenceBatchOn, runShape } from "../src/run/settings.ts";
 import { type Dataset, lightCurvesOf } from "../src/data/dataset.ts";
 import { keptPart } from "../src/data/kept.ts";
-import { Failure, InputError } from "../src/errors.ts";
+import { Failure, InputError } from "../src/common/errors.ts";
 import { exists, writeAll, writeAtomically } from "../src/files/atomic.ts";
 import { type Cell, csvLine } from "../src/files/csv.ts";
 import { type ColumnType, groupsOf, openParquet, type Row } from "../src/files/parquet.ts";
-import { duration, ProgressLine } from "../src/progress.ts";
-import { listenForStop, prepareRun } from "../src/run.ts";
+import { duration, ProgressLine } from "../src/common/progress.ts";
+import { listenForStop, prepareRun } from "../src/machine/runtime.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
-import { grouped, plainTable } from "../src/table.ts";
+import { grouped, plainTable } from "../src/common/table.ts";
 import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 type Objects = ReturnType<typeof modelVectors>;

@@ -1,10 +1,10 @@
 /** Survey files to a dataset folder. */
-import { command, setting, z } from "../src/command.ts";
+import { command, setting, z } from "../src/command/command.ts";
 import { preprocess } from "../src/survey/preprocess.ts";
 import { consoleProgress } from "../src/survey/progress.ts";
 import { reportOf } from "../src/survey/report.ts";
 import { columnsShape, filterShape, inputSetting, resourcesShape } from "../src/survey/settings.ts";
-import { grouped } from "../src/table.ts";
+import { grouped } from "../src/common/table.ts";
 
 const numbers = z.array(z.coerce.number());
 

@@ -1,17 +1,17 @@
 /** Pretrains a model on a dataset folder. */
-import { command, z } from "../src/command.ts";
-import { forDevice, pretrainShape, resolve } from "../src/config.ts";
+import { command, z } from "../src/command/command.ts";
+import { forDevice, pretrainShape, resolve } from "../src/run/settings.ts";
 import { lightCurvesOf } from "../src/data/dataset.ts";
 import { openDatasets, trainParts, validationPart } from "../src/data/joined_datasets.ts";
 import { architectureSchema } from "../src/model/architecture.ts";
 import { AstromerNetwork } from "../src/model/network.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
 import { lockFolder } from "../src/files/lock.ts";
-import { refuseExistingRun, resumeShape, savedOf, settingsIn, settingsToTrain } from "../src/resume.ts";
-import { joinRanks, leaveRanks } from "../src/ranks.ts";
-import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/run.ts";
+import { refuseExistingRun, resumeShape, savedOf, settingsIn, settingsToTrain } from "../src/run/resume.ts";
+import { joinRanks, leaveRanks } from "../src/machine/ranks.ts";
+import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/machine/runtime.ts";
 import { belongOnDevice } from "../src/train/device_observations.ts";
-import { summaryOf, trainIntoFolder } from "../src/training_run.ts";
+import { summaryOf, trainIntoFolder } from "../src/run/training_run.ts";
 
 const schema = z.object({ ...pretrainShape, ...resumeShape });
 

@@ -1,10 +1,10 @@
 /** Makes a folder that is ready for the Hugging Face Hub. */
 import { basename } from "node:path";
-import { command, setting, z } from "../src/command.ts";
-import { InputError } from "../src/errors.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { InputError } from "../src/common/errors.ts";
 import { refuseForeignFolder } from "../src/files/atomic.ts";
 import { modelHelp, readModel } from "../src/weights/model_folder.ts";
-import { writePublication } from "../src/weights/published.ts";
+import { writePublication } from "../src/hub/published.ts";
 
 const repositoryName = /^[\w.-]+\/[\w.-]+$/;
 

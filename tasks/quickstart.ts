@@ -1,9 +1,9 @@
 /** The whole way on a simulated survey: each step is a command that is printed before it runs. */
 import { main } from "../cli.ts";
-import { command, setting, z } from "../src/command.ts";
-import { Failure } from "../src/errors.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { Failure } from "../src/common/errors.ts";
 import { exists, refuseForeignFolder } from "../src/files/atomic.ts";
-import { duration } from "../src/progress.ts";
+import { duration } from "../src/common/progress.ts";
 
 /** Weights that come with this project. */
 const shipped = "astromer2-surveys";

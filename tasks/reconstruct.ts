@@ -1,10 +1,10 @@
 /** Draws how a model reconstructs one light curve. */
-import { command, setting, z } from "../src/command.ts";
-import { runShape } from "../src/config.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { runShape } from "../src/run/settings.ts";
 import { openDataset } from "../src/data/dataset.ts";
 import { lightCurveById } from "../src/data/light_curve_by_id.ts";
 import { sequentialWindows } from "../src/data/windows.ts";
-import { InputError } from "../src/errors.ts";
+import { InputError } from "../src/common/errors.ts";
 import { MetricsByName } from "../src/evaluate/metrics.ts";
 import { copyingRemark, reconstructWindows } from "../src/evaluate/reconstruction.ts";
 import { writeText } from "../src/files/atomic.ts";
@@ -18,7 +18,7 @@ import {
   type ReconstructedWindow,
   reconstructionTable,
 } from "../src/report/light_curve_figure.ts";
-import { prepareRun } from "../src/run.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
 import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 /** Windows of one figure at most. */

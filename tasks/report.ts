@@ -1,13 +1,13 @@
 /** Draws the paper's figures of runs, and writes a report with them. */
-import { command, setting, z } from "../src/command.ts";
-import { runShape } from "../src/config.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { runShape } from "../src/run/settings.ts";
 import { openDataset } from "../src/data/dataset.ts";
-import { InputError } from "../src/errors.ts";
-import { ProgressLine } from "../src/progress.ts";
+import { InputError } from "../src/common/errors.ts";
+import { ProgressLine } from "../src/common/progress.ts";
 import type { Figure } from "../src/report/figure.ts";
 import { modelFigures } from "../src/report/model_figures.ts";
 import { writeReport } from "../src/report/run_report.ts";
-import { prepareRun } from "../src/run.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
 import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 const settings = z.object({

@@ -11,14 +11,14 @@ import {
 import { labelledObjects } from "../src/classify/labelled_objects.ts";
 import { type ScenariosInfo, writeScenarios } from "../src/classify/scenarios.ts";
 import { readTarget, valuedObjects } from "../src/classify/targets.ts";
-import { command, type Given, setting, z } from "../src/command.ts";
+import { command, type Given, setting, z } from "../src/command/command.ts";
 import { type Dataset, type DatasetInfo, openDataset } from "../src/data/dataset.ts";
-import { InputError, printable } from "../src/errors.ts";
+import { InputError, printable } from "../src/common/errors.ts";
 import { refuseForeignFolder } from "../src/files/atomic.ts";
 import { Database } from "../src/survey/duckdb.ts";
 import { readDuplicates } from "../src/survey/labels.ts";
 import { groupsOf } from "../src/survey/split.ts";
-import { grouped, plainTable } from "../src/table.ts";
+import { grouped, plainTable } from "../src/common/table.ts";
 
 /** Settings of drawing, which a table of scenarios leaves nothing to. */
 const drawShape = {

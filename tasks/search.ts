@@ -1,21 +1,21 @@
 /** Finds light curves that are like others. */
-import { Astromer } from "../src/astromer.ts";
-import { command, setting, z } from "../src/command.ts";
-import { runShape } from "../src/config.ts";
+import { Astromer } from "../src/library/astromer.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { runShape } from "../src/run/settings.ts";
 import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { EmbeddingFile, type EmbeddingRow, standardize } from "../src/discover/embedding_file.ts";
 import { exactRows, middleOf, searchFile } from "../src/discover/search.ts";
 import { lightCurveFinder } from "../src/discover/light_curves_of.ts";
 import { vectorsOf } from "../src/embed/pooling.ts";
-import { Failure, fewOf, InputError } from "../src/errors.ts";
+import { Failure, fewOf, InputError } from "../src/common/errors.ts";
 import { writeText } from "../src/files/atomic.ts";
 import { type Cell, csvOf } from "../src/files/csv.ts";
-import { duration, ProgressLine } from "../src/progress.ts";
+import { duration, ProgressLine } from "../src/common/progress.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import { galleryFigure, mostPanels } from "../src/report/gallery_figure.ts";
-import { listenForStop, prepareRun } from "../src/run.ts";
+import { listenForStop, prepareRun } from "../src/machine/runtime.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
-import { grouped, plainTable } from "../src/table.ts";
+import { grouped, plainTable } from "../src/common/table.ts";
 
 const { data: _, ...inputShape } = dataOrInputShape;
 

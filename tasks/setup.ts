@@ -1,6 +1,6 @@
 /** Installs libtorch where none is found. */
-import { command, setting, z } from "../src/command.ts";
-import { setUp } from "../src/setup.ts";
+import { command, setting, z } from "../src/command/command.ts";
+import { setUp } from "../src/machine/setup.ts";
 
 export default command({
   name: "setup",

@@ -1,8 +1,8 @@
 /** A simulated survey of variable stars. */
-import { command, setting, z } from "../src/command.ts";
+import { command, setting, z } from "../src/command/command.ts";
 import { consoleProgress } from "../src/survey/progress.ts";
 import { simulate } from "../src/survey/simulate.ts";
-import { grouped } from "../src/table.ts";
+import { grouped } from "../src/common/table.ts";
 
 export default command({
   name: "simulate",

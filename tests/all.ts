@@ -5,7 +5,7 @@
 const root = new URL("../", import.meta.url).pathname;
 
 /** Whose processes wait for each other without sleeping: nothing else may run beside them. */
-const alone = ["tests/ranks_test.ts"];
+const alone = ["tests/machine/ranks_test.ts"];
 /** Files that take longest, each in a process of its own, in this order. */
 const longest = [
   "tests/tasks/resume_test.ts",

@@ -4,7 +4,7 @@
  */
 import { cachedLibtorch, libtorch, pinnedVersion } from "../ffi/library.ts";
 import { readParquet } from "./survey/support.ts";
-import { assertEquals, assertMatch, assertStringIncludes, assertTrue } from "../src/std.ts";
+import { assertEquals, assertMatch, assertStringIncludes, assertTrue } from "../src/common/std.ts";
 import { namesIn } from "./survey/support.ts";
 import { hasShared, sharedPath, testIn } from "./shared.ts";
 import { cli, type Output, run, succeed } from "./tasks/support.ts";
@@ -95,7 +95,7 @@ const situations: Situation[] = [
     what: "one task of a job array is queued again, not the array; with LD_LIBRARY_PATH set, too (01)",
     async run(folder) {
       const asked = `${folder}/asked`, PATH = await programs(folder, { scontrol: `echo "$@" >> ${asked}` });
-      const requeue = `import { interrupted } from ${module("../src/run.ts")};
+      const requeue = `import { interrupted } from ${module("../src/machine/runtime.ts")};
         const stop = { requested: () => true, signal: () => "SIGUSR1", [Symbol.dispose]() {} };
         console.log(interrupted(stop, "kept", true).message);`;
       const unset = Object.fromEntries(
@@ -271,7 +271,7 @@ const situations: Situation[] = [
         evaluated(
           "embed",
           { LIBTORCH: `${folder}/lib` },
-          `import { prepareRun } from ${module("../src/run.ts")};
+          `import { prepareRun } from ${module("../src/machine/runtime.ts")};
           for (let i = 0; i < 2; i++) {
             try { console.log(prepareRun({ device: "${device}", precision: "auto" }).device); }
             catch (error) { console.log(error.message); }

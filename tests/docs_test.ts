@@ -1,5 +1,5 @@
 /** The documentation says what the code says, its links lead somewhere, and its examples run. */
-import { assertEquals, assertTrue } from "../src/std.ts";
+import { assertEquals, assertTrue } from "../src/common/std.ts";
 import { commandsPage, commandsPath, pages, readmePath, root } from "./docs.ts";
 import { testIn } from "./shared.ts";
 import { libtorch } from "../ffi/library.ts";

@@ -1,7 +1,7 @@
 /** What is said of memory that is not there, in libtorch's and CUDA's own words. */
 import { TorchError } from "../ffi/native.ts";
-import { InputError, memorySentence } from "../src/errors.ts";
-import { assertEquals } from "../src/std.ts";
+import { InputError, memorySentence } from "../src/common/errors.ts";
+import { assertEquals } from "../src/common/std.ts";
 
 const ofCuda = new TorchError(
   "_fused_adam_",

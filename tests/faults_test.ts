@@ -3,9 +3,9 @@
  * Nothing may crash, hang, print a stack trace, or leave a part of an output behind.
  */
 import { libtorch } from "../ffi/library.ts";
-import { Astromer } from "../src/astromer.ts";
-import { Classifier } from "../src/classifier.ts";
-import { assertEquals } from "../src/std.ts";
+import { Astromer } from "../src/library/astromer.ts";
+import { Classifier } from "../src/library/classifier.ts";
+import { assertEquals } from "../src/common/std.ts";
 import { sinusoids } from "./data/support.ts";
 import { testIn } from "./shared.ts";
 import { run as preprocessed } from "./survey/support.ts";

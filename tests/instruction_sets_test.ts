@@ -1,5 +1,5 @@
 /** The same model and light curves on processors of other kinds: one machine stands for them by what it may use. */
-import { assertEquals, assertTrue } from "../src/std.ts";
+import { assertEquals, assertTrue } from "../src/common/std.ts";
 import { largestDifference } from "./shared.ts";
 
 /** Less than this processor has, for each of the libraries that choose their kernels by what there is. */

@@ -1,5 +1,5 @@
 /** Every public function and class is documented with an example that `deno test --doc` runs and that can fail. */
-import { assertEquals, assertTrue } from "../src/std.ts";
+import { assertEquals, assertTrue } from "../src/common/std.ts";
 
 const module = new URL("../mod.ts", import.meta.url).pathname;
 

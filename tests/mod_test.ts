@@ -1,7 +1,7 @@
 /** The library as users import it: by URL, without this project's configuration, with the permissions that README names. */
 import { libtorch } from "../ffi/library.ts";
 import { largestDifference } from "./shared.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../src/common/std.ts";
 import { Astromer } from "../mod.ts";
 import { shippedNames } from "../src/weights/shipped.ts";
 import { sinusoids } from "./data/support.ts";

@@ -1,6 +1,6 @@
 /** The Python of tasks/python.md as it stands: pandas, Polars and Astropy through pipes, and scikit-learn. */
 import { Astromer } from "../mod.ts";
-import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../src/common/std.ts";
 import { missingInPython } from "./python.ts";
 import { root } from "./docs.ts";
 import { hasShared, largestDifference, sharedPath, testIn } from "./shared.ts";

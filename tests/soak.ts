@@ -4,7 +4,7 @@
  */
 import { cli } from "./tasks/support.ts";
 import { permissionsOf } from "./tasks/permissions.ts";
-import { parseArgs } from "../src/std.ts";
+import { parseArgs } from "../src/common/std.ts";
 
 const { minutes = "30" } = parseArgs(Deno.args, { string: ["minutes"] }) as { minutes?: string };
 /** Medians may grow by this share. */

@@ -1,5 +1,5 @@
 /** How long the windows are that are timed. */
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 
 /**
  * Lengths of windows, from which each is drawn.

@@ -1,7 +1,7 @@
 /** What is measured of every program alike, ours or a peer: windows a second on the same batches, and memory. */
 import type { Device } from "../../ffi/device.ts";
-import { z } from "../command.ts";
-import { Failure } from "../errors.ts";
+import { z } from "../command/command.ts";
+import { Failure } from "../common/errors.ts";
 import type { Ran } from "./process.ts";
 
 /** The work that every program is given. */

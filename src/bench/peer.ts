@@ -1,6 +1,6 @@
 /** Other programs that do the same work, each variant in a process of its own. */
 import type { Device } from "../../ffi/device.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { type Measurement, measurementsOf, type Workload } from "./measurement.ts";
 import { runMeasured } from "./process.ts";
 

@@ -1,6 +1,6 @@
 /** A program measured from outside: its time, and the most memory that it held. */
 import { kernelFile } from "../../ffi/device.ts";
-import { Failure, messageOf } from "../errors.ts";
+import { Failure, messageOf } from "../common/errors.ts";
 
 /** What a program printed, and what it took. */
 export interface Ran {

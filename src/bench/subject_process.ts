@@ -1,8 +1,8 @@
 /** A subject in a process of its own, as a peer is: it trains, infers, and prints one JSON line. */
 import { returnFreedMemory } from "../../ffi/device.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../common/errors.ts";
 import { architecture, type presets } from "../model/architecture.ts";
-import { prepareRun } from "../run.ts";
+import { prepareRun } from "../machine/runtime.ts";
 import { lengthsOf } from "./lengths.ts";
 import { type Measurement, measurementsOf, type Workload } from "./measurement.ts";
 import { denoArgs, runMeasured } from "./process.ts";

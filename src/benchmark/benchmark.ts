@@ -1,10 +1,10 @@
 /** Every contestant on every suite: measured one by one, kept in a folder, not done twice. */
 import { createHash } from "node:crypto";
-import { classicalNames } from "../classify/classical_features.ts";
+import { classicalNames } from "../features/classical_features.ts";
 import { exists, writeJson } from "../files/atomic.ts";
-import { duration, ProgressLine } from "../progress.ts";
-import { interrupted, type Runtime, type Stop } from "../run.ts";
-import { grouped } from "../table.ts";
+import { duration, ProgressLine } from "../common/progress.ts";
+import { interrupted, type Runtime, type Stop } from "../machine/runtime.ts";
+import { grouped } from "../common/table.ts";
 import type { ProbeName, Vectors } from "./probes.ts";
 import type { Suite } from "./suite.ts";
 import { measured, type UnitResult } from "./unit.ts";

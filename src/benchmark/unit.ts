@@ -4,7 +4,7 @@ import { agreementOf, kMeans } from "../evaluate/clustering.ts";
 import { multiClassIsolationScores } from "../evaluate/isolation_forest.ts";
 import { areaUnderRoc, macroF1 } from "../evaluate/ranking.ts";
 import { ridgeR2 } from "../evaluate/ridge.ts";
-import { seeded } from "../random.ts";
+import { seeded } from "../common/random.ts";
 import { predictedBy, type ProbeName, rowsOf, standardized, type Vectors } from "./probes.ts";
 import type { Suite } from "./suite.ts";
 

@@ -2,12 +2,12 @@
 import type { Dataset } from "../data/dataset.ts";
 import { randomWindow } from "../data/windows.ts";
 import { eachEmbeddedWindow } from "../embed/stream.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { ClassificationMetrics } from "../evaluate/classification.ts";
 import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 import { widthOf } from "../model/architecture.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import { seeded } from "../random.ts";
+import { seeded } from "../common/random.ts";
 import { byNeighbors, neighbors, standardized } from "./probes.ts";
 
 /** Light curves that are looked at, at most. */

@@ -1,6 +1,6 @@
 /** The same stars with fewer observations, or with times that say nothing. */
 import type { Dataset } from "../data/dataset.ts";
-import { seeded } from "../random.ts";
+import { seeded } from "../common/random.ts";
 
 /** What is done to light curves before vectors are made. */
 export interface Variant {

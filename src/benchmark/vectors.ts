@@ -1,15 +1,15 @@
 /** One frozen vector a star: of models, features that need no model, or both end to end; kept on disk. */
 import { createHash } from "node:crypto";
 import { fingerprintOf } from "../classify/encoder.ts";
-import { type FeatureSet, featureSets, isFeatureSet } from "../classify/feature_sets.ts";
+import { type FeatureSet, featureSets, isFeatureSet } from "../features/feature_sets.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { embeddingTable } from "../embed/table.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
 import { hubModel, hubReference } from "../hub/hub.ts";
 import { readSafetensors, writeSafetensors } from "../files/safetensors.ts";
 import { AstromerNetwork } from "../model/network.ts";
-import type { Runtime } from "../run.ts";
+import type { Runtime } from "../machine/runtime.ts";
 import { loadModel } from "../weights/model_folder.ts";
 import { shippedModel, shippedNames } from "../weights/shipped.ts";
 import type { Vectors } from "./probes.ts";

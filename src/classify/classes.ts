@@ -1,7 +1,7 @@
 /** The classes that a classifier tells apart: a survey's own, or some of them renamed, merged, left out. */
 import type { Dataset } from "../data/dataset.ts";
-import { InputError } from "../errors.ts";
-import { closestString } from "../std.ts";
+import { InputError } from "../common/errors.ts";
+import { closestString } from "../common/std.ts";
 
 /** A class, and the survey's classes that it is made of. */
 export interface ChosenClass {

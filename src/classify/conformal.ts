@@ -5,7 +5,7 @@
  * Light curves that were not trained on say how wrong it is; what is at most as wrong as that share of them goes into the set.
  * The promise is one about light curves that are drawn as those were: of a survey with other classes it is not kept.
  */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 
 /** Coverages that are measured on the test set wherever enough light curves calibrate. */
 export const measuredCoverages = [0.8, 0.9, 0.95] as const;

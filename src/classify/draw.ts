@@ -1,8 +1,8 @@
 /** Drawing few-shot scenarios (paper, section 5.1). */
 import type { Subset } from "../data/dataset.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { drawOf } from "../survey/split.ts";
-import { grouped } from "../table.ts";
+import { grouped } from "../common/table.ts";
 import { type ChosenClass, writeClasses } from "./classes.ts";
 import type { LabelledObject } from "./labelled_objects.ts";
 

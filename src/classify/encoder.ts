@@ -1,10 +1,10 @@
 /** What makes vectors of light curves: a model, models finetuned for each scenario, or features that need no model. */
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
 import { hubModel, hubReference } from "../hub/hub.ts";
-import { type FeatureSet, hybridOf, isFeatureSet } from "./feature_sets.ts";
+import { type FeatureSet, hybridOf, isFeatureSet } from "../features/feature_sets.ts";
 import { shippedModel, shippedNames } from "../weights/shipped.ts";
 
 /** An encoder by name. */

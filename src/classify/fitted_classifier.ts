@@ -1,15 +1,15 @@
 /** A fitted classifier of light curves: from windows' vectors to probabilities and novelty; and as a folder. */
 import type { Device } from "../../ffi/device.ts";
 import type { Tensor } from "../../ffi/tensor.ts";
-import { z } from "../command.ts";
-import { InputError } from "../errors.ts";
+import { z } from "../command/command.ts";
+import { InputError } from "../common/errors.ts";
 import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
 import type { FormatVersions } from "../files/format_version.ts";
 import { jsonNumber } from "../files/json.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
 import type { StateDict } from "../model/parameters.ts";
-import { version } from "../version.ts";
+import { version } from "../common/version.ts";
 import { classScores } from "./conformal.ts";
 import { Fitted, type FittedParts, neighborChoices } from "./fitted.ts";
 import { floats, FolderTensors, headTensors, readConfig, standardizationTensors } from "./fitted_folder.ts";

@@ -1,6 +1,6 @@
 /** What folders of classifiers and regressors have in common: settings as JSON, tensors of a head. */
-import type { z } from "../command.ts";
-import { InputError, messageOf } from "../errors.ts";
+import type { z } from "../command/command.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { checkedVersion, type FormatVersions, versionIn } from "../files/format_version.ts";
 import { readSafetensors, type TensorData } from "../files/safetensors.ts";
 import { checkStateDict, type StateDict } from "../model/parameters.ts";

@@ -2,14 +2,14 @@
 import type { Device } from "../../ffi/device.ts";
 import { mean, square, sub } from "../../ffi/ops.ts";
 import type { Tensor } from "../../ffi/tensor.ts";
-import { z } from "../command.ts";
-import { InputError } from "../errors.ts";
+import { z } from "../command/command.ts";
+import { InputError } from "../common/errors.ts";
 import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
 import type { FormatVersions } from "../files/format_version.ts";
 import { jsonNumber } from "../files/json.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
-import { version } from "../version.ts";
+import { version } from "../common/version.ts";
 import { type ClassifierKind, classifierKinds, hasGradients } from "./fitted_classifier.ts";
 import { Fitted, type FittedParts, neighborChoices } from "./fitted.ts";
 import { floats, FolderTensors, headTensors, readConfig, standardizationTensors } from "./fitted_folder.ts";

@@ -8,8 +8,8 @@
  * A forest of values (regression) splits by variance, tries a third of the features, as Breiman advises there, and has the
  * mean value in each leaf.
  */
-import { type Random, seeded } from "../random.ts";
-import { letSignalsIn } from "../run.ts";
+import { type Random, seeded } from "../common/random.ts";
+import { letSignalsIn } from "../machine/runtime.ts";
 
 /** The trees, node after node: all nodes of one tree, then those of the next. */
 export interface ForestNodes {

@@ -1,12 +1,12 @@
 /** Scenarios that a table names, object by object, in place of drawing them. */
 import { type Dataset, lightCurvesOf, type Subset } from "../data/dataset.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { findColumn, listed, needColumn } from "../survey/columns.ts";
 import type { Database } from "../survey/duckdb.ts";
 import { fileAt } from "../survey/files.ts";
 import { readable, type Source, sourceOf } from "../survey/source.ts";
 import { subsetOf } from "../survey/split.ts";
-import { grouped } from "../table.ts";
+import { grouped } from "../common/table.ts";
 import type { ChosenClass } from "./classes.ts";
 import type { Drawing, DrawnObject, DrawnRun } from "./draw.ts";
 import { labelledObjects } from "./labelled_objects.ts";

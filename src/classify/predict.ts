@@ -4,7 +4,7 @@ import { Tensor } from "../../ffi/tensor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { eachEmbeddedWindow, windowsOf } from "../embed/stream.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import { type FeatureSet, featureSets } from "./feature_sets.ts";
+import { type FeatureSet, featureSets } from "../features/feature_sets.ts";
 import type { FittedClassifier } from "./fitted_classifier.ts";
 import type { FittedRegressor } from "./fitted_regressor.ts";
 import { mostLikely, type WindowRows } from "./train_head.ts";

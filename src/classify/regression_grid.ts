@@ -1,9 +1,9 @@
 /** The regressors of a run folder: fitted, tested, kept with their predictions of the test set. */
 import type { Dataset } from "../data/dataset.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { regressionScores } from "../evaluate/regression.ts";
 import { writeJson } from "../files/atomic.ts";
-import type { Runtime, Stop } from "../run.ts";
+import type { Runtime, Stop } from "../machine/runtime.ts";
 import { coveragesOfIntervals } from "./conformal.ts";
 import { fitRegressor, type Target } from "./fitted_regressor.ts";
 import {

@@ -1,11 +1,11 @@
 /** A folder of few-shot scenarios: which light curves of a dataset train, validate and test. It holds no light curve. */
 import type { Dataset, Subset } from "../data/dataset.ts";
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
 import { checkedVersion, type FormatVersions } from "../files/format_version.ts";
 import { openParquet, type Row } from "../files/parquet.ts";
 import { subsets } from "../survey/split.ts";
-import { version } from "../version.ts";
+import { version } from "../common/version.ts";
 import type { ChosenClass } from "./classes.ts";
 import { type Drawing, type DrawnObject, overlapsOf } from "./draw.ts";
 

@@ -1,12 +1,12 @@
 /** What regression learns: a number for each light curve, of the dataset's own metadata or of a table beside it. */
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
-import { fewOf, InputError, messageOf } from "../errors.ts";
+import { fewOf, InputError, messageOf } from "../common/errors.ts";
 import { readCell } from "../files/csv.ts";
 import { columnCalled, listed, needColumn } from "../survey/columns.ts";
 import { Database } from "../survey/duckdb.ts";
 import { fileAt } from "../survey/files.ts";
 import { readable, refuseFloatIds, sourceOf } from "../survey/source.ts";
-import { grouped } from "../table.ts";
+import { grouped } from "../common/table.ts";
 import type { DrawnSample } from "./grid.ts";
 import type { LabelledObject } from "./labelled_objects.ts";
 import { subsetMostSeen } from "./labelled_objects.ts";

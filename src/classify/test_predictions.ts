@@ -1,6 +1,6 @@
 /** What classifiers and regressors say of a test set, light curve by light curve, as Parquet. */
 import type { Dataset } from "../data/dataset.ts";
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { writeAtomically } from "../files/atomic.ts";
 import { type ColumnType, openParquet, type Row } from "../files/parquet.ts";
 

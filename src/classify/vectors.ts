@@ -7,12 +7,12 @@ import type { Dataset } from "../data/dataset.ts";
 import { randomWindow, sequentialWindows, type Window } from "../data/windows.ts";
 import { vectorsOf } from "../embed/pooling.ts";
 import { eachEmbeddedWindow } from "../embed/stream.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { exists, writeAll, writeAtomically } from "../files/atomic.ts";
 import { layOut, readSafetensorsHeader } from "../files/safetensors.ts";
 import { widthOf } from "../model/architecture.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import { seeded } from "../random.ts";
+import { seeded } from "../common/random.ts";
 
 /** Vectors by light curve. */
 export interface VectorTable extends Disposable {

@@ -10,7 +10,7 @@
  */
 import type { Device } from "../../ffi/device.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { seeded } from "../random.ts";
+import { seeded } from "../common/random.ts";
 import type { Dataset } from "./dataset.ts";
 import { type MaskedWindow, type Masking, maskWindow, roleCounts } from "./masking.ts";
 import type { Window } from "./windows.ts";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { MappedFile } from "../../ffi/mapped.ts";
 import { fromFile } from "../../ffi/ops.ts";
 import { unscoped } from "../../ffi/tensor.ts";
-import { Failure, InputError, messageOf } from "../errors.ts";
+import { Failure, InputError, messageOf } from "../common/errors.ts";
 import { checkedVersion, type FormatVersions } from "../files/format_version.ts";
 import type { ColumnType, Row } from "../files/parquet.ts";
 import { readSafetensorsHeader, typedArray } from "../files/safetensors.ts";

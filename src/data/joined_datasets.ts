@@ -1,8 +1,8 @@
 /** Several datasets as one, and how often an epoch takes the light curves of each. */
 import { createHash } from "node:crypto";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
-import { type Random, seeded } from "../random.ts";
+import { type Random, seeded } from "../common/random.ts";
 import { type Dataset, openDataset } from "./dataset.ts";
 
 /** Light curves of which an epoch takes a number of windows: each equally often, and as many others once more as are left. */

@@ -1,6 +1,6 @@
 /** One light curve of a dataset, as a user names it. */
-import { InputError } from "../errors.ts";
-import { closestString } from "../std.ts";
+import { InputError } from "../common/errors.ts";
+import { closestString } from "../common/std.ts";
 import type { Dataset } from "./dataset.ts";
 import { shortestLightCurve } from "./windows.ts";
 

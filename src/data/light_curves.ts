@@ -1,6 +1,6 @@
 /** Light curves as arrays in memory, checked, as a dataset. */
 import { createHash } from "node:crypto";
-import { seeded } from "../random.ts";
+import { seeded } from "../common/random.ts";
 import type { Dataset, Subset } from "./dataset.ts";
 import { shortestLightCurve } from "./windows.ts";
 

@@ -1,6 +1,6 @@
 /** Which points of a window are probed, and which of those are hidden (section 2.3 of the paper). */
-import { setting, z } from "../command.ts";
-import type { Random } from "../random.ts";
+import { setting, z } from "../command/command.ts";
+import type { Random } from "../common/random.ts";
 
 /** Settings of the masking, as fractions of a window's observations. */
 export const maskingShape = {

@@ -1,5 +1,5 @@
 /** Windows: what of a light curve the model sees at once (section 2.1 of the paper). */
-import type { Random } from "../random.ts";
+import type { Random } from "../common/random.ts";
 
 /** Light curves shorter than this are not used. */
 export const shortestLightCurve = 5;

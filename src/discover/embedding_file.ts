@@ -1,7 +1,7 @@
 /** Embeddings as `embed` writes them: a Parquet table with a column of vectors, read in pieces or whole. */
 import { narrow } from "../../ffi/ops.ts";
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
-import { InputError, messageOf, shown } from "../errors.ts";
+import { InputError, messageOf, shown } from "../common/errors.ts";
 import { Database, name, text } from "../survey/duckdb.ts";
 import { measured, type Metric } from "./exact_search.ts";
 

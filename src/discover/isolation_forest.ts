@@ -1,5 +1,5 @@
 /** Isolation forest (Liu, Ting and Zhou 2008): what few random cuts part from all others is odd. */
-import { type Random, seeded } from "../random.ts";
+import { type Random, seeded } from "../common/random.ts";
 
 /** How a forest is grown. */
 export interface ForestOptions {

@@ -1,5 +1,5 @@
 /** Rows of a table of embeddings that are like others. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import {
   EmbeddingFile,
   type EmbeddingRow,

@@ -1,6 +1,6 @@
 /** The native part of usearch (HNSW, Malkov and Yashunin 2018), which its npm package brings for each platform. */
 import { createRequire } from "node:module";
-import { Failure, messageOf } from "../errors.ts";
+import { Failure, messageOf } from "../common/errors.ts";
 
 /** What is used of usearch's index. */
 export interface NativeIndex {

@@ -1,8 +1,8 @@
 /** An HNSW index of embeddings, kept beside their file: approximate neighbors of tables that are too long to be read. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { exists, flush, writeJson } from "../files/atomic.ts";
-import { seeded } from "../random.ts";
-import { letSignalsIn } from "../run.ts";
+import { seeded } from "../common/random.ts";
+import { letSignalsIn } from "../machine/runtime.ts";
 import type { EmbeddingFile } from "./embedding_file.ts";
 import { exactSearch, type Match, type Metric } from "./exact_search.ts";
 import { type NativeIndex, nativeIndex } from "./usearch.ts";

@@ -1,6 +1,6 @@
 /** Features as named columns of a table, alone or beside embeddings. */
 import type { Device } from "../../ffi/device.ts";
-import { type FeatureSet, featureSets } from "../classify/feature_sets.ts";
+import { type FeatureSet, featureSets } from "../features/feature_sets.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { keptPart } from "../data/kept.ts";
 import type { ColumnType, Row } from "../files/parquet.ts";

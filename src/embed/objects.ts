@@ -1,7 +1,7 @@
 /** Light curves of one object in several bands as one embedding. */
 import type { Dataset } from "../data/dataset.ts";
-import { InputError } from "../errors.ts";
-import { closestString } from "../std.ts";
+import { InputError } from "../common/errors.ts";
+import { closestString } from "../common/std.ts";
 import type { EmbeddedLightCurve } from "./stream.ts";
 
 /** `concat`: the bands' vectors end to end, in the order of the bands; `mean`: their mean, of the bands that there are. */

@@ -6,8 +6,8 @@ import { sequentialWindows, type Window } from "../data/windows.ts";
 import { UnderWay } from "../model/deferred.ts";
 import { DeferredInference, type InferenceOptions } from "../model/deferred_inference.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import { oneRank, type Ranks } from "../ranks.ts";
-import { letSignalsIn } from "../run.ts";
+import { oneRank, type Ranks } from "../machine/ranks.ts";
+import { letSignalsIn } from "../machine/runtime.ts";
 import { embedding, embeddingsOf, type Pooling } from "./pooling.ts";
 
 /** The observations that are read. */

@@ -3,7 +3,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { keptPart } from "../data/kept.ts";
 import type { ColumnType, Row } from "../files/parquet.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import type { Ranks } from "../ranks.ts";
+import type { Ranks } from "../machine/ranks.ts";
 import { type Join, lightCurvesIn, perObject } from "./objects.ts";
 import { type Pooling, vectorsOf } from "./pooling.ts";
 import { eachEmbeddedWindow, perLightCurve, windowsOf } from "./stream.ts";

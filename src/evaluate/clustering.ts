@@ -2,7 +2,7 @@
 import { noGrad } from "../../ffi/autograd.ts";
 import { matmul, transpose } from "../../ffi/ops.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
-import { type Random, seeded } from "../random.ts";
+import { type Random, seeded } from "../common/random.ts";
 
 /** Starts, of which the tightest clusters are taken, and steps of each at most. */
 const starts = 10, steps = 300;

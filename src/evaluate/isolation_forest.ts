@@ -1,5 +1,5 @@
 /** Isolation forests (Liu, Ting and Zhou 2008, ICDM): what few random cuts part from all others is unusual. */
-import { type Random, seeded } from "../random.ts";
+import { type Random, seeded } from "../common/random.ts";
 
 /** Trees, and points that each is grown on: the paper's. */
 const trees = 100, sampleSize = 256;

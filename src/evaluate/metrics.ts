@@ -1,5 +1,5 @@
 /** RMSE and R2 of reconstructed magnitudes, as the reference reports them. */
-import { fixed, plainTable } from "../table.ts";
+import { fixed, plainTable } from "../common/table.ts";
 
 /** What metrics are computed from: sums over windows. */
 export interface ReconstructionSums {

@@ -1,9 +1,9 @@
 /** Embeddings as points of the plane: t-SNE, as in the paper's figures 14 and 15, or UMAP. */
 import { linalgEigh, matmul, narrow, sub, sum, transpose } from "../../ffi/ops.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
-import { InputError } from "../errors.ts";
-import { seeded } from "../random.ts";
-import { letSignalsIn } from "../run.ts";
+import { InputError } from "../common/errors.ts";
+import { seeded } from "../common/random.ts";
+import { letSignalsIn } from "../machine/runtime.ts";
 import { nearestNeighbors, type Neighbors } from "./nearest_neighbors.ts";
 import { tsneLayout } from "./tsne.ts";
 

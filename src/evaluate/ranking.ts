@@ -1,5 +1,5 @@
 /** Scores of rankings, and whether two classifiers differ by more than chance. */
-import { seeded } from "../random.ts";
+import { seeded } from "../common/random.ts";
 
 /** Area under the receiver operating characteristic: the chance that a positive has the higher score; ties count half. */
 export function areaUnderRoc(scores: ArrayLike<number>, positive: ArrayLike<boolean>): number {

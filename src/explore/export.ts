@@ -1,5 +1,5 @@
 /** A map as one file that needs nothing but itself, to send to a colleague. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { writeText } from "../files/atomic.ts";
 import { pageHtml } from "./page.ts";
 import { startOf } from "./server.ts";

@@ -1,5 +1,5 @@
 /** Serves a session to a browser on this machine, and to nobody without the token. */
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { pageHtml } from "./page.ts";
 import type { MapColumn, Session } from "./session.ts";
 

@@ -1,16 +1,16 @@
 /** What a page of `explore` shows and changes: the map, columns, light curves, neighbors, labels. */
-import type { Astromer } from "../astromer.ts";
+import type { Astromer } from "../library/astromer.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { drawn } from "../discover/anomalies.ts";
 import { type EmbeddingFile, VectorSet } from "../discover/embedding_file.ts";
 import { exactSearch, type Match } from "../discover/exact_search.ts";
 import { lightCurveFinder } from "../discover/light_curves_of.ts";
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { lombScargle } from "../evaluate/lomb_scargle.ts";
 import { project } from "../evaluate/projection.ts";
 import { exists, writeText } from "../files/atomic.ts";
 import { csvOf, readCell } from "../files/csv.ts";
-import { parseCsv } from "../std.ts";
+import { parseCsv } from "../common/std.ts";
 import { Database, name, text } from "../survey/duckdb.ts";
 import { fitQuickly, predictQuickly, unlikeEachOther } from "./quick_classifier.ts";
 

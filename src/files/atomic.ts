@@ -1,7 +1,7 @@
 /** Files and folders that are there whole or not at all: written beside, flushed to disk, renamed. */
 import { resolve } from "node:path";
 import { kernelFile } from "../../ffi/device.ts";
-import { Failure, InputError, messageOf } from "../errors.ts";
+import { Failure, InputError, messageOf } from "../common/errors.ts";
 
 /** The folder part of a path. */
 export function parentOf(path: string): string {

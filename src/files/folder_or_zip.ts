@@ -1,5 +1,5 @@
 /** The files of a folder or of a zip, read alike. Both are taken as hostile: sizes are bounded, checksums are checked. */
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { mistakenFor } from "./mistaken.ts";
 
 /** Files by name, wherever they lie. */

@@ -1,5 +1,5 @@
 /** Files that another version of this software may have written carry the version of their format: a whole number. */
-import { InputError, shown } from "../errors.ts";
+import { InputError, shown } from "../common/errors.ts";
 
 /** Versions of a format that this software reads. */
 export interface FormatVersions {

@@ -1,6 +1,6 @@
 /** JSON files that are read again. */
-import { z } from "../command.ts";
-import { InputError, messageOf } from "../errors.ts";
+import { z } from "../command/command.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { readText } from "./text.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** One process at a time in an output folder. */
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { landingOf } from "./atomic.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** Tables through pipes: what comes in on standard input as a file, and a file out on standard output. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 
 /**
  * Keeps standard input in a file.

@@ -3,7 +3,7 @@
  * row-major). Written so that every tensor starts at a multiple of 8 bytes, hence a mapped file can be read in place.
  */
 import { crc32 } from "node:zlib";
-import { InputError, messageOf, shown } from "../errors.ts";
+import { InputError, messageOf, shown } from "../common/errors.ts";
 import { writeAll, writeAtomically } from "./atomic.ts";
 import { mistakenFor } from "./mistaken.ts";
 

@@ -2,14 +2,14 @@
 import type { Dataset } from "../data/dataset.ts";
 import { lightCurvesOf } from "../data/dataset.ts";
 import { embeddingTable, type TableOptions } from "../embed/table.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { exists, makeFolder, parentOf, writeJson } from "../files/atomic.ts";
 import { groupsOf, openParquet } from "../files/parquet.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import { duration } from "../progress.ts";
+import { duration } from "../common/progress.ts";
 import { NothingLeft } from "../survey/preprocess.ts";
 import type { OpenedData } from "../survey/temporary_dataset.ts";
-import { grouped } from "../table.ts";
+import { grouped } from "../common/table.ts";
 import { joinObjects } from "./join.ts";
 import { rowsIn, writeCatalogueMetadata } from "./metadata.ts";
 import { openCatalogue, type Partition, type Share } from "./partitions.ts";

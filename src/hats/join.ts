@@ -1,5 +1,5 @@
 /** Puts embeddings beside what a partition says of its objects. */
-import { Failure, InputError } from "../errors.ts";
+import { Failure, InputError } from "../common/errors.ts";
 import { writeAtomically } from "../files/atomic.ts";
 import { Database, name, pathTexts, text } from "../survey/duckdb.ts";
 

@@ -1,7 +1,7 @@
 /** What stands in a catalogue beside its partitions, so that LSDB and other readers open it. */
 import type { FileMetaData } from "npm:hyparquet@1.31.5";
 import { writeAtomically, writeText } from "../files/atomic.ts";
-import { version } from "../version.ts";
+import { version } from "../common/version.ts";
 import type { Catalogue, Partition } from "./partitions.ts";
 
 /** The footer of a Parquet file. */

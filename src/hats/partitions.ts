@@ -1,5 +1,5 @@
 /** The files of a catalogue, and which of them a process takes. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
 
 /** One file of a catalogue. */

@@ -7,7 +7,7 @@
  *       blobs/HASH                    SHA-256 of large files, git's SHA-1 of small ones
  */
 import { createHash } from "node:crypto";
-import { Failure, InputError, messageOf } from "../errors.ts";
+import { Failure, InputError, messageOf } from "../common/errors.ts";
 import { exists, makeFolder, parentOf, writeText } from "../files/atomic.ts";
 
 /** A repository of the Hub at a branch, tag or commit. */

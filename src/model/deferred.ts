@@ -9,7 +9,7 @@ import { TorchError } from "../../ffi/native.ts";
 import { copy_, viewAs } from "../../ffi/ops.ts";
 import { noGrad } from "../../ffi/autograd.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../common/errors.ts";
 
 /** Work that can be launched again and again. */
 export interface Launchable extends Disposable {

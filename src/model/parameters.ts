@@ -7,8 +7,8 @@ import { copy_, zero_ } from "../../ffi/ops.ts";
 import { noGrad, requiresGrad, setGradient } from "../../ffi/autograd.ts";
 import type { Device } from "../../ffi/device.ts";
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
-import { fewOf } from "../errors.ts";
-import { type Random, seeded } from "../random.ts";
+import { fewOf } from "../common/errors.ts";
+import { type Random, seeded } from "../common/random.ts";
 
 /** Fills a parameter's elements before training. */
 export type Initialise = (values: Float32Array, random: Random) => void;

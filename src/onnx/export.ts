@@ -1,10 +1,10 @@
 /** Models and classifiers as ONNX files: what the Python package light-curve and ONNX Runtime read. */
 import type { ClassifierParts } from "../classify/fitted_classifier.ts";
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { widthOf } from "../model/architecture.ts";
 import { parameterSpecs } from "../model/network.ts";
 import { checkStateDict } from "../model/parameters.ts";
-import { version } from "../version.ts";
+import { version } from "../common/version.ts";
 import type { ModelParts } from "../weights/model_folder.ts";
 import { classify } from "./classifier.ts";
 import { Graph, type Port, type Value } from "./graph.ts";

@@ -1,5 +1,5 @@
 /** The report at the end of a run: convenient, and never a reason for the run to fail. */
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../common/errors.ts";
 
 /** Writes the report of a run folder and says where it is, or why there is none. */
 export async function reportAfterRun(folder: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** The sections about the datasets of the runs. */
 import { type Dataset, openDataset } from "../data/dataset.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
 import { cadenceFigure, magnitudeFigure, partsOf } from "./dataset_figures.ts";
 import { html } from "./html.ts";

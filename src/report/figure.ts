@@ -1,5 +1,5 @@
 /** Vega-Lite figures as SVG, without a browser. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { writeText } from "../files/atomic.ts";
 import { config, type FigureWidth, textWidth } from "./style.ts";
 

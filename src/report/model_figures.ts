@@ -1,17 +1,17 @@
 /** What a model makes of stars: its embeddings in the plane, its attention; figures 8, 9, 14 and 15 of the paper. */
-import { inferenceBatchOn } from "../config.ts";
+import { inferenceBatchOn } from "../run/settings.ts";
 import type { Device } from "../../ffi/device.ts";
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
 import { paperMasking } from "../data/masking.ts";
 import { randomWindow, sequentialWindows } from "../data/windows.ts";
 import { perLightCurve } from "../embed/stream.ts";
 import { eachEmbeddedWindow, windowsOf } from "../embed/stream.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { attentionWeights } from "../evaluate/attention.ts";
 import { lombScargle } from "../evaluate/lomb_scargle.ts";
 import { project } from "../evaluate/projection.ts";
 import { copyingRemark, reconstructWindows } from "../evaluate/reconstruction.ts";
-import { seeded } from "../random.ts";
+import { seeded } from "../common/random.ts";
 import type { LoadedModel } from "../weights/model_folder.ts";
 import { attendedObservations, attentionFigure } from "./attention_figure.ts";
 import { fileNameFor } from "./column.ts";

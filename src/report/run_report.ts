@@ -1,6 +1,6 @@
 /** The report of runs: what was trained, on what, and what came of it, with the paper's figures. */
 import { writeText } from "../files/atomic.ts";
-import { version } from "../version.ts";
+import { version } from "../common/version.ts";
 import { citations } from "../weights/model_card.ts";
 import { classificationSection } from "./classification_section.ts";
 import { datasetSections } from "./dataset_sections.ts";

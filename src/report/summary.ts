@@ -2,8 +2,8 @@
 import { scaleOf } from "../classify/regression_results.ts";
 import { summariesOf } from "../classify/results.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
-import { duration } from "../progress.ts";
-import { fixed, grouped } from "../table.ts";
+import { duration } from "../common/progress.ts";
+import { fixed, grouped } from "../common/table.ts";
 import { bestCandidates } from "./classification_figures.ts";
 import { bestRegressor } from "./regression_section.ts";
 import type { RunFolder, Training } from "./run_folder.ts";

@@ -1,5 +1,5 @@
 /** Columns of the files that go along with each light curve: what --keep names, and the positions that --object-radius needs. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { keptName } from "../data/kept.ts";
 import type { ColumnType } from "../files/parquet.ts";
 import { columnCalled, type Columns, listed, plainName } from "./columns.ts";

@@ -1,5 +1,5 @@
 /** Which column of a table is the time, which the magnitude: given by a flag, or guessed from the usual names. */
-import { fewOf, InputError } from "../errors.ts";
+import { fewOf, InputError } from "../common/errors.ts";
 
 /** What a column can be. */
 export type Role = "id" | "time" | "magnitude" | "error" | "band" | "class" | "subset";

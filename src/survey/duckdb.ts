@@ -1,6 +1,6 @@
 /** DuckDB, as far as surveys need it: statements, small answers as rows, large ones as columns, columns in. */
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBInstance } from "npm:@duckdb/node-api@1.5.5-r.5";
-import { Failure, messageOf } from "../errors.ts";
+import { Failure, messageOf } from "../common/errors.ts";
 
 /** How much of the machine a database may use. */
 export interface Resources {

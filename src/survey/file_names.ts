@@ -1,5 +1,5 @@
 /** What the names of files say: which object, which band, which class. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import type { Database } from "./duckdb.ts";
 import { stemOf, type SurveyFile } from "./files.ts";
 import type { Mapping } from "./mapping.ts";

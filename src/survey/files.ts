@@ -1,5 +1,5 @@
 /** Which files a survey consists of. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { type Database, text } from "./duckdb.ts";
 import { type Format, passedOver, recognise } from "./formats/container.ts";
 import { firstBytes } from "./text_file.ts";

@@ -1,6 +1,6 @@
 /** What preprocess would make of survey files, as text for people: the same reading, before anything is split or written. */
-import { fewOf, printable } from "../errors.ts";
-import { grouped, plainTable } from "../table.ts";
+import { fewOf, printable } from "../common/errors.ts";
+import { grouped, plainTable } from "../common/table.ts";
 import { ObservationFiles } from "./dataset_files.ts";
 import { Database } from "./duckdb.ts";
 import { findFiles, type FoundFiles, type SurveyFile } from "./files.ts";

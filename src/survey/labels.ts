@@ -1,8 +1,8 @@
 /** Tables beside the photometry: classes, splits, pairs of duplicates. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { readCell } from "../files/csv.ts";
 import { readText } from "../files/text.ts";
-import { parseToml } from "../std.ts";
+import { parseToml } from "../common/std.ts";
 import { findColumn, needColumn } from "./columns.ts";
 import { folderRole } from "./mapping.ts";
 import { type Asked, placeOf } from "./carried.ts";

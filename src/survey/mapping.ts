@@ -1,5 +1,5 @@
 /** What the columns of a table mean: time, magnitude or flux, its error, the object, the band. */
-import { fewOf, InputError } from "../errors.ts";
+import { fewOf, InputError } from "../common/errors.ts";
 import { columnCalled, findColumn, listed, needColumn, plainName, type Role } from "./columns.ts";
 import { text } from "./duckdb.ts";
 import {

@@ -1,5 +1,5 @@
 /** How a survey observes: which nights are clear, when a star is visited, how well it is measured. */
-import { type Random, seeded } from "../random.ts";
+import { type Random, seeded } from "../common/random.ts";
 
 /** The survey's first night (MJD), and how long it lasts, in days. */
 export const firstNight = 52_000;

@@ -1,6 +1,6 @@
 /** From survey files to a dataset folder, the whole way. */
 import { createHash } from "node:crypto";
-import { Failure, InputError } from "../errors.ts";
+import { Failure, InputError } from "../common/errors.ts";
 import { datasetVersions } from "../data/dataset.ts";
 import {
   exists,
@@ -41,7 +41,7 @@ import {
   type SplitFileSettings,
 } from "./labels.ts";
 import { sharesOf } from "./memory.ts";
-import { duration } from "../progress.ts";
+import { duration } from "../common/progress.ts";
 import { joinStars } from "./stars.ts";
 import { type Progress, silent } from "./progress.ts";
 import { type ColumnSettings, type Reading, readObservations, refuse, type Unusable } from "./read.ts";

@@ -1,5 +1,5 @@
 /** What a long command says while it works, on standard error: results alone go to standard output. */
-import { ProgressLine } from "../progress.ts";
+import { ProgressLine } from "../common/progress.ts";
 
 /** Names the stages of a work and times them. */
 export interface Progress {

@@ -1,5 +1,5 @@
 /** Reading: survey files into one table of observations, and every row that is unusable, with its place. */
-import { fewOf, InputError } from "../errors.ts";
+import { fewOf, InputError } from "../common/errors.ts";
 import { type Database, name, text } from "./duckdb.ts";
 import { nameFiles, refuseSameNames } from "./file_names.ts";
 import type { SurveyFile } from "./files.ts";

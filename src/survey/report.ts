@@ -1,6 +1,6 @@
 /** What preprocessing did, as plain text. */
-import { printable } from "../errors.ts";
-import { grouped, plainTable } from "../table.ts";
+import { printable } from "../common/errors.ts";
+import { grouped, plainTable } from "../common/table.ts";
 import type { Count, Stage } from "./filters.ts";
 import type { Span } from "./histogram.ts";
 import type { DatasetDescription } from "./preprocess.ts";

@@ -1,7 +1,7 @@
 /** A simulated survey of variable stars, in the reference's layout of files. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { flush, refuseForeignFolder, writeFolderAtomically } from "../files/atomic.ts";
-import { duration } from "../progress.ts";
+import { duration } from "../common/progress.ts";
 import { Database, type Resources, text } from "./duckdb.ts";
 import { type Progress, silent } from "./progress.ts";
 import type { Order, SimulatedLightCurves } from "./simulated_light_curves.ts";

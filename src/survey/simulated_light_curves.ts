@@ -1,5 +1,5 @@
 /** Simulated light curves: each with random numbers of its own, so that they can be made in any order and anywhere. */
-import { seeded } from "../random.ts";
+import { seeded } from "../common/random.ts";
 import { clearNights, meanMagnitude, measure, visitTimes } from "./observing.ts";
 import { variableTypes } from "./variable_stars.ts";
 

@@ -1,5 +1,5 @@
 /** Files of one layout as something SQL can select from. */
-import { Failure, InputError, messageOf } from "../errors.ts";
+import { Failure, InputError, messageOf } from "../common/errors.ts";
 import type { Columns } from "./columns.ts";
 import { type Database, name, pathTexts, text, texts } from "./duckdb.ts";
 import type { SurveyFile } from "./files.ts";

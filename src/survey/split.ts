@@ -1,7 +1,7 @@
 /** Which objects train, which validate, which test. An object is never on two sides, whatever bands it has. */
 import { createHash } from "node:crypto";
 import type { Subset } from "../data/dataset.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 
 export type { Subset };
 /** Where an object may belong; "none" objects are in the dataset but in no subset. */

@@ -1,6 +1,6 @@
 /** Ids of one star, by position: surveys give a star an id for each field, CCD or band that it is seen in. */
-import { InputError } from "../errors.ts";
-import { grouped } from "../table.ts";
+import { InputError } from "../common/errors.ts";
+import { grouped } from "../common/table.ts";
 import type { Carried } from "./carried.ts";
 import { type Database, text } from "./duckdb.ts";
 import type { Source } from "./source.ts";

@@ -1,7 +1,7 @@
 /** What `--data` or `--input` names, as a dataset: a folder as it is, survey files through a folder of passing life. */
-import { type Given, setting, z } from "../command.ts";
+import { type Given, setting, z } from "../command/command.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { landingOf } from "../files/atomic.ts";
 import { preprocess } from "./preprocess.ts";
 import { consoleProgress, type Progress } from "./progress.ts";

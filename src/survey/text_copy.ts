@@ -1,5 +1,5 @@
 /** A copy of text tables in plain CSV, for DuckDB: what its reader would take otherwise than we do is settled here. */
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { linesOf } from "./text_file.ts";
 import { fieldsOf, isPassedOver, quotedFieldsOf, type TextLayout } from "./text_layout.ts";
 

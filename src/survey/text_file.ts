@@ -1,6 +1,6 @@
 /** The text of a file, whatever its encoding and whether or not it is compressed: told by what stands in it, not by its name. */
 import { createGunzip } from "node:zlib";
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 
 /** How the bytes of a text file are to be read. */
 export interface TextCoding {

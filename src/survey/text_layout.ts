@@ -1,5 +1,5 @@
 /** How a text table is laid out: what separates its fields, where its rows begin, what its columns are called. */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import { codingOf, textOf } from "./text_file.ts";
 
 /** The layout of one text table. */

@@ -2,7 +2,7 @@
  * Shapes of variable stars: for each type, a star drawn at random, as a function from time to magnitudes above its mean. The numbers
  * are those of V-band surveys; the sources are beside each.
  */
-import type { Random } from "../random.ts";
+import type { Random } from "../common/random.ts";
 
 /** One star: its true period, and its change of magnitude with time. */
 export interface VariableStar {

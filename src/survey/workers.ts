@@ -1,5 +1,5 @@
 /** Work for several threads, its results in order. */
-import { Failure, messageOf } from "../errors.ts";
+import { Failure, messageOf } from "../common/errors.ts";
 
 /** What a worker says of a task. */
 type Answer<Result> = { result: Result } | { failure: string };

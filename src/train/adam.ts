@@ -13,7 +13,7 @@ import {
 } from "../../ffi/ops.ts";
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
 import type { Parameters } from "../model/parameters.ts";
-import { oneRank, type Ranks } from "../ranks.ts";
+import { oneRank, type Ranks } from "../machine/ranks.ts";
 
 /** Decay rates and epsilon of the paper's optimizer. */
 export interface AdamOptions {

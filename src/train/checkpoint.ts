@@ -1,6 +1,6 @@
 /** Checkpoints of a training run: all that its future depends on, in one checked file each. */
-import { z } from "../command.ts";
-import { InputError, messageOf } from "../errors.ts";
+import { z } from "../command/command.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
 import { jsonNumber } from "../files/json.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";

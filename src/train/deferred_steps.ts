@@ -7,7 +7,7 @@ import type { ReconstructionSums } from "../evaluate/metrics.ts";
 import { Deferred, type DeferredOptions, type Part } from "../model/deferred.ts";
 import { shapeKey } from "../model/deferred_inference.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import type { Ranks } from "../ranks.ts";
+import type { Ranks } from "../machine/ranks.ts";
 import type { Adam } from "./adam.ts";
 import type { DeviceObservations } from "./device_observations.ts";
 

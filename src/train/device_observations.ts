@@ -22,7 +22,7 @@ import { TorchError } from "../../ffi/native.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { type BatchLayout, type LossWeights, meansOf, probedOf } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import type { Part } from "../model/deferred.ts";
 
 /** Bytes of an observation: its time in float64, magnitude and error in float32. */

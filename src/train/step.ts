@@ -2,7 +2,7 @@
 import { scope } from "../../ffi/tensor.ts";
 import { type Batch, toTensors } from "../data/batch.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import type { Ranks } from "../ranks.ts";
+import type { Ranks } from "../machine/ranks.ts";
 import type { Adam } from "./adam.ts";
 
 /** What a step found, before its update. */

@@ -1,7 +1,7 @@
 /** State dicts of Astromer-like models, whatever their tensors are called: a mapping file says which is which. */
-import { z } from "../command.ts";
+import { z } from "../command/command.ts";
 import { shortestLightCurve } from "../data/windows.ts";
-import { fewOf, InputError, messageOf } from "../errors.ts";
+import { fewOf, InputError, messageOf } from "../common/errors.ts";
 import { openFolderOrZip } from "../files/folder_or_zip.ts";
 import { readSafetensors } from "../files/safetensors.ts";
 import { architectureShape } from "../model/architecture.ts";

@@ -1,9 +1,9 @@
 /** A model as a folder: `config.json`, `model.safetensors` with one logical tensor a name, `README.md`. */
 import type { Device } from "../../ffi/device.ts";
-import { z } from "../command.ts";
+import { z } from "../command/command.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { shortestLightCurve } from "../data/windows.ts";
-import { InputError, messageOf } from "../errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { exists, writeFolderAtomically, writeJson, writeText } from "../files/atomic.ts";
 import { checkedVersion, type FormatVersions, versionIn } from "../files/format_version.ts";
 import { jsonNumber } from "../files/json.ts";
@@ -12,7 +12,7 @@ import { type Architecture, architectureSchema } from "../model/architecture.ts"
 import { AstromerNetwork } from "../model/network.ts";
 import type { Parameters, StateDict } from "../model/parameters.ts";
 import { type Energy, energySchema } from "../train/energy.ts";
-import { version } from "../version.ts";
+import { version } from "../common/version.ts";
 import { modelCard } from "./model_card.ts";
 import { hubModel, hubReference } from "../hub/hub.ts";
 import { shippedModel, shippedNames } from "./shipped.ts";

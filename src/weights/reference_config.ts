@@ -2,13 +2,13 @@
  * What a checkpoint of the authors' code was trained as: `config.toml`, `conf.json` of 2021, or a preset. Their keys are
  * those of `pretrain.py` and `model_design.py` (github.com/astromer-science/main-code).
  */
-import { z } from "../command.ts";
-import { InputError, messageOf } from "../errors.ts";
+import { z } from "../command/command.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { textOf } from "../files/text.ts";
 import { shortestLightCurve } from "../data/windows.ts";
 import type { FileSource } from "../files/folder_or_zip.ts";
 import { type Architecture, architectureShape } from "../model/architecture.ts";
-import { parseToml } from "../std.ts";
+import { parseToml } from "../common/std.ts";
 
 /** How a model was trained and must be run: what its tensors do not tell. */
 export type Training = Pick<Architecture, "heads" | "dropout" | "attention_mask" | "attention_mask_value"> & {

@@ -1,5 +1,5 @@
 /** The authors' TensorFlow weights as one of our models: every tensor is used once, or nothing is imported. */
-import { fewOf, InputError } from "../errors.ts";
+import { fewOf, InputError } from "../common/errors.ts";
 import type { FileSource } from "../files/folder_or_zip.ts";
 import { type Architecture, architecture } from "../model/architecture.ts";
 import { AstromerNetwork, parameterSpecs } from "../model/network.ts";

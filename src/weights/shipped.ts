@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { cacheFolder, noCacheFolder } from "../../ffi/library.ts";
 import shipped from "../../weights/shipped.json" with { type: "json" };
-import { Failure, messageOf } from "../errors.ts";
+import { Failure, messageOf } from "../common/errors.ts";
 import { exists, writeFolderAtomically } from "../files/atomic.ts";
 
 /** SHA-256 of every file of every model, in hexadecimal. */

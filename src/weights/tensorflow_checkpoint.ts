@@ -5,7 +5,7 @@
  * Sources: `table_format.txt`, `crc32c.h` and `tensor_bundle.proto` of TensorFlow. The files are taken as hostile: every
  * offset, size and checksum is checked before it is used.
  */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import type { FileSource } from "../files/folder_or_zip.ts";
 
 /** Bytes of one element, by the number that TensorFlow gives a dtype; a string's are not known. */

@@ -2,7 +2,7 @@
  * State dicts that `torch.save` wrote (.pt, .pth, .bin): a zip with a pickle, which names tensors, and their bytes. A pickle is a
  * program; here only the few steps are taken that put a table of tensors together, and any other is refused.
  */
-import { InputError } from "../errors.ts";
+import { InputError } from "../common/errors.ts";
 import type { FileSource } from "../files/folder_or_zip.ts";
 
 /** A tensor's values, whatever its type in the file. */

@@ -1,6 +1,6 @@
 import { measurementsOf, median, medianOf, ratiosOf } from "../../src/bench/measurement.ts";
-import { Failure } from "../../src/errors.ts";
-import { assertEquals, assertThrows } from "../../src/std.ts";
+import { Failure } from "../../src/common/errors.ts";
+import { assertEquals, assertThrows } from "../../src/common/std.ts";
 
 const line = (rest: object) => JSON.stringify({ variant: "a", inference_windows_per_second: 4, ...rest });
 

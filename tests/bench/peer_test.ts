@@ -1,6 +1,6 @@
 import { peersOf, pythonDevice, runPeer } from "../../src/bench/peer.ts";
-import { Failure, InputError } from "../../src/errors.ts";
-import { assertEquals, assertRejects, assertThrows } from "../../src/std.ts";
+import { Failure, InputError } from "../../src/common/errors.ts";
+import { assertEquals, assertRejects, assertThrows } from "../../src/common/std.ts";
 import { missingInPython } from "../python.ts";
 import { hasShared, sharedPath, testIn } from "../shared.ts";
 

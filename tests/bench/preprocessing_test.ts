@@ -1,6 +1,6 @@
 import { timePreprocess } from "../../src/bench/preprocessing.ts";
-import { Failure } from "../../src/errors.ts";
-import { assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
+import { Failure } from "../../src/common/errors.ts";
+import { assertEquals, assertRejects, assertTrue } from "../../src/common/std.ts";
 import { missingInPython } from "../python.ts";
 import { testIn } from "../shared.ts";
 

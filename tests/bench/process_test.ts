@@ -1,6 +1,6 @@
 import { runMeasured } from "../../src/bench/process.ts";
-import { Failure } from "../../src/errors.ts";
-import { assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
+import { Failure } from "../../src/common/errors.ts";
+import { assertEquals, assertRejects, assertTrue } from "../../src/common/std.ts";
 
 /** A program that holds 300 MB for long enough to be seen. */
 const greedy = `

@@ -1,5 +1,5 @@
 import { exponentOf } from "../../src/bench/scaling.ts";
-import { assertAlmostEquals, assertEquals } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals } from "../../src/common/std.ts";
 
 Deno.test("the exponent of a power law, whatever its factor", () => {
   const x = [1, 2, 4, 8];

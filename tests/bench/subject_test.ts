@@ -1,6 +1,6 @@
 import { forwardOperations } from "../../src/bench/subject.ts";
 import { architecture } from "../../src/model/architecture.ts";
-import { assertEquals } from "../../src/std.ts";
+import { assertEquals } from "../../src/common/std.ts";
 
 Deno.test("operations of a forward pass: every matrix product, hidden points no keys, the last block its queries", () => {
   const one = architecture("astromer2", { blocks: 1, heads: 1, head_size: 2, feed_forward_size: 3 });

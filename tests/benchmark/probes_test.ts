@@ -5,8 +5,8 @@ import { multiClassIsolationScores } from "../../src/evaluate/isolation_forest.t
 import { fitLogisticRegression } from "../../src/evaluate/logistic_regression.ts";
 import { areaUnderRoc, macroF1, pairedDifference } from "../../src/evaluate/ranking.ts";
 import { ridgeR2 } from "../../src/evaluate/ridge.ts";
-import { seeded } from "../../src/random.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 import { overlapping } from "../classify/support.ts";
 import { missingInPython } from "../python.ts";
 import "../model/support.ts"; // one thread

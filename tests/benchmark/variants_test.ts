@@ -2,7 +2,7 @@
 import { drawsOf } from "../../src/benchmark/unit.ts";
 import { changed } from "../../src/benchmark/variants.ts";
 import { datasetOf } from "../../src/data/light_curves.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 
 const dataset = datasetOf(Array.from({ length: 3 }, (_, k) => {
   const mjd = Array.from({ length: 10 + 20 * k }, (_, i) => 50_000 + i);

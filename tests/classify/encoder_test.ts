@@ -1,7 +1,7 @@
 /** Encoders by name: what stands in tables and names folders of results. */
 import { encodersOf } from "../../src/classify/encoder.ts";
-import { InputError } from "../../src/errors.ts";
-import { assertEquals, assertRejects } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { assertEquals, assertRejects } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 
 /** Makes empty model folders. */

@@ -4,9 +4,9 @@ import { type EndToEndTraining, fitEndToEnd, vectorsOfRows } from "../../src/cla
 import { lossOf, probabilitiesOf, type Sample } from "../../src/classify/train_head.ts";
 import { fitClassifier } from "../../src/classify/fitted_classifier.ts";
 import type { Head } from "../../src/classify/head.ts";
-import { Failure, InputError } from "../../src/errors.ts";
+import { Failure, InputError } from "../../src/common/errors.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertAlmostEquals, assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertRejects, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { tiny } from "../model/support.ts";
 import { rehearsedGraph } from "../model/rehearsed_graph.ts";

@@ -2,8 +2,8 @@
 import { Tensor } from "../../ffi/tensor.ts";
 import { fitClassifier } from "../../src/classify/fitted_classifier.ts";
 import type { HeadTraining, Sample } from "../../src/classify/train_head.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import "../model/support.ts"; // one thread
 
 const width = 4,

@@ -3,10 +3,16 @@ import { liveTensors, Tensor } from "../../ffi/tensor.ts";
 import { thresholdFor } from "../../src/classify/conformal.ts";
 import { fitRegressor, FittedRegressor, type ValueSample } from "../../src/classify/fitted_regressor.ts";
 import { growValueForest } from "../../src/classify/forest.ts";
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { regressionScores } from "../../src/evaluate/regression.ts";
-import { seeded } from "../../src/random.ts";
-import { assertAlmostEquals, assertEquals, assertRejects, assertThrows, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import {
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertThrows,
+  assertTrue,
+} from "../../src/common/std.ts";
 import "../model/support.ts"; // one thread
 import { testIn } from "../shared.ts";
 

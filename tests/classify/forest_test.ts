@@ -1,7 +1,7 @@
 /** Random forests: what they learn and say of unseen points, and that scikit-learn's score the same. */
 import { Forest, growForest } from "../../src/classify/forest.ts";
-import { seeded } from "../../src/random.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 import { overlapping } from "./support.ts";
 
 function accuracy(probabilities: Float32Array, labels: Int32Array, classes: number): number {

@@ -16,17 +16,17 @@ import {
   trainHead,
 } from "../../src/classify/train_head.ts";
 import { embedBatch } from "../../src/embed/pooling.ts";
-import { Failure } from "../../src/errors.ts";
+import { Failure } from "../../src/common/errors.ts";
 import { architecture } from "../../src/model/architecture.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { seeded } from "../../src/random.ts";
+import { seeded } from "../../src/common/random.ts";
 import {
   assertAlmostEquals,
   assertEquals,
   assertRejects,
   assertStringIncludes,
   assertTrue,
-} from "../../src/std.ts";
+} from "../../src/common/std.ts";
 import { Fixture, largestDifference, sharedTest } from "../shared.ts";
 import "../model/support.ts"; // one thread
 import { loadReference, recorded, referenceFrequencies } from "../model/reference.ts";

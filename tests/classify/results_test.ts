@@ -1,6 +1,6 @@
 import { type Result, resultsCsv, summariesOf, tableRows } from "../../src/classify/results.ts";
 import { ClassificationMetrics, meanAndDeviation } from "../../src/evaluate/classification.ts";
-import { assertAlmostEquals, assertEquals } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals } from "../../src/common/std.ts";
 
 Deno.test("scores of a confusion matrix", () => {
   // Truth by row: a (3 right of 4, one taken for b), b (2 of 4, two taken for a), c (never seen, never said).

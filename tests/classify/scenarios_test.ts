@@ -10,15 +10,15 @@ import {
 import { labelledObjects } from "../../src/classify/labelled_objects.ts";
 import { openScenarios, type ScenarioSample, writeScenarios } from "../../src/classify/scenarios.ts";
 import type { Dataset, Subset } from "../../src/data/dataset.ts";
-import { InputError } from "../../src/errors.ts";
-import { seeded } from "../../src/random.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { seeded } from "../../src/common/random.ts";
 import {
   assertEquals,
   assertRejects,
   assertStringIncludes,
   assertThrows,
   assertTrue,
-} from "../../src/std.ts";
+} from "../../src/common/std.ts";
 import { Database, text } from "../../src/survey/duckdb.ts";
 import { readDuplicates } from "../../src/survey/labels.ts";
 import { groupsOf } from "../../src/survey/split.ts";

@@ -1,6 +1,6 @@
 /** Points of classes that probes are tested on. */
 import type { LabelledPoints } from "../../src/classify/forest.ts";
-import { seeded } from "../../src/random.ts";
+import { seeded } from "../../src/common/random.ts";
 
 /** Classes side by side that overlap, in 20 features of which 5 say something, one of them by its square alone. */
 export function overlapping(n: number, seed: number): LabelledPoints {

@@ -8,7 +8,7 @@ import {
 } from "../../src/classify/vectors.ts";
 import { sequentialWindows } from "../../src/data/windows.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertEquals, assertThrows, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertThrows, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset } from "../data/support.ts";
 import { scramble, tiny } from "../model/support.ts";
 import { namesIn } from "../survey/support.ts";

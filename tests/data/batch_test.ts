@@ -1,8 +1,8 @@
 /** Batches: layout, normalisation, weights, and the mistakes that others' data paths have made. */
 import { batchesOf, fillBatch, lossWeights, role, toTensors } from "../../src/data/batch.ts";
 import { noMasking, paperMasking } from "../../src/data/masking.ts";
-import { seeded } from "../../src/random.ts";
-import { assertAlmostEquals, assertEquals, assertNotEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertAlmostEquals, assertEquals, assertNotEquals, assertTrue } from "../../src/common/std.ts";
 import { scope } from "../../ffi/tensor.ts";
 import { Fixture, largestDifference, sharedTest } from "../shared.ts";
 import { datasetOf, sinusoidDataset, wholeWindows } from "./support.ts";

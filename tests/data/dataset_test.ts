@@ -1,8 +1,14 @@
 import { liveTensors } from "../../ffi/tensor.ts";
 import { lightCurvesOf, openDataset } from "../../src/data/dataset.ts";
-import { Failure, InputError } from "../../src/errors.ts";
+import { Failure, InputError } from "../../src/common/errors.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../../src/files/safetensors.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows, parseCsv } from "../../src/std.ts";
+import {
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+  parseCsv,
+} from "../../src/common/std.ts";
 import { Database } from "../../src/survey/duckdb.ts";
 import { run, testTiny, tiny } from "../survey/support.ts";
 import { sinusoidDataset } from "./support.ts";

@@ -5,9 +5,9 @@ import {
   validationPart,
 } from "../../src/data/joined_datasets.ts";
 import { openDataset } from "../../src/data/dataset.ts";
-import { InputError } from "../../src/errors.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertRejects, assertThrows, assertTrue } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertRejects, assertThrows, assertTrue } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { simulate } from "../../src/survey/simulate.ts";
 import { run as preprocess } from "../survey/support.ts";

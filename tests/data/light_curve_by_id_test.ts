@@ -1,6 +1,6 @@
 import { lightCurveById } from "../../src/data/light_curve_by_id.ts";
-import { InputError } from "../../src/errors.ts";
-import { assertEquals, assertThrows } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { assertEquals, assertThrows } from "../../src/common/std.ts";
 
 const dataset = {
   folder: "data/mine",

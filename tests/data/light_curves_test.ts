@@ -1,6 +1,6 @@
 /** Arrays as a dataset: copied, sorted, checked. */
 import { datasetOf, type LightCurve } from "../../src/data/light_curves.ts";
-import { assertEquals, assertThrows } from "../../src/std.ts";
+import { assertEquals, assertThrows } from "../../src/common/std.ts";
 
 const good = (): LightCurve => ({
   mjd: [5, 3, 1, 2, 4],

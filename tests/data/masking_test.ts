@@ -5,8 +5,8 @@ import {
   noMasking,
   paperMasking,
 } from "../../src/data/masking.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertNotEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertNotEquals, assertTrue } from "../../src/common/std.ts";
 
 const mask = (n: number, masking: Masking = paperMasking, ...key: number[]) =>
   maskWindow(n, masking, () => seeded(1, ...key));

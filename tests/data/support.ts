@@ -1,6 +1,6 @@
 /** Light curves in memory, for tests of what reads a dataset. */
 import type { Dataset, Subset } from "../../src/data/dataset.ts";
-import { seeded } from "../../src/random.ts";
+import { seeded } from "../../src/common/random.ts";
 
 /** One light curve: times, magnitudes, uncertainties. */
 export interface LightCurve {

@@ -1,6 +1,6 @@
 import { randomWindow, sequentialWindows, type Window } from "../../src/data/windows.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 
 const starts = (windows: Window[]) => windows.map(({ start }) => start);
 

@@ -4,15 +4,15 @@ import { artefactOf } from "../../src/discover/artefacts.ts";
 import { EmbeddingFile, standardizationOf, standardize } from "../../src/discover/embedding_file.ts";
 import { IsolationForest } from "../../src/discover/isolation_forest.ts";
 import { datasetOf } from "../../src/data/light_curves.ts";
-import { InputError } from "../../src/errors.ts";
-import { seeded } from "../../src/random.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { seeded } from "../../src/common/random.ts";
 import {
   assertAlmostEquals,
   assertEquals,
   assertRejects,
   assertStringIncludes,
   assertTrue,
-} from "../../src/std.ts";
+} from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { clustered, writeEmbeddings } from "./support.ts";
 

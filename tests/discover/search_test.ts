@@ -3,9 +3,9 @@ import { EmbeddingFile, VectorSet } from "../../src/discover/embedding_file.ts";
 import { distanceOf, exactSearch, type Metric } from "../../src/discover/exact_search.ts";
 import { middleOf, search, searchFile } from "../../src/discover/search.ts";
 import { openIndex } from "../../src/discover/vector_index.ts";
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { openParquet } from "../../src/files/parquet.ts";
-import { assertAlmostEquals, assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertRejects, assertTrue } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { clustered, writeEmbeddings } from "./support.ts";
 

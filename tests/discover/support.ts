@@ -1,6 +1,6 @@
 /** What the tests of discoveries share. */
 import { openParquet } from "../../src/files/parquet.ts";
-import { seeded } from "../../src/random.ts";
+import { seeded } from "../../src/common/random.ts";
 
 /** Vectors in some clusters, as embeddings are: (count, width), row by row. */
 export function clustered(count: number, width: number, clusters = 20, seed = 0): Float32Array<ArrayBuffer> {

@@ -1,8 +1,8 @@
 /** Bands of one object as one vector. */
 import { lightCurvesIn, perObject } from "../../src/embed/objects.ts";
 import type { EmbeddedLightCurve } from "../../src/embed/stream.ts";
-import { InputError } from "../../src/errors.ts";
-import { assertEquals, assertStringIncludes, assertThrows } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { assertEquals, assertStringIncludes, assertThrows } from "../../src/common/std.ts";
 
 const dataset = {
   folder: "survey",

@@ -5,7 +5,7 @@ import { fillBatch, toTensors } from "../../src/data/batch.ts";
 import { noMasking } from "../../src/data/masking.ts";
 import { embedBatch } from "../../src/embed/pooling.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { scramble, tiny } from "../model/support.ts";
 import { largestDifference } from "../shared.ts";

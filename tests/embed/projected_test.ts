@@ -1,8 +1,8 @@
 /** Case 24 of the bug reports: most light curves are copies. */
 import { projected } from "../../src/embed/projected.ts";
 import { projectionSeconds } from "../../src/evaluate/projection.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 
 Deno.test("copies of a row are counted, and have finite places in the map", async () => {
   const random = seeded(7), vector = () => Float32Array.from({ length: 8 }, () => random.normal());

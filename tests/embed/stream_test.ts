@@ -8,7 +8,7 @@ import {
   windowsOf,
 } from "../../src/embed/stream.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset } from "../data/support.ts";
 import { scramble, tiny } from "../model/support.ts";
 import { largestDifference } from "../shared.ts";

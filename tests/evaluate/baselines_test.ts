@@ -3,8 +3,8 @@ import { fillBatch, role } from "../../src/data/batch.ts";
 import { paperMasking } from "../../src/data/masking.ts";
 import { type Baseline, baselinePredictor, baselines, fourierSeries } from "../../src/evaluate/baselines.ts";
 import { predictWindows } from "../../src/evaluate/reconstruction.ts";
-import { seeded } from "../../src/random.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { largestDifference } from "../shared.ts";
 

@@ -1,7 +1,7 @@
 /** The Kalman filter against the (n, n) matrices of covariances that it saves. */
 import { Filter, gaussianProcess, type Process } from "../../src/evaluate/gaussian_process.ts";
-import { seeded } from "../../src/random.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 import { largestDifference } from "../shared.ts";
 
 /** Uneven times in two seasons, two of them the same; every third magnitude is hidden. */

@@ -1,6 +1,12 @@
 import { liveTensors } from "../../ffi/tensor.ts";
 import { lombScargle, lombScarglePeaks, periodogram } from "../../src/evaluate/lomb_scargle.ts";
-import { assertAlmostEquals, assertEquals, assertRejects, assertThrows, assertTrue } from "../../src/std.ts";
+import {
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertThrows,
+  assertTrue,
+} from "../../src/common/std.ts";
 import { sinusoids } from "../data/support.ts";
 import { largestDifference } from "../shared.ts";
 

@@ -1,5 +1,5 @@
 import { ReconstructionMetrics } from "../../src/evaluate/metrics.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 import { Fixture, sharedTest } from "../shared.ts";
 
 Deno.test("RMSE is a mean over windows, R2 a sum over points with each window's own mean", () => {

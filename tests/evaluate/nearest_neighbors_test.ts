@@ -1,7 +1,7 @@
 import { liveTensors } from "../../ffi/tensor.ts";
 import { nearestNeighbors, type Neighbors } from "../../src/evaluate/nearest_neighbors.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertRejects, assertTrue } from "../../src/common/std.ts";
 
 /** Index and distance of every point from a query, nearest first, equal distances in order of index. */
 function bruteForce(query: number, queries: Float32Array, points: Float32Array, width: number) {

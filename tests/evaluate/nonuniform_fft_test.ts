@@ -1,8 +1,8 @@
 /** Fourier sums over uneven times, against their definition. */
 import { liveTensors } from "../../ffi/tensor.ts";
 import { fourierSums } from "../../src/evaluate/nonuniform_fft.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import "../model/support.ts"; // one thread
 
 Deno.test("the sums are those of the definition, with few frequencies or many, and nothing is left", () => {

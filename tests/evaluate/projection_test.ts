@@ -1,10 +1,10 @@
 import { liveTensors } from "../../ffi/tensor.ts";
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { nearestNeighbors } from "../../src/evaluate/nearest_neighbors.ts";
 import { project, type ProjectionOptions } from "../../src/evaluate/projection.ts";
 import { conditionalProbabilities, tsneLayout } from "../../src/evaluate/tsne.ts";
-import { seeded } from "../../src/random.ts";
-import { assertAlmostEquals, assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertAlmostEquals, assertEquals, assertRejects, assertTrue } from "../../src/common/std.ts";
 import { largestDifference } from "../shared.ts";
 
 const width = 8;

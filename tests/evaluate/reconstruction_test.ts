@@ -10,7 +10,7 @@ import {
 } from "../../src/evaluate/reconstruction.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 import { scope } from "../../ffi/tensor.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { largestDifference } from "../shared.ts";

@@ -9,7 +9,7 @@ import {
   assertStrictEquals,
   assertThrows,
   assertTrue,
-} from "../../src/std.ts";
+} from "../../src/common/std.ts";
 import { numbers, ownWords, scopedTest } from "./support.ts";
 
 type OperatorName = keyof typeof ops;

@@ -3,7 +3,7 @@
  * ASTROMER_CUDA_WHEELS names their folders, each with torch/lib in it, parted by colons.
  */
 import { cudaSymbols, torchSymbols } from "../../ffi/symbols.ts";
-import { assertEquals } from "../../src/std.ts";
+import { assertEquals } from "../../src/common/std.ts";
 
 /** Names of what a shared library exports, or null where it is not there. */
 async function exported(library: string): Promise<Set<string> | null> {

@@ -17,7 +17,7 @@ import { libtorch } from "../../ffi/library.ts";
 import { matmul, rand, square, sum } from "../../ffi/ops.ts";
 import { manualSeed } from "../../ffi/random.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { assertEquals, assertNotEquals, assertThrows, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertNotEquals, assertThrows, assertTrue } from "../../src/common/std.ts";
 import { gpuTest, numbers, scopedTest } from "./support.ts";
 
 Deno.test("device: threads are set and read, whole numbers from 1", () => {

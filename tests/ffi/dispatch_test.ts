@@ -3,7 +3,7 @@ import { libtorch } from "../../ffi/library.ts";
 import { TorchError } from "../../ffi/native.ts";
 import * as ops from "../../ffi/ops.ts";
 import { liveTensors, scope, Tensor } from "../../ffi/tensor.ts";
-import { assertAlmostEquals, assertEquals, assertStrictEquals, assertThrows } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStrictEquals, assertThrows } from "../../src/common/std.ts";
 import { numbers, ownWords, scopedTest } from "./support.ts";
 
 const square = () => Tensor.from([1, 2, 3, 4], [2, 2]);

@@ -1,7 +1,7 @@
 /** What each kernel computes, against plain arithmetic. */
 import * as kernels from "../../ffi/kernels.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { assertAlmostEquals, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertTrue } from "../../src/common/std.ts";
 import { numbers, scopedTest } from "./support.ts";
 
 const a = [1, 2, 3, 4], b = [4, 0.5, -2, 8]; // both of shape (2, 2)

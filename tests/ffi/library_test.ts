@@ -1,6 +1,6 @@
 /** Each case in a process of its own: a process opens one libtorch, once. */
 import { libtorch, pinnedVersion, tooOld } from "../../ffi/library.ts";
-import { assertEquals, assertMatch, assertStringIncludes } from "../../src/std.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 
 const extension = Deno.build.os === "darwin" ? "dylib" : "so";

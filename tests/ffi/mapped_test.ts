@@ -1,7 +1,7 @@
 import { MappedFile } from "../../ffi/mapped.ts";
 import { fromFile } from "../../ffi/ops.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 
 const length = 1 << 23, page = 4096;
 

@@ -3,7 +3,7 @@ import { backward, noGrad, requiresGrad, setGradient } from "../../ffi/autograd.
 import { setThreads, threads } from "../../ffi/device.ts";
 import * as ops from "../../ffi/ops.ts";
 import { liveTensors, scope, Tensor } from "../../ffi/tensor.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 
 /**
  * Bytes that libtorch has allocated and not freed, as glibc counts them. The process's resident memory would tell it

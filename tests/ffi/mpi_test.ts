@@ -1,5 +1,5 @@
 import { launched } from "../../ffi/mpi.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/common/std.ts";
 import { launchers, named } from "../mpirun.ts";
 
 const program = new URL("mpi_program.ts", import.meta.url).pathname;

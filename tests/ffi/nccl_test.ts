@@ -1,7 +1,7 @@
 import { cudaDeviceCount } from "../../ffi/device.ts";
 import { Nccl } from "../../ffi/nccl.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { assertEquals, assertThrows } from "../../src/std.ts";
+import { assertEquals, assertThrows } from "../../src/common/std.ts";
 
 const gpu = cudaDeviceCount() > 0;
 

@@ -1,7 +1,7 @@
 /** What each operator computes, against plain arithmetic; its gradient is autograd_test's, random numbers random_test's. */
 import * as ops from "../../ffi/ops.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { assertAlmostEquals, assertEquals } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals } from "../../src/common/std.ts";
 import { numbers, scopedTest } from "./support.ts";
 
 type Name = Exclude<keyof typeof ops, "rand" | "randn" | "randperm">;

@@ -2,7 +2,7 @@ import { backward, requiresGrad } from "../../ffi/autograd.ts";
 import { matmul, mean, tanh } from "../../ffi/ops.ts";
 import { canProfile, type OperatorCost, profile } from "../../ffi/profiler.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import { scopedTest } from "./support.ts";
 
 const of = (costs: OperatorCost[], operator: string, backward = false) =>

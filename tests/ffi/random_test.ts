@@ -2,7 +2,7 @@
 import { dropout, rand, randn, randperm } from "../../ffi/ops.ts";
 import { manualSeed } from "../../ffi/random.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertNotEquals, assertThrows } from "../../src/common/std.ts";
 import { numbers, scopedTest } from "./support.ts";
 
 function seeded(make: () => Tensor): number[] {

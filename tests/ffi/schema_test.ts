@@ -2,7 +2,7 @@ import type { Device } from "../../ffi/device.ts";
 import { op } from "../../ffi/dispatch.ts";
 import { parseSchema, type SchemaType } from "../../ffi/schema.ts";
 import type { Dtype, Tensor } from "../../ffi/tensor.ts";
-import { assertEquals, assertThrows } from "../../src/std.ts";
+import { assertEquals, assertThrows } from "../../src/common/std.ts";
 
 const plain = { list: false, optional: false, optionalElement: false, alias: undefined };
 

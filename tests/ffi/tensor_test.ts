@@ -9,7 +9,7 @@ import {
   type TypedArray,
   unscoped,
 } from "../../ffi/tensor.ts";
-import { assertEquals, assertStrictEquals, assertThrows, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertStrictEquals, assertThrows, assertTrue } from "../../src/common/std.ts";
 import { numbers, scopedTest } from "./support.ts";
 
 const samples: Record<Dtype, TypedArray> = {

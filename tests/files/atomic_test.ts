@@ -1,4 +1,4 @@
-import { Failure, InputError } from "../../src/errors.ts";
+import { Failure, InputError } from "../../src/common/errors.ts";
 import {
   exists,
   parentOf,
@@ -7,7 +7,7 @@ import {
   writeJson,
   writeText,
 } from "../../src/files/atomic.ts";
-import { assertEquals, assertRejects } from "../../src/std.ts";
+import { assertEquals, assertRejects } from "../../src/common/std.ts";
 import { namesIn } from "../survey/support.ts";
 import { testIn } from "../shared.ts";
 

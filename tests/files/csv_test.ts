@@ -1,5 +1,5 @@
 import { csvCell, csvOf } from "../../src/files/csv.ts";
-import { assertEquals, parseCsv } from "../../src/std.ts";
+import { assertEquals, parseCsv } from "../../src/common/std.ts";
 
 Deno.test("no cell of CSV is taken for a formula, and numbers stay numbers", () => {
   for (const formula of ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "-12e", "－1"]) {

@@ -1,8 +1,8 @@
 import { Uint8ArrayReader, Uint8ArrayWriter, ZipWriter } from "npm:@zip.js/zip.js@2.24.0";
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { openFolderOrZip } from "../../src/files/folder_or_zip.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertRejects, assertTrue } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 
 const text = new TextEncoder();

@@ -1,7 +1,7 @@
 /** One process at a time in a folder. */
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { lockFolder } from "../../src/files/lock.ts";
-import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../../src/std.ts";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { namesIn } from "../survey/support.ts";
 

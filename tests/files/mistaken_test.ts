@@ -1,8 +1,8 @@
 /** What stands where weights are expected is called by its name. */
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { openFolderOrZip } from "../../src/files/folder_or_zip.ts";
 import { readSafetensorsHeader } from "../../src/files/safetensors.ts";
-import { assertEquals, assertRejects } from "../../src/std.ts";
+import { assertEquals, assertRejects } from "../../src/common/std.ts";
 import { hasShared, sharedPath, testIn } from "../shared.ts";
 
 testIn(

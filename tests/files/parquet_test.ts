@@ -1,5 +1,5 @@
 import { openParquet, type Row } from "../../src/files/parquet.ts";
-import { assertEquals } from "../../src/std.ts";
+import { assertEquals } from "../../src/common/std.ts";
 import { readParquet } from "../survey/support.ts";
 import { testIn } from "../shared.ts";
 import { Database, text } from "../../src/survey/duckdb.ts";

@@ -1,5 +1,5 @@
 /** Ten thousand damaged files: a sentence, or exactly what was written; never a crash, a hang, other numbers. */
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import {
   parseSafetensors,
   readSafetensors,
@@ -7,7 +7,7 @@ import {
   writeSafetensors,
 } from "../../src/files/safetensors.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { toSafetensors } from "../../src/weights/model_folder.ts";
 import { scramble, tiny } from "../model/support.ts";
 import {

@@ -1,4 +1,4 @@
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import {
   layOut,
   parseSafetensors,
@@ -13,7 +13,7 @@ import {
   assertStringIncludes,
   assertThrows,
   assertTrue,
-} from "../../src/std.ts";
+} from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { namesIn } from "../survey/support.ts";
 import { everyDtype as tensors, fileOf } from "./support.ts";

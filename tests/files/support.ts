@@ -1,6 +1,6 @@
 /** What the tests of files share: a tensor of every dtype, safetensors files by hand, ways to damage them. */
 import type { TensorData } from "../../src/files/safetensors.ts";
-import { type Random, seeded } from "../../src/random.ts";
+import { type Random, seeded } from "../../src/common/random.ts";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 

@@ -1,8 +1,8 @@
 /** Folders that every version wrote are read, with the numbers of that time; newer ones are refused with a sentence. */
 import { Astromer, Classifier } from "../../mod.ts";
 import { openDataset } from "../../src/data/dataset.ts";
-import { InputError } from "../../src/errors.ts";
-import { assertAlmostEquals, assertEquals, assertRejects } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { assertAlmostEquals, assertEquals, assertRejects } from "../../src/common/std.ts";
 import { largestDifference, testIn } from "../shared.ts";
 import "../model/support.ts"; // one thread
 import { curve, kept } from "./support.ts";

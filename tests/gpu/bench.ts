@@ -5,7 +5,7 @@ import { lengthsOf } from "../../src/bench/lengths.ts";
 import { matrixProductPeak } from "../../src/bench/machine.ts";
 import { Subject } from "../../src/bench/subject.ts";
 import { architecture } from "../../src/model/architecture.ts";
-import { parseArgs } from "../../src/std.ts";
+import { parseArgs } from "../../src/common/std.ts";
 import { rehearsedGraph } from "../model/rehearsed_graph.ts";
 
 const given = parseArgs(Deno.args, {

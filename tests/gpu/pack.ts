@@ -6,7 +6,7 @@
  * recorded numbers along, 15 MB; without them a GPU is compared with the CPU, which CI compares with the reference.
  */
 import { sharedPath } from "../shared.ts";
-import { parseArgs } from "../../src/std.ts";
+import { parseArgs } from "../../src/common/std.ts";
 
 const most = 64 * 2 ** 20, target = ".gpu";
 const { data = "", fixtures } = parseArgs(Deno.args, { string: ["data"], boolean: ["fixtures"] }) as {

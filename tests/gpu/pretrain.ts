@@ -4,7 +4,7 @@
  * safetensors and the metrics of each in DIR, and prints a line of JSON each.
  */
 import { readSafetensors, writeSafetensors } from "../../src/files/safetensors.ts";
-import { parseArgs } from "../../src/std.ts";
+import { parseArgs } from "../../src/common/std.ts";
 
 const given = parseArgs(Deno.args, { string: ["device", "minutes", "out", "batch"], boolean: ["rehearse"] });
 const { device = "cuda", minutes = "1", out = ".", batch = "256", _: folders } = given as

@@ -2,8 +2,8 @@
  * What the stages found against what is to be reached on one H100: `verdict.ts DIR` reads DIR/*.jsonl, writes DIR/report.json,
  * and prints a short table. Exit code 1 where a check failed; with --numbers also where a number was not reached.
  */
-import { parseArgs } from "../../src/std.ts";
-import { plainTable } from "../../src/table.ts";
+import { parseArgs } from "../../src/common/std.ts";
+import { plainTable } from "../../src/common/table.ts";
 
 type Line = Record<string, unknown>;
 const { numbers, stages = "tests,bench,pretrain", _: [folder] } = parseArgs(Deno.args, {

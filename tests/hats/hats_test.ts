@@ -1,7 +1,7 @@
 /** Embeddings of catalogues: made by LSDB, embedded by the real command, opened and cross-matched by LSDB. */
 import { Astromer } from "../../mod.ts";
 import { shareOf } from "../../src/hats/partitions.ts";
-import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/common/std.ts";
 import { Database } from "../../src/survey/duckdb.ts";
 import { openParquet } from "../../src/files/parquet.ts";
 import { named, openMpi } from "../mpirun.ts";

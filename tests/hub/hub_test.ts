@@ -1,6 +1,6 @@
 /** Models of the Hub: a loopback server, Python's huggingface_hub as reference, and the real commands. */
 import { Astromer } from "../../mod.ts";
-import { Failure, InputError } from "../../src/errors.ts";
+import { Failure, InputError } from "../../src/common/errors.ts";
 import { cachedModel, fetchModel, hubModel, hubReference } from "../../src/hub/hub.ts";
 import {
   assertEquals,
@@ -8,7 +8,7 @@ import {
   assertStringIncludes,
   assertThrows,
   assertTrue,
-} from "../../src/std.ts";
+} from "../../src/common/std.ts";
 import { missingInPython } from "../python.ts";
 import { sharedPath, sharedTest, testIn } from "../shared.ts";
 import { permissionsOf } from "../tasks/permissions.ts";

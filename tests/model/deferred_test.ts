@@ -6,7 +6,7 @@ import { noMasking } from "../../src/data/masking.ts";
 import { modelPredictor } from "../../src/evaluate/reconstruction.ts";
 import { Deferred } from "../../src/model/deferred.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { tiny } from "./support.ts";
 import { rehearsedGraph } from "./rehearsed_graph.ts";

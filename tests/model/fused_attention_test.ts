@@ -5,7 +5,7 @@ import { fillBatch, toTensors } from "../../src/data/batch.ts";
 import { paperMasking } from "../../src/data/masking.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertAlmostEquals, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { largestDifference } from "../shared.ts";
 import { scramble, tiny } from "./support.ts";

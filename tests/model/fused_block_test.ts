@@ -5,7 +5,7 @@ import { type Batch, fillBatch, toTensors } from "../../src/data/batch.ts";
 import { type Masking, noMasking, paperMasking } from "../../src/data/masking.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 import { largestDifference } from "../shared.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { scramble, tiny } from "./support.ts";

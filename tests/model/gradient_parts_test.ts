@@ -4,7 +4,7 @@ import { manualSeed } from "../../ffi/random.ts";
 import { fillBatch, toTensors } from "../../src/data/batch.ts";
 import { paperMasking } from "../../src/data/masking.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { largestDifference } from "../shared.ts";
 import { scramble, tiny } from "./support.ts";

@@ -1,7 +1,7 @@
 import { glorot, nearIdentity, uniform } from "../../src/model/initialization.ts";
-import { seeded } from "../../src/random.ts";
+import { seeded } from "../../src/common/random.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 import { tiny } from "./support.ts";
 
 function drawn(initialise: ReturnType<typeof uniform>, size: number): Float32Array {

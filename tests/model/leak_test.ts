@@ -6,8 +6,8 @@ import { type Batch, fillBatch, toTensors } from "../../src/data/batch.ts";
 import { paperMasking } from "../../src/data/masking.ts";
 import type { Architecture } from "../../src/model/architecture.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { largestDifference } from "../shared.ts";
 import {

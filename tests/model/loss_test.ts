@@ -1,7 +1,7 @@
 import { backward, gradientOf, requiresGrad } from "../../ffi/autograd.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
-import { assertAlmostEquals } from "../../src/std.ts";
+import { assertAlmostEquals } from "../../src/common/std.ts";
 
 Deno.test("the root of the mean over windows of each window's weighted mean", () => {
   // Two windows with two and one probed points, weights 1, 0.5 and 2: not the root of a mean over three points.

@@ -7,10 +7,10 @@ import { paperMasking } from "../../src/data/masking.ts";
 import { type Architecture, architecture, presets, widthOf } from "../../src/model/architecture.ts";
 import { AstromerNetwork, parameterSpecs } from "../../src/model/network.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
-import { seeded } from "../../src/random.ts";
+import { seeded } from "../../src/common/random.ts";
 import { Adam } from "../../src/train/adam.ts";
 import { trainingStep } from "../../src/train/step.ts";
-import { assertAlmostEquals, assertEquals, assertThrows, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertThrows, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { largestDifference } from "../shared.ts";
 import {

@@ -3,7 +3,7 @@ import { linear, mul, sum } from "../../ffi/ops.ts";
 import { liveTensors, scope, Tensor } from "../../ffi/tensor.ts";
 import { uniform } from "../../src/model/initialization.ts";
 import { linearGroup, normSpec, ones, Parameters, zeros } from "../../src/model/parameters.ts";
-import { assertEquals, assertNotEquals, assertThrows, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertNotEquals, assertThrows, assertTrue } from "../../src/common/std.ts";
 import { largestDifference } from "../shared.ts";
 import { numbers } from "../ffi/support.ts";
 

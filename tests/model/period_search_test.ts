@@ -2,8 +2,8 @@
 import { scope, Tensor } from "../../ffi/tensor.ts";
 import { lombScargle } from "../../src/evaluate/lomb_scargle.ts";
 import { PeriodSearch } from "../../src/model/period_search.ts";
-import { seeded } from "../../src/random.ts";
-import { assertAlmostEquals, assertEquals, assertThrows, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertAlmostEquals, assertEquals, assertThrows, assertTrue } from "../../src/common/std.ts";
 import { assertSame } from "./support.ts";
 
 const bounds = { shortest_period: 0.125, longest_period: 1000 };

@@ -5,8 +5,8 @@ import {
   FoldedEncoding,
   PositionalEncoding,
 } from "../../src/model/positional_encoding.ts";
-import { seeded } from "../../src/random.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 import { tiny } from "./support.ts";
 
 Deno.test("reference: base^(-2j/d) for every dimension, base 10000 by default", () => {

@@ -15,8 +15,8 @@ import {
   shapeKey,
 } from "../../src/model/deferred_inference.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { oneRank } from "../../src/ranks.ts";
-import { assertEquals, assertThrows, assertTrue } from "../../src/std.ts";
+import { oneRank } from "../../src/machine/ranks.ts";
+import { assertEquals, assertThrows, assertTrue } from "../../src/common/std.ts";
 import { Adam } from "../../src/train/adam.ts";
 import { DeferredSteps } from "../../src/train/deferred_steps.ts";
 import { DeviceObservations } from "../../src/train/device_observations.ts";

@@ -7,7 +7,7 @@ import { type Architecture, architecture } from "../../src/model/architecture.ts
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { reconstructionLoss } from "../../src/model/loss.ts";
 import { Adam } from "../../src/train/adam.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 import { Fixture, largestDifference, sharedTest } from "../shared.ts";
 import {
   coefficientsOf,

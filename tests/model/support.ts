@@ -4,8 +4,8 @@ import { setThreads, threads } from "../../ffi/device.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
 import { type Architecture, architecture } from "../../src/model/architecture.ts";
 import type { AstromerNetwork, EncoderInput, Watch } from "../../src/model/network.ts";
-import { seeded } from "../../src/random.ts";
-import { assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertTrue } from "../../src/common/std.ts";
 import { largestDifference } from "../shared.ts";
 
 // Tensors this small gain nothing from a second thread, and on a busy machine threads wait seconds for each other.

@@ -1,6 +1,6 @@
 import { attendedObservations, attentionFigure, attentionTable } from "../../src/report/attention_figure.ts";
 import { renderSvg } from "../../src/report/figure.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/common/std.ts";
 import { datasetOf } from "../data/support.ts";
 
 const dataset = datasetOf([

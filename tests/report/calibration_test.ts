@@ -2,7 +2,7 @@
 import { classScores, classSet, conformalThreshold, coveragesOfSets } from "../../src/classify/conformal.ts";
 import { writeTestPredictions } from "../../src/classify/test_predictions.ts";
 import { calibrationOf } from "../../src/evaluate/calibration.ts";
-import { seeded } from "../../src/random.ts";
+import { seeded } from "../../src/common/random.ts";
 import {
   calibrationTable,
   classFigure,
@@ -15,7 +15,7 @@ import { renderSvg } from "../../src/report/figure.ts";
 import { writeReport } from "../../src/report/run_report.ts";
 import { datasetOf } from "../../src/data/light_curves.ts";
 import { mistakesHtml } from "../../src/report/mistakes.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import "../model/support.ts"; // one thread
 import { testIn } from "../shared.ts";
 import { selfContained } from "./page.ts";

@@ -8,7 +8,7 @@ import {
   scorePoints,
 } from "../../src/report/classification_figures.ts";
 import { renderSvg } from "../../src/report/figure.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { classes, resultOf } from "./results.ts";
 
 const gammas = [[0.2, 0.5, 0.3], [0.4, 0.3, 0.3]];

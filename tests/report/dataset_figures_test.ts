@@ -6,7 +6,7 @@ import {
   partsOf,
 } from "../../src/report/dataset_figures.ts";
 import { renderSvg } from "../../src/report/figure.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { datasetOf, sinusoidDataset } from "../data/support.ts";
 
 /** Observations at these times, all of 12 mag but the first. */

@@ -1,7 +1,7 @@
 import { type FigureSpec, renderSvg } from "../../src/report/figure.ts";
 import { atSize, inPage } from "../../src/report/figure_files.ts";
 import { centimetres, sized, textWidth, widths } from "../../src/report/style.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 
 const spec: FigureSpec = {
   ...sized("column", 200),

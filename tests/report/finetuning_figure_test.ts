@@ -1,6 +1,6 @@
 import { renderSvg } from "../../src/report/figure.ts";
 import { type Finetuned, finetuningBars, finetuningFigure } from "../../src/report/finetuning_figure.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/common/std.ts";
 
 const run = (name: string, before: number, after: number, minutes: number): Finetuned => ({
   name,

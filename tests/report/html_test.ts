@@ -1,6 +1,6 @@
 import { escapeHtml, html } from "../../src/report/html.ts";
 import { pageOf } from "../../src/report/page.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 
 Deno.test("what fills a template is text, unless it was made by one", () => {
   const hostile = `</td><script>alert("1")</script>'&`;

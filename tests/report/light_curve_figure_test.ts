@@ -7,7 +7,7 @@ import {
   reconstructedObservations,
   reconstructionTable,
 } from "../../src/report/light_curve_figure.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/common/std.ts";
 import { datasetOf } from "../data/support.ts";
 
 // The second light curve has windows of three observations, of which the last two overlap.

@@ -1,9 +1,9 @@
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { architecture } from "../../src/model/architecture.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { renderSvg } from "../../src/report/figure.ts";
 import { modelFigures } from "../../src/report/model_figures.ts";
-import { assertEquals, assertRejects, assertStringIncludes } from "../../src/std.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "../../src/common/std.ts";
 import { sinusoidDataset } from "../data/support.ts";
 
 const options = { lightCurves: 95, attention: 1, seed: 1 };

@@ -1,5 +1,5 @@
 /** What every report must be. */
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 
 /** Fails unless a page needs nothing but itself, and holds no script but its own. */
 export function selfContained(page: string): void {

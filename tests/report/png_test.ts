@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { pngOf } from "../../src/report/png.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 
 const svgOf = (text: string) =>
   `<svg xmlns="http://www.w3.org/2000/svg" width="200" height="100" viewBox="0 0 200 100"><rect width="200" height="100" fill="white"/>` +

@@ -1,6 +1,6 @@
 import { type ProjectedPoint, projectionFigure } from "../../src/report/projection_figure.ts";
 import { renderSvg } from "../../src/report/figure.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 
 interface Mark {
   x: number;

@@ -1,7 +1,13 @@
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { readRun } from "../../src/report/run_folder.ts";
 import { writeReport } from "../../src/report/run_report.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertTrue, parseCsv } from "../../src/std.ts";
+import {
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertTrue,
+  parseCsv,
+} from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { selfContained } from "./page.ts";
 import { resultOf } from "./results.ts";

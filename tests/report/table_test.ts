@@ -1,5 +1,5 @@
 import { shownNumber, tableHtml } from "../../src/report/table.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 
 Deno.test("a table shows rounded numbers and copies whole ones", () => {
   const { text } = tableHtml({

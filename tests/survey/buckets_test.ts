@@ -1,6 +1,6 @@
 import { type Bucket, Buckets } from "../../src/survey/buckets.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
-import { seeded } from "../../src/random.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
+import { seeded } from "../../src/common/random.ts";
 import { testIn } from "../shared.ts";
 
 /** Light curve 1 has no row; 2 and 3 are larger than a bucket together. */

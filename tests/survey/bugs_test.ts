@@ -1,6 +1,6 @@
 /** Situations from other tools' bug reports: each is read right, or refused with the sentence that helps. */
-import { InputError } from "../../src/errors.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import type { DatasetDescription, PreprocessSettings } from "../../src/survey/preprocess.ts";
 import { gzip, readDataset, run } from "./support.ts";
 import { testIn } from "../shared.ts";

@@ -1,6 +1,11 @@
 /** Files of surveys as archives hand them out: what is read of them is what an independent reader found in them. */
-import { InputError } from "../../src/errors.ts";
-import { assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import {
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "../../src/common/std.ts";
 import type { PreprocessSettings } from "../../src/survey/preprocess.ts";
 import { hasShared, sharedPath, testIn } from "../shared.ts";
 import { readDataset, run } from "./support.ts";

@@ -1,6 +1,6 @@
 /** Ten thousand damaged rows of CSV: each is left out and counted, or read as what stands in it; the others stay as they were. */
-import { type Random, seeded } from "../../src/random.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { type Random, seeded } from "../../src/common/random.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import { Database } from "../../src/survey/duckdb.ts";
 import { fileAt } from "../../src/survey/files.ts";
 import { readObservations } from "../../src/survey/read.ts";

@@ -1,6 +1,6 @@
 import { filterLightCurve, type FilterSettings, quantile } from "../../src/survey/filters.ts";
-import { seeded } from "../../src/random.ts";
-import { assertAlmostEquals, assertEquals } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertAlmostEquals, assertEquals } from "../../src/common/std.ts";
 
 const settings: FilterSettings = {
   min_error: 0,

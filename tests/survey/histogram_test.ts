@@ -1,6 +1,6 @@
 import { Histogram } from "../../src/survey/histogram.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
-import { seeded } from "../../src/random.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
+import { seeded } from "../../src/common/random.ts";
 
 Deno.test("the span is exact at the ends, the median right to 1 part in 4096, whatever the signs", () => {
   const random = seeded(4);

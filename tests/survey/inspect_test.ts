@@ -1,6 +1,6 @@
 /** Inspecting survey files: it says what preprocess does, and leaves nothing behind. */
-import { InputError } from "../../src/errors.ts";
-import { assertEquals, assertRejects, assertStringIncludes } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "../../src/common/std.ts";
 import { inspect, sparklineOf } from "../../src/survey/inspect.ts";
 import task from "../../tasks/inspect.ts";
 import { hasShared, sharedPath, testIn } from "../shared.ts";

@@ -1,8 +1,8 @@
 /** Columns that go along with light curves, from files or labels into the dataset. */
 import { openDataset } from "../../src/data/dataset.ts";
 import { keptPart } from "../../src/data/kept.ts";
-import { InputError } from "../../src/errors.ts";
-import { assertEquals, assertRejects, assertStringIncludes } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "../../src/common/std.ts";
 import { Database } from "../../src/survey/duckdb.ts";
 import { testIn } from "../shared.ts";
 import { readParquet, run } from "./support.ts";

@@ -1,6 +1,6 @@
 import { bytesOf, sharesOf } from "../../src/survey/memory.ts";
-import { Failure } from "../../src/errors.ts";
-import { assertEquals, assertRejects, assertTrue } from "../../src/std.ts";
+import { Failure } from "../../src/common/errors.ts";
+import { assertEquals, assertRejects, assertTrue } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { run, testTiny, tiny } from "./support.ts";
 

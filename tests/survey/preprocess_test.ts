@@ -1,5 +1,5 @@
 import { main } from "../../cli.ts";
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { findColumn, needColumn } from "../../src/survey/columns.ts";
 import { lossWeights } from "../../src/data/batch.ts";
 import { layoutOf } from "../../src/survey/text_layout.ts";
@@ -12,7 +12,7 @@ import {
   assertStringIncludes,
   assertThrows,
   assertTrue,
-} from "../../src/std.ts";
+} from "../../src/common/std.ts";
 import { gzip, namesIn, readDataset, run, testTiny, tiny } from "./support.ts";
 import { testIn } from "../shared.ts";
 

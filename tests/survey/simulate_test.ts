@@ -1,4 +1,4 @@
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { clearNights, errorAt } from "../../src/survey/observing.ts";
 import { checksum } from "../../src/survey/dataset_files.ts";
 import { simulate, type SimulateSettings } from "../../src/survey/simulate.ts";
@@ -10,7 +10,7 @@ import {
   assertNotEquals,
   assertRejects,
   assertTrue,
-} from "../../src/std.ts";
+} from "../../src/common/std.ts";
 import task from "../../tasks/simulate.ts";
 import { namesIn, readParquet, run } from "./support.ts";
 import { testIn } from "../shared.ts";

@@ -1,8 +1,8 @@
 /** Ids of one star, joined by position. */
 import { openDataset } from "../../src/data/dataset.ts";
-import { InputError } from "../../src/errors.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { starsAt } from "../../src/survey/stars.ts";
 import scenarios from "../../tasks/scenarios.ts";
 import { testIn } from "../shared.ts";

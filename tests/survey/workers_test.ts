@@ -1,6 +1,6 @@
-import { Failure } from "../../src/errors.ts";
+import { Failure } from "../../src/common/errors.ts";
 import { inWorkers } from "../../src/survey/workers.ts";
-import { assertEquals, assertRejects } from "../../src/std.ts";
+import { assertEquals, assertRejects } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 
 const workers = new URL("../../src/survey/workers.ts", import.meta.url);

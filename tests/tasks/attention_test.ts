@@ -1,12 +1,12 @@
 /** The command attention, end to end. */
-import { Astromer } from "../../src/astromer.ts";
+import { Astromer } from "../../src/library/astromer.ts";
 import {
   assertAlmostEquals,
   assertEquals,
   assertStringIncludes,
   assertTrue,
   parseCsv,
-} from "../../src/std.ts";
+} from "../../src/common/std.ts";
 import { largestDifference, testIn } from "../shared.ts";
 import { namesIn } from "../survey/support.ts";
 import { periodicDataset } from "./periodic_survey.ts";

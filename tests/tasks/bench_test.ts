@@ -1,4 +1,4 @@
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import { missingInPython } from "../python.ts";
 import { testIn } from "../shared.ts";
 import { run, succeed } from "./support.ts";

@@ -1,7 +1,7 @@
 /** The command benchmark on a simulated survey: every number, one table, one figure, nothing done twice. */
-import { Astromer } from "../../src/astromer.ts";
+import { Astromer } from "../../src/library/astromer.ts";
 import type { Score } from "../../src/benchmark/results.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { run, succeed } from "./support.ts";
 

@@ -1,8 +1,8 @@
 /** Few-shot classification end to end on a simulated survey: scenarios, finetune, classify, predict. */
-import { Astromer } from "../../src/astromer.ts";
-import { Classifier } from "../../src/classifier.ts";
+import { Astromer } from "../../src/library/astromer.ts";
+import { Classifier } from "../../src/library/classifier.ts";
 import type { Result } from "../../src/classify/results.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { namesIn, readParquet } from "../survey/support.ts";
 import { run, succeed } from "./support.ts";

@@ -1,6 +1,6 @@
-import type { Diagnosis } from "../../src/doctor.ts";
-import { assertEquals, assertMatch, assertStringIncludes, assertTrue } from "../../src/std.ts";
-import { version } from "../../src/version.ts";
+import type { Diagnosis } from "../../src/machine/doctor.ts";
+import { assertEquals, assertMatch, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
+import { version } from "../../src/common/version.ts";
 import { testIn } from "../shared.ts";
 
 const cli = new URL("../../cli.ts", import.meta.url).pathname;

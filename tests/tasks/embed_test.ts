@@ -1,7 +1,7 @@
 /** Embedding end to end: dataset folders and survey files to Parquet. */
-import { Astromer } from "../../src/astromer.ts";
+import { Astromer } from "../../src/library/astromer.ts";
 import { openDataset } from "../../src/data/dataset.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { sinusoids } from "../data/support.ts";
 import { hasShared, largestDifference, sharedPath, testIn } from "../shared.ts";
 import { namesIn, readParquet } from "../survey/support.ts";

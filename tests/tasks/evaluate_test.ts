@@ -1,6 +1,6 @@
 /** The command evaluate, end to end. */
-import { Astromer } from "../../src/astromer.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { Astromer } from "../../src/library/astromer.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { hasShared, sharedPath, testIn } from "../shared.ts";
 import { succeed } from "./support.ts";
 

@@ -1,9 +1,9 @@
 /** A model's vectors and features together, and features alone: columns of embed, heads of classify, predict. */
-import { Astromer } from "../../src/astromer.ts";
-import { classicalNames } from "../../src/classify/classical_features.ts";
-import { featureSets } from "../../src/classify/feature_sets.ts";
+import { Astromer } from "../../src/library/astromer.ts";
+import { classicalNames } from "../../src/features/classical_features.ts";
+import { featureSets } from "../../src/features/feature_sets.ts";
 import type { Result } from "../../src/classify/results.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { readParquet } from "../survey/support.ts";
 import { run, succeed } from "./support.ts";

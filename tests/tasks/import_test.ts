@@ -1,5 +1,5 @@
 /** The real command: exit codes, sentences, and what is left behind. */
-import { assertEquals, assertStringIncludes } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes } from "../../src/common/std.ts";
 import { namesIn } from "../survey/support.ts";
 import { hasShared, sharedPath, testIn } from "../shared.ts";
 

@@ -1,11 +1,11 @@
 /** From explore back to the commands: its labels are those of preprocess and classify; search by files and by ids agree. */
-import { Astromer } from "../../src/astromer.ts";
+import { Astromer } from "../../src/library/astromer.ts";
 import type { Result } from "../../src/classify/results.ts";
 import { openDataset } from "../../src/data/dataset.ts";
 import { EmbeddingFile } from "../../src/discover/embedding_file.ts";
 import { Session } from "../../src/explore/session.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertTrue, parseCsv } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertTrue, parseCsv } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { succeed } from "./support.ts";
 

@@ -1,5 +1,5 @@
 /** A survey for commands that look at one light curve. */
-import { Astromer } from "../../src/astromer.ts";
+import { Astromer } from "../../src/library/astromer.ts";
 import { succeed } from "./support.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** Every command works with what its task grants, all but fetch without the network, and writes beside its output alone. */
 import config from "../../deno.json" with { type: "json" };
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { namesIn } from "../survey/support.ts";
 import { permissionsOf } from "./permissions.ts";

@@ -1,5 +1,5 @@
 /** The real commands end to end: survey files, dataset, model, numbers. */
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { sharedTest, testIn } from "../shared.ts";
 import { preprocessed, run, succeed, timelessMetrics } from "./support.ts";
 

@@ -1,6 +1,6 @@
 /** A published folder: its card as huggingface_hub reads it, its Python as it stands, its weights as they were. */
 import { Astromer } from "../../mod.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { Hub } from "../hub/server.ts";
 import { missingInPython } from "../python.ts";
 import { testIn } from "../shared.ts";

@@ -1,7 +1,7 @@
 /** The command reconstruct, end to end. */
-import { Astromer } from "../../src/astromer.ts";
+import { Astromer } from "../../src/library/astromer.ts";
 import { ReconstructionMetrics } from "../../src/evaluate/metrics.ts";
-import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/common/std.ts";
 import { largestDifference, testIn } from "../shared.ts";
 import { namesIn } from "../survey/support.ts";
 import { periodicDataset } from "./periodic_survey.ts";

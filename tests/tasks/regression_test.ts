@@ -1,10 +1,10 @@
 /** Regression end to end on a simulated survey: values of the table of labels, scenarios, regressors, predictions. */
-import { Astromer } from "../../src/astromer.ts";
-import { Classifier } from "../../src/classifier.ts";
-import { InputError } from "../../src/errors.ts";
-import { Regressor } from "../../src/regressor.ts";
+import { Astromer } from "../../src/library/astromer.ts";
+import { Classifier } from "../../src/library/classifier.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { Regressor } from "../../src/library/regressor.ts";
 import type { RegressionResult } from "../../src/classify/regression_results.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { testIn } from "../shared.ts";
 import { readParquet } from "../survey/support.ts";
 import { run, succeed } from "./support.ts";

@@ -1,8 +1,8 @@
 /** A report of a real run, from survey files to HTML. */
-import { readSettings } from "../../src/command.ts";
-import { InputError } from "../../src/errors.ts";
+import { readSettings } from "../../src/command/command.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { readRun } from "../../src/report/run_folder.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import report from "../../tasks/report.ts";
 import { selfContained } from "../report/page.ts";
 import { sharedTest } from "../shared.ts";

@@ -1,10 +1,10 @@
 /** Real runs that are killed, stopped, damaged and gone on with. */
 import { createHash } from "node:crypto";
-import { Astromer } from "../../src/astromer.ts";
+import { Astromer } from "../../src/library/astromer.ts";
 import type { Result } from "../../src/classify/results.ts";
 import { checkpointsIn } from "../../src/train/checkpoint.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { hasShared, sharedPath, testIn } from "../shared.ts";
 import { namesIn } from "../survey/support.ts";
 import { preprocessed, run, Running, succeed, timelessMetrics } from "./support.ts";

@@ -1,9 +1,9 @@
 /** The command scenarios: from survey files through a dataset folder to the light curves of each fold. */
 import { openScenarios, type ScenarioSample, type ScenariosInfo } from "../../src/classify/scenarios.ts";
-import { readSettings } from "../../src/command.ts";
+import { readSettings } from "../../src/command/command.ts";
 import { type Dataset, openDataset } from "../../src/data/dataset.ts";
-import { InputError } from "../../src/errors.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import task from "../../tasks/scenarios.ts";
 import { testIn } from "../shared.ts";
 import { namesIn, run as preprocess, testTiny, tiny } from "../survey/support.ts";

@@ -1,7 +1,7 @@
 /** Search end to end: the real command on real light curves. */
 import { openDataset } from "../../src/data/dataset.ts";
 import { openParquet } from "../../src/files/parquet.ts";
-import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/std.ts";
+import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/common/std.ts";
 import { hasShared, testIn } from "../shared.ts";
 import { namesIn } from "../survey/support.ts";
 import { preprocessed, run, succeed } from "./support.ts";

@@ -1,7 +1,7 @@
 /** The real command with Pythons that are shell scripts: nothing is downloaded. */
 import { libtorch, pinnedVersion } from "../../ffi/library.ts";
 import { exists } from "../../src/files/atomic.ts";
-import { assertEquals, assertMatch, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertMatch, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { namesIn } from "../survey/support.ts";
 import { testIn } from "../shared.ts";
 

@@ -1,5 +1,5 @@
 /** Running the real commands, each in a process of its own. */
-import { assertEquals } from "../../src/std.ts";
+import { assertEquals } from "../../src/common/std.ts";
 import { sharedPath } from "../shared.ts";
 import { permissionsOf } from "./permissions.ts";
 

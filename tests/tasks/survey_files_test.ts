@@ -1,8 +1,8 @@
 /** The whole way from files as archives hand them out: preprocess, embed, predict. */
 import { asyncBufferFromFile, parquetMetadataAsync } from "npm:hyparquet@1.31.5";
-import { Astromer } from "../../src/astromer.ts";
-import { Classifier } from "../../src/classifier.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { Astromer } from "../../src/library/astromer.ts";
+import { Classifier } from "../../src/library/classifier.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { hasShared, sharedPath, testIn } from "../shared.ts";
 import { readParquet } from "../survey/support.ts";
 import { run, succeed } from "./support.ts";

@@ -1,8 +1,8 @@
 /** Surveys without errors: whatever looks at light curves does without, and writes no NaN. */
-import { Astromer } from "../../src/astromer.ts";
-import { classicalNames } from "../../src/classify/classical_features.ts";
-import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/std.ts";
-import { seeded } from "../../src/random.ts";
+import { Astromer } from "../../src/library/astromer.ts";
+import { classicalNames } from "../../src/features/classical_features.ts";
+import { assertEquals, assertStringIncludes, assertTrue, parseCsv } from "../../src/common/std.ts";
+import { seeded } from "../../src/common/random.ts";
 import { testIn } from "../shared.ts";
 import { readParquet } from "../survey/support.ts";
 import { succeed } from "./support.ts";

@@ -1,9 +1,9 @@
 import { liveTensors, Tensor } from "../../ffi/tensor.ts";
 import { ones, Parameters } from "../../src/model/parameters.ts";
 import { uniform } from "../../src/model/initialization.ts";
-import { seeded } from "../../src/random.ts";
+import { seeded } from "../../src/common/random.ts";
 import { Adam, type AdamOptions } from "../../src/train/adam.ts";
-import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertTrue } from "../../src/common/std.ts";
 
 const size = 12;
 const parametersOf = (dtype: "float32" | "bfloat16" = "float32") =>

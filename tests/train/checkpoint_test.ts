@@ -1,7 +1,7 @@
 /** Checkpoints: exact, two at a time, and never believed when they are not what was written. */
-import { InputError } from "../../src/errors.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertMatch, assertRejects, assertTrue } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertMatch, assertRejects, assertTrue } from "../../src/common/std.ts";
 import {
   type Checkpoint,
   checkpointsIn,

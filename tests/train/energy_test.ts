@@ -1,5 +1,5 @@
 import { energyOf, energySentences } from "../../src/train/energy.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/common/std.ts";
 
 const assumptions = {
   core_power: 12,

@@ -1,5 +1,5 @@
 import { paperMasking } from "../../src/data/masking.ts";
-import { Failure, InputError } from "../../src/errors.ts";
+import { Failure, InputError } from "../../src/common/errors.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { Adam } from "../../src/train/adam.ts";
 import {
@@ -14,7 +14,7 @@ import {
 import { constant } from "../../src/train/schedule.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { liveTensors, Tensor } from "../../ffi/tensor.ts";
-import { assertEquals, assertNotEquals, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertNotEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset } from "../data/support.ts";
 import { assertDiffer, assertSame, tiny } from "../model/support.ts";
 

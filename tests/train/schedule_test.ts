@@ -1,5 +1,5 @@
 import { constant, cosine, transformer } from "../../src/train/schedule.ts";
-import { assertAlmostEquals, assertEquals } from "../../src/std.ts";
+import { assertAlmostEquals, assertEquals } from "../../src/common/std.ts";
 
 Deno.test("constant", () => {
   assertEquals([1, 1000].map((step) => constant(1e-5)({ step, done: 0.5 })), [1e-5, 1e-5]);

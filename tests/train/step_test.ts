@@ -4,7 +4,7 @@ import { paperMasking } from "../../src/data/masking.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { Adam } from "../../src/train/adam.ts";
 import { trainingStep } from "../../src/train/step.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import { sinusoidDataset, wholeWindows } from "../data/support.ts";
 import { assertDiffer, assertSame, tiny } from "../model/support.ts";
 

@@ -1,5 +1,5 @@
 /** Writes TensorFlow checkpoints as TensorFlow does, or not quite. */
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import type { FileSource } from "../../src/files/folder_or_zip.ts";
 import {
   type CheckpointTensor,

@@ -1,7 +1,7 @@
 /** State dicts of other names, in safetensors and as torch.save writes them, become the same model. */
 import { Astromer } from "../../mod.ts";
-import { InputError } from "../../src/errors.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { InputError } from "../../src/common/errors.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { importMapped } from "../../src/weights/mapped_import.ts";
 import { saveModel } from "../../src/weights/model_folder.ts";
 import { missingInPython } from "../python.ts";

@@ -1,6 +1,6 @@
 /** The model card says what its model's configuration says. */
 import { architecture } from "../../src/model/architecture.ts";
-import { assertEquals, assertMatch, assertStringIncludes } from "../../src/std.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "../../src/common/std.ts";
 import { energyOf } from "../../src/train/energy.ts";
 import { modelCard } from "../../src/weights/model_card.ts";
 import type { ModelConfig } from "../../src/weights/model_folder.ts";

@@ -1,10 +1,10 @@
 /** Damaged model folders: a sentence, or the very same model; never a crash, a hang, other weights. */
 import { liveTensors } from "../../ffi/tensor.ts";
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { architecture } from "../../src/model/architecture.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { type Random, seeded } from "../../src/random.ts";
-import { assertEquals, assertTrue } from "../../src/std.ts";
+import { type Random, seeded } from "../../src/common/random.ts";
+import { assertEquals, assertTrue } from "../../src/common/std.ts";
 import { type LoadedModel, loadModel, saveModel } from "../../src/weights/model_folder.ts";
 import { damaged, oddValues, pick, replaceOne } from "../files/support.ts";
 import { scramble, tiny } from "../model/support.ts";

@@ -1,11 +1,11 @@
 import { noGrad } from "../../ffi/autograd.ts";
 import { liveTensors } from "../../ffi/tensor.ts";
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../../src/files/safetensors.ts";
 import { architecture } from "../../src/model/architecture.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
-import { version } from "../../src/version.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
+import { version } from "../../src/common/version.ts";
 import { loadModel, saveModel } from "../../src/weights/model_folder.ts";
 import { assertSame, inputOf, randomWindows, reconstructed, scramble, tiny } from "../model/support.ts";
 import { namesIn } from "../survey/support.ts";

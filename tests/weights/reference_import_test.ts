@@ -1,11 +1,11 @@
 /** The authors' checkpoints as our models, against the numbers that their code computes with them. */
 import { noGrad } from "../../ffi/autograd.ts";
 import { liveTensors, scope, type Tensor } from "../../ffi/tensor.ts";
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { openFolderOrZip } from "../../src/files/folder_or_zip.ts";
 import { type Architecture, architecture } from "../../src/model/architecture.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { loadModel, saveModel } from "../../src/weights/model_folder.ts";
 import { type ImportOptions, importReference } from "../../src/weights/reference_import.ts";
 import type { CheckpointTensor } from "../../src/weights/tensorflow_checkpoint.ts";

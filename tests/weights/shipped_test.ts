@@ -1,8 +1,8 @@
 /** Models that ship: each is what the table says, found by name here, and by URL once. */
 import { createHash } from "node:crypto";
-import { Failure, InputError } from "../../src/errors.ts";
+import { Failure, InputError } from "../../src/common/errors.ts";
 import { exists } from "../../src/files/atomic.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { loadModel } from "../../src/weights/model_folder.ts";
 import { shippedModel, shippedNames } from "../../src/weights/shipped.ts";
 import shipped from "../../weights/shipped.json" with { type: "json" };

@@ -1,7 +1,7 @@
-import { InputError } from "../../src/errors.ts";
+import { InputError } from "../../src/common/errors.ts";
 import { openFolderOrZip } from "../../src/files/folder_or_zip.ts";
-import { seeded } from "../../src/random.ts";
-import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/std.ts";
+import { seeded } from "../../src/common/random.ts";
+import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { importReference } from "../../src/weights/reference_import.ts";
 import {
   checkpointPrefixes,

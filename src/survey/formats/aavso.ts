@@ -1,5 +1,5 @@
 /** Reports of observers to the AAVSO: the Extended and the Visual File Format. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import { linesOf } from "./bytes.ts";
 import { distinctNames, type TablePiece } from "./table.ts";
 import { Pieces } from "./text_pieces.ts";

@@ -1,5 +1,5 @@
 /** Tables whose cells may hold arrays: a row an object becomes a row an observation. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import { isTime } from "./light_curve_columns.ts";
 import { type Cell, type CellHead, CellTable, distinctNames } from "./table.ts";
 

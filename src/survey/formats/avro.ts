@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { inflateRaw } from "node:zlib";
 import type { Type, types as AvroTypes } from "npm:avsc@5.7.9";
-import { fewOf, InputError, messageOf } from "../../errors.ts";
+import { fewOf, InputError, messageOf } from "../../common/errors.ts";
 import { bytesOf } from "./bytes.ts";
 import { likeness } from "./light_curve_columns.ts";
 import { type Cell, type CellHead, type ColumnType, distinctNames, type TablePiece } from "./table.ts";

@@ -1,6 +1,6 @@
 /** A file's bytes from its start, gzip undone, without ever holding more than is asked for. */
 import { createGunzip } from "node:zlib";
-import { InputError, messageOf } from "../../errors.ts";
+import { InputError, messageOf } from "../../common/errors.ts";
 
 /** Whether bytes begin as gzip does. */
 export function isGzip(head: Uint8Array): boolean {

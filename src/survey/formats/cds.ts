@@ -1,5 +1,5 @@
 /** Machine-readable tables of CDS and of the AAS journals: a byte-by-byte description, then fixed columns. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import { linesOf } from "./bytes.ts";
 import { type CellHead, distinctNames, type TablePiece } from "./table.ts";
 import { Pieces } from "./text_pieces.ts";

@@ -1,6 +1,6 @@
 /** What kind of file a file is, told by what it begins with and, where that is not enough, by its name. */
 import { Buffer } from "node:buffer";
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import { readAavso } from "./aavso.ts";
 import { readAvro } from "./avro.ts";
 import { headOf } from "./bytes.ts";

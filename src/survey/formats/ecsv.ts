@@ -1,6 +1,6 @@
 /** ECSV of astropy: a YAML header in comments, then fields between blanks or commas. */
-import { InputError, messageOf } from "../../errors.ts";
-import { parseYaml } from "../../std.ts";
+import { InputError, messageOf } from "../../common/errors.ts";
+import { parseYaml } from "../../common/std.ts";
 import { type ArrayHead, ArrayTable } from "./array_cells.ts";
 import { linesOf } from "./bytes.ts";
 import { type CellTable, type ColumnType, distinctNames, type TablePiece } from "./table.ts";

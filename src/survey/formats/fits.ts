@@ -1,5 +1,5 @@
 /** Light curves in FITS: binary tables and ASCII tables, one light curve a file, many rows a file, or a row an object with arrays in its cells. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import { ByteSource } from "./bytes.ts";
 import { asciiRows } from "./fits_ascii.ts";
 import { binaryColumns, decode, type FitsColumn, type Places } from "./fits_columns.ts";

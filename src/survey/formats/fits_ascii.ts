@@ -1,6 +1,6 @@
 /** ASCII tables of FITS (FITS Standard 4.0, section 7.2). */
 import { Buffer } from "node:buffer";
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import type { ByteSource } from "./bytes.ts";
 import { type FitsHeader, wholeOf } from "./fits_header.ts";
 import { type CellHead, CellTable, distinctNames, type TablePiece } from "./table.ts";

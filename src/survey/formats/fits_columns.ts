@@ -1,6 +1,6 @@
 /** Columns of FITS binary tables, and their cells (FITS Standard 4.0, section 7.3). */
 import { Buffer } from "node:buffer";
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import type { FitsHeader } from "./fits_header.ts";
 import { type ColumnHead, type ColumnType, distinctNames, emptyValues, type TableColumn } from "./table.ts";
 

@@ -1,6 +1,6 @@
 /** Headers of FITS: 80-character cards in blocks of 2,880 bytes (FITS Standard 4.0, section 4). */
 import { Buffer } from "node:buffer";
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import type { ByteSource } from "./bytes.ts";
 
 /** The keywords of one header, and the comments behind their values. */

@@ -1,5 +1,5 @@
 /** IPAC tables, as IRSA and the NASA Exoplanet Archive give them: `\key = value`, up to four header lines between bars, fixed columns. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import { linesOf } from "./bytes.ts";
 import { type CellHead, type ColumnType, distinctNames, type TablePiece } from "./table.ts";
 import { Pieces } from "./text_pieces.ts";

@@ -1,5 +1,5 @@
 /** Tables of containers as tables in DuckDB. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import { type Appender, type Database, name, text, texts } from "../duckdb.ts";
 import { type Format, readTables } from "./container.ts";
 import { type ColumnHead, type TablePiece, withFacts } from "./table.ts";

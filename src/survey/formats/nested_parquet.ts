@@ -2,7 +2,7 @@
  * Parquet whose light curves lie in a row an object: list<struct>, struct<list>, or parallel lists, as HATS catalogues (ZTF DR24,
  * Rubin) and data frames grouped by object have them. All of it stays SQL, so that DuckDB streams it partition by partition.
  */
-import { fewOf, InputError } from "../../errors.ts";
+import { fewOf, InputError } from "../../common/errors.ts";
 import { type Database, name, pathTexts } from "../duckdb.ts";
 import { type DuckdbType, parseType } from "./duckdb_type.ts";
 import { isTime, likeness } from "./light_curve_columns.ts";

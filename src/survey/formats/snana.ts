@@ -1,5 +1,5 @@
 /** SNANA's text files: `KEY: value` lines, a VARLIST of columns, and an `OBS:` line an observation. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import { linesOf } from "./bytes.ts";
 import { distinctNames, type TablePiece } from "./table.ts";
 import { Pieces } from "./text_pieces.ts";

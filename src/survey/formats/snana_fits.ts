@@ -1,5 +1,5 @@
 /** SNANA's pair of FITS files: HEAD has a row an object, PHOT the observations of all of them, one object after the other. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import { readFits } from "./fits.ts";
 import type { TableColumn, TablePiece, Values } from "./table.ts";
 

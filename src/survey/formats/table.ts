@@ -1,5 +1,5 @@
 /** A table as every container hands it over: pieces of named columns in typed arrays. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import { plainName } from "../columns.ts";
 
 /** What a column holds, as DuckDB calls it. */

@@ -1,6 +1,6 @@
 /** VOTable, the table format of the Virtual Observatory (1.1 to 1.5): TABLEDATA, BINARY and BINARY2. */
 import { SaxesParser } from "npm:saxes@6.0.0";
-import { InputError, messageOf } from "../../errors.ts";
+import { InputError, messageOf } from "../../common/errors.ts";
 import { ArrayTable } from "./array_cells.ts";
 import { bytesOf } from "./bytes.ts";
 import { likeness } from "./light_curve_columns.ts";

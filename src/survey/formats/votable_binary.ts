@@ -1,6 +1,6 @@
 /** Rows of a VOTable in bytes: BINARY, and BINARY2 with its marks of missing cells. */
 import { Buffer } from "node:buffer";
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import type { ArrayCell } from "./array_cells.ts";
 import type { Cell } from "./table.ts";
 import type { Field } from "./votable_field.ts";

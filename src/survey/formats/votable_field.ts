@@ -1,5 +1,5 @@
 /** Fields of a VOTable: what their cells are, as text and as bytes. */
-import { InputError } from "../../errors.ts";
+import { InputError } from "../../common/errors.ts";
 import type { ArrayHead } from "./array_cells.ts";
 import type { ColumnType } from "./table.ts";
 

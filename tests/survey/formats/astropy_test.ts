@@ -1,7 +1,7 @@
 /** Tables that astropy wrote, against what astropy reads of them. */
 import { readTables, recognise } from "../../../src/survey/formats/container.ts";
 import { withFacts } from "../../../src/survey/formats/table.ts";
-import { assertEquals } from "../../../src/std.ts";
+import { assertEquals } from "../../../src/common/std.ts";
 import { missingInPython } from "../../python.ts";
 import { testIn } from "../../shared.ts";
 

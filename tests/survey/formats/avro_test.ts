@@ -1,9 +1,9 @@
 /** Avro alerts: the detection and the earlier ones, with ids beyond 2^53. */
 import { Buffer } from "node:buffer";
 import avro from "npm:avsc@5.7.9";
-import { InputError } from "../../../src/errors.ts";
+import { InputError } from "../../../src/common/errors.ts";
 import { readTables } from "../../../src/survey/formats/container.ts";
-import { assertEquals, assertRejects } from "../../../src/std.ts";
+import { assertEquals, assertRejects } from "../../../src/common/std.ts";
 import { testIn } from "../../shared.ts";
 
 const detection = [

@@ -1,7 +1,7 @@
 /** FITS files that are cut, damaged or hostile: a sentence, never a hang or gigabytes. */
-import { InputError } from "../../../src/errors.ts";
+import { InputError } from "../../../src/common/errors.ts";
 import { passedOver, readTables } from "../../../src/survey/formats/container.ts";
-import { assertEquals, assertRejects } from "../../../src/std.ts";
+import { assertEquals, assertRejects } from "../../../src/common/std.ts";
 import { sharedPath, sharedTest, testIn } from "../../shared.ts";
 import { fitsTable } from "./fits_files.ts";
 

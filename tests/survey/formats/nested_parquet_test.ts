@@ -1,9 +1,9 @@
 /** Parquet with light curves in nested columns, against the same observations in rows. */
-import { InputError } from "../../../src/errors.ts";
+import { InputError } from "../../../src/common/errors.ts";
 import { Database } from "../../../src/survey/duckdb.ts";
 import { parseType } from "../../../src/survey/formats/duckdb_type.ts";
 import { flattened } from "../../../src/survey/formats/nested_parquet.ts";
-import { assertEquals, assertRejects } from "../../../src/std.ts";
+import { assertEquals, assertRejects } from "../../../src/common/std.ts";
 import { sharedPath, sharedTest, testIn } from "../../shared.ts";
 
 const observation = "{mjd: mjd, mag: mag, band: band}";

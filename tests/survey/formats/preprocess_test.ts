@@ -1,7 +1,7 @@
 /** Whole runs on containers: the dataset has what the files hold. */
-import { InputError } from "../../../src/errors.ts";
+import { InputError } from "../../../src/common/errors.ts";
 import { Database } from "../../../src/survey/duckdb.ts";
-import { assertEquals, assertRejects } from "../../../src/std.ts";
+import { assertEquals, assertRejects } from "../../../src/common/std.ts";
 import { sharedPath, testIn } from "../../shared.ts";
 import { hasShared } from "../../shared.ts";
 import { readDataset, run } from "../support.ts";

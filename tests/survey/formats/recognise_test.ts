@@ -1,7 +1,7 @@
 /** What a file is, by what it begins with. */
 import { type Format, readTables, recognise } from "../../../src/survey/formats/container.ts";
-import { InputError } from "../../../src/errors.ts";
-import { assertEquals, assertRejects } from "../../../src/std.ts";
+import { InputError } from "../../../src/common/errors.ts";
+import { assertEquals, assertRejects } from "../../../src/common/std.ts";
 import { sharedPath, sharedTest, testIn } from "../../shared.ts";
 
 const beginnings: [string, Format | undefined][] = [

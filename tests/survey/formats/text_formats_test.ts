@@ -1,8 +1,8 @@
 /** VOTable, ECSV, IPAC, CDS, SNANA and AAVSO: what they hold, and damage to them. */
-import { InputError } from "../../../src/errors.ts";
+import { InputError } from "../../../src/common/errors.ts";
 import { readTables, recognise } from "../../../src/survey/formats/container.ts";
 import { withFacts } from "../../../src/survey/formats/table.ts";
-import { assertEquals, assertRejects } from "../../../src/std.ts";
+import { assertEquals, assertRejects } from "../../../src/common/std.ts";
 import { sharedPath, sharedTest, testIn } from "../../shared.ts";
 
 /** The columns of a text that is written to a file. */

@@ -1,0 +1,222 @@
+/** The library's regressor: light curves with a value as arrays, the values of others. */
+import type { Astromer } from "./astromer.ts";
+import { checkFitOptions, embedded, heldOut, partedVectors, windowsFor } from "./arrays.ts";
+import type { ClassifierOptions, PredictOptions } from "./classifier.ts";
+import { thresholdOf } from "../classify/conformal.ts";
+import { fingerprintOf } from "../classify/encoder.ts";
+import { fitRegressor, FittedRegressor, regressorFile, type Target } from "../classify/fitted_regressor.ts";
+import { plannedWindows, shapeOf } from "../classify/vectors.ts";
+import { datasetOf, type LightCurve } from "../data/light_curves.ts";
+import { exists, refuseForeignFolder } from "../files/atomic.ts";
+
+/** How {@link Regressor.fit} works. */
+export interface RegressorOptions extends Omit<ClassifierOptions, "balance"> {
+  /** What the value is called. Default: value. */
+  name?: string;
+  /** Whether its logarithm to base 10 is learned, as is right for periods. Default: false. */
+  log?: boolean;
+}
+
+/** What is said of one light curve. */
+export interface PredictedValue {
+  /** In the unit of the values that were fitted on. */
+  value: number;
+  /** Between which the true one is as often as `coverage` asks for; where it was asked for. */
+  interval?: [low: number, high: number];
+  /** Distance to what was trained on: about 1 is usual, much more is unlike all of it. */
+  novelty: number;
+}
+
+/**
+ * A regressor of light curves on a frozen model: predicts a number of each, such as its period or [Fe/H]. The model is not
+ * owned: it must live as long as the regressor is used.
+ *
+ * @example Amplitudes
+ * ```ts
+ * import { Astromer, Regressor } from "../../mod.ts";
+ *
+ * const curve = (amplitude: number, phase: number) => {
+ *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
+ *   return { mjd, magnitude: mjd.map((t) => 15 + amplitude * Math.sin(t + phase)) };
+ * };
+ * const known = Array.from({ length: 60 }, (_, i) => ({ ...curve(0.1 + i / 60, i), value: 0.1 + i / 60 }));
+ * using model = Astromer.untrained({ preset: "small" });
+ * using regressor = await Regressor.fit(model, known, { name: "amplitude", head: "forest" });
+ * const [small, large] = await regressor.predict([curve(0.3, 1), curve(0.9, 1)], { coverage: 0.8 });
+ * if (small.value > large.value) throw new Error("it has learned nothing");
+ * if (!(large.interval![0] < large.value && large.value < large.interval![1])) throw new Error("around the value");
+ * ```
+ */
+export class Regressor implements Disposable {
+  readonly #model: Astromer;
+  readonly #fitted: FittedRegressor;
+
+  private constructor(model: Astromer, fitted: FittedRegressor) {
+    this.#model = model;
+    this.#fitted = fitted;
+  }
+
+  /**
+   * Fits a regressor on light curves whose `value` is given, by least squares.
+   *
+   * @example
+   * ```ts
+   * import { Astromer, Regressor } from "../../mod.ts";
+   *
+   * const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
+   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => Math.sin(t / (1 + i))), value: 1 + i }));
+   * using model = Astromer.untrained({ preset: "small" });
+   * using regressor = await Regressor.fit(model, known, { name: "period", log: true, head: "linear", epochs: 5 });
+   * if (regressor.target.name !== "period" || !regressor.target.log) throw new Error("as it was asked for");
+   * ```
+   * @param model the encoder, which is not changed
+   * @param lightCurves with a value each. Those of one `id` (in several bands) are one object, of which all train or all are
+   * set apart
+   * @param options head, share that is set apart, and how to train
+   * @throws {TypeError | RangeError} when an array is wrong (see {@link LightCurve}), or a light curve has no value
+   * @throws {InputError} when there are not two different values to train on, or fewer than two objects
+   * @throws {Failure} when the loss is not a number
+   */
+  static async fit(
+    model: Astromer,
+    lightCurves: readonly LightCurve[],
+    {
+      name = "value",
+      log = false,
+      head = "gamma",
+      validationFraction = 0.2,
+      windows: asked,
+      learningRate = 1e-3,
+      batchSize = 512,
+      epochs = 500,
+      patience = 40,
+      seed = 0,
+    }: RegressorOptions = {},
+  ): Promise<Regressor> {
+    checkFitOptions(head, validationFraction, { windows: asked ?? 1, batchSize, epochs, patience });
+    using dataset = datasetOf(lightCurves);
+    const without = lightCurves.findIndex(({ value }) =>
+      typeof value !== "number" || !Number.isFinite(value)
+    );
+    if (without >= 0) {
+      throw new TypeError(
+        `light curve ${without} has no value: a finite number is needed, not ${lightCurves[without].value}`,
+      );
+    }
+    const values = lightCurves.map(({ value }) => value!);
+    const held = heldOut(dataset.ids, values.map(() => 0), 1, validationFraction, seed);
+    const parted = await partedVectors(model, dataset, held, { windows: asked, seed });
+    using vectors = parted.vectors;
+    const { regressor } = await fitRegressor(
+      vectors,
+      {
+        train: parted.train.map(({ lightCurve, rows }) => ({ rows, value: values[lightCurve] })),
+        validation: parted.validation.map(({ lightCurve, rows }) => ({ rows, value: values[lightCurve] })),
+      },
+      { name, log },
+      head,
+      { learningRate, batchSize, epochs, patience, seed },
+    );
+    return new Regressor(model, regressor);
+  }
+
+  /**
+   * Loads a regressor folder that {@link save} or `deno task classify --task regression` wrote.
+   *
+   * @example
+   * ```ts
+   * import { Astromer, Regressor } from "../../mod.ts";
+   *
+   * const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
+   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => Math.sin(t / (1 + i))), value: 1 + i }));
+   * using model = Astromer.untrained({ preset: "small" });
+   * const folder = await Deno.makeTempDir();
+   * using fitted = await Regressor.fit(model, known, { head: "knn" });
+   * await fitted.save(`${folder}/regressor`);
+   * using regressor = await Regressor.load(`${folder}/regressor`, model);
+   * await Deno.remove(folder, { recursive: true });
+   * const [[before], [after]] = await Promise.all([fitted, regressor].map((one) => one.predict(known.slice(0, 1))));
+   * if (before.value !== after.value) throw new Error("not the same regressor");
+   * ```
+   * @param folder what was written
+   * @param model the encoder that it was fitted on
+   * @throws {InputError} naming the file and what is wrong with it
+   * @throws {RangeError} when the model makes other vectors than those it was fitted on
+   */
+  static async load(folder: string, model: Astromer): Promise<Regressor> {
+    const { regressor } = await FittedRegressor.load(folder, model.network.device);
+    const misfit = regressor.misfit(shapeOf(model.network));
+    if (misfit !== undefined) {
+      regressor[Symbol.dispose]();
+      throw new RangeError(`${folder} ${misfit}`);
+    }
+    return new Regressor(model, regressor);
+  }
+
+  /** What is predicted, and whether its logarithm is learned. */
+  get target(): Readonly<Target> {
+    return this.#fitted.target;
+  }
+
+  /**
+   * Predicts the values of light curves by all their windows.
+   *
+   * @example
+   * ```ts
+   * import { Astromer, Regressor } from "../../mod.ts";
+   *
+   * const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
+   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => i * Math.sin(t)), value: i }));
+   * using model = Astromer.untrained({ preset: "small" });
+   * using regressor = await Regressor.fit(model, known, { head: "knn" });
+   * const [{ value, novelty }] = await regressor.predict(known.slice(10, 11));
+   * if (value < 0 || value > 19 || !(novelty >= 0)) throw new Error("between the values of neighbors");
+   * ```
+   * @param lightCurves of the same kind as those that were fitted on
+   * @param options whether intervals are wanted
+   * @returns for each light curve its value, and the distance to what was trained on
+   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}; when the coverage is not between 0 and 1,
+   * or too few light curves were set apart to promise it
+   */
+  async predict(
+    lightCurves: readonly LightCurve[],
+    { coverage }: PredictOptions = {},
+  ): Promise<PredictedValue[]> {
+    const fitted = this.#fitted;
+    const halfWidth = coverage === undefined ? undefined : thresholdOf(fitted.residuals, coverage);
+    if (lightCurves.length === 0) return [];
+    using dataset = datasetOf(lightCurves);
+    const all = [...lightCurves.keys()], { windowSize } = windowsFor(this.#model);
+    const { windows, rows } = plannedWindows(dataset, { train: new Map(), judged: all, windowSize, seed: 0 });
+    using vectors = await embedded(this.#model, dataset, windows);
+    const { learned, novelty } = await fitted.predict(vectors, all.map((i) => ({ rows: rows(i) })));
+    return all.map((i) => ({
+      value: fitted.valueOf(learned[i]),
+      ...halfWidth === undefined
+        ? {}
+        : { interval: [fitted.valueOf(learned[i] - halfWidth), fitted.valueOf(learned[i] + halfWidth)] },
+      novelty: novelty[i],
+    }));
+  }
+
+  /**
+   * Writes a regressor folder, atomically: what {@link Regressor.load} and `deno task predict` read; example there. It names
+   * the folder of its model, where that was loaded from one or saved to one; else `predict` needs `--model`.
+   * @param folder its parents are made; an older regressor folder of that name is replaced
+   * @throws {InputError} when the folder holds something else
+   * @throws {Failure} when it cannot be written
+   */
+  async save(folder: string): Promise<void> {
+    await refuseForeignFolder(folder, regressorFile, "a regressor folder", "");
+    const { folder: of } = this.#model;
+    const encoder = of !== undefined && await exists(`${of}/model.safetensors`)
+      ? { kind: "model", folder: of, fingerprint: await fingerprintOf(of) }
+      : { kind: "model" };
+    await this.#fitted.save(folder, { encoder, training: {}, metrics: {} });
+  }
+
+  /** Gives the native memory back, harmless the second time; the model is left alone. */
+  [Symbol.dispose](): void {
+    this.#fitted[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,285 @@
+/**
+ * The settings of pretraining: presets (what the model is), recipes (how it is trained), flags and files over both. All
+ * from zod schemas, which also make `--help`, the README's table and the saved run.
+ */
+import type { Device } from "../../ffi/device.ts";
+import { type Given, setting, z } from "../command/command.ts";
+import { maskingShape } from "../data/masking.ts";
+import { InputError } from "../common/errors.ts";
+import { architectureShape, presets, shortestFoldedPeriod, widthOf } from "../model/architecture.ts";
+import { initializationSetting } from "../model/initialization.ts";
+import { energyShape } from "../train/energy.ts";
+import type { PretrainOptions } from "../train/pretrain.ts";
+import { constant, cosine, type Schedule, transformer } from "../train/schedule.ts";
+
+/** What `--data` says where it takes several. */
+export const severalDatasets = "dataset folder, as preprocess writes it, or several as one: a,b,c";
+
+const precisions = z.enum(["auto", "float32", "bfloat16"]);
+
+/** Settings of where and with what arithmetic a model runs. */
+export const runShape = {
+  device: setting(
+    z.templateLiteral([z.enum(["auto", "cpu", "cuda"]), z.string().regex(/^(:\d+)?$/)]).default("auto"),
+    "auto (a GPU if there is one), cpu, cuda or cuda:1",
+  ),
+  precision: setting(
+    precisions.default("float32"),
+    "arithmetic of the layers: float32 gives the same numbers on every machine, to about 1e-5; auto takes bfloat16 (three " +
+      "digits) where the processor is fast with it",
+  ),
+  tf32: setting(
+    z.boolean().default(false),
+    "on a GPU: round the factors of float32 products to 10 bits, which is several times as fast",
+  ),
+  threads: setting(
+    z.int().min(1).max(1024).optional(),
+    "CPU threads of an operator (libtorch's own choice, if not given: one a core)",
+  ),
+} as const;
+
+/** How many windows the encoder sees at once where it does not learn. */
+export const inferenceBatch = setting(
+  z.int().min(1).optional(),
+  "full windows of a batch of the encoder (16, on a GPU 512, if not given); more of shorter ones",
+  "windows",
+);
+
+/** The batch of {@link inferenceBatch} on a device: a few windows would leave a GPU idle. */
+export function inferenceBatchOn(device: Device, given?: number): number {
+  return given ?? (device === "cpu" ? 16 : 512);
+}
+
+/** Settings of the training loop, for pretraining and finetuning alike. */
+export const loopShape = {
+  epochs: setting(
+    z.int().min(1).default(100),
+    "epochs at most; in each, one random window of every light curve",
+  ),
+  max_minutes: setting(z.number().gt(0).optional(), "minutes at most (no limit, if not given)", "minutes"),
+  batch_size: setting(
+    z.int().min(1).default(16),
+    "windows of a step (of pretraining on a GPU 256, if neither this nor a recipe is given)",
+    "windows",
+  ),
+  learning_rate: setting(
+    z.union([z.number().gt(0), z.literal("schedule")]).default(5e-4),
+    "peak learning rate, or the word schedule for the Transformer's own",
+  ),
+  schedule: setting(
+    z.enum(["constant", "cosine", "transformer"]).default("cosine"),
+    "learning rate over the run: constant, or warm-up and half a cosine down to the end of epochs or minutes, or the Transformer's",
+  ),
+  warmup_steps: setting(
+    z.int().min(0).default(200),
+    "steps of warm-up (4000 for the Transformer's schedule)",
+    "steps",
+  ),
+  clip_norm: setting(
+    z.number().min(0).default(1),
+    "gradients of a larger global norm are scaled down to it; 0: never",
+  ),
+  loss_weights: setting(
+    z.enum(["errors", "none"]).default("none"),
+    "weight of a point in the loss: by its error (Astromer 2), or all alike (Astromer 1)",
+  ),
+  patience: setting(
+    z.int().min(1).default(20),
+    "epochs without a better validation loss before the run ends",
+    "epochs",
+  ),
+  select: setting(
+    z.enum(["loss", "probe"]).default("loss"),
+    "what chooses the best epoch: the validation loss, or how well the nearest neighbors among the vectors of labelled " +
+      "validation light curves tell their classes (macro F1)",
+  ),
+  data_weights: setting(
+    z.array(z.coerce.number().min(0)).min(1).optional(),
+    "with several datasets, for each the windows of a light curve an epoch (1 each, if not given): 0.1 takes another tenth " +
+      "of them every time",
+  ),
+  validation_windows: setting(z.int().min(1).default(2048), "windows that validation looks at, at most"),
+  log_steps: setting(z.int().min(1).default(50), "steps between two lines of metrics.jsonl", "steps"),
+  checkpoint_minutes: setting(
+    z.number().min(0).default(10),
+    "minutes between two checkpoints, from which --resume goes on; 0: one every step",
+    "minutes",
+  ),
+  steps_ahead: setting(
+    z.int().min(0).max(64).optional(),
+    "steps that are given to the device before what the first of them found is read (8 on a GPU, 0 on the CPU, if not given)",
+    "steps",
+  ),
+  cuda_graphs: setting(
+    z.enum(["auto", "off"]).default("auto"),
+    "auto: a GPU's steps are launched as one graph each, from the second batch of a shape on, where libtorch can",
+  ),
+  data_on_device: setting(
+    z.enum(["auto", "true", "false"]).default("auto"),
+    "keep the observations to train on in the GPU's memory and gather batches there, of the same windows and masks; auto: if " +
+      "they take at most half of what is free (16 bytes each)",
+  ),
+  seed: setting(z.int().min(0).default(0), "names the initial values, windows, masks and dropout"),
+  ...runShape,
+  precision: setting(
+    precisions.default("auto"),
+    "arithmetic of the layers; auto takes bfloat16 where the processor is fast with it",
+  ),
+  ...maskingShape,
+  ...energyShape,
+} as const;
+
+/** All settings of `pretrain`. */
+export const pretrainShape = {
+  data: setting(z.string(), severalDatasets),
+  output: setting(z.string(), "run folder to make: settings, metrics.jsonl, best/ and last/ model"),
+  config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
+  preset: setting(
+    z.enum(Object.keys(presets) as [keyof typeof presets]).default("astromer2"),
+    "architecture to start from",
+  ),
+  recipe: setting(
+    z.enum(["fast", "paper"]).default("fast"),
+    "how to train: what learns fastest in measured short runs, or what the paper did",
+  ),
+  ...loopShape,
+  window_size: setting(z.int().min(5).default(200), "observations of a window"),
+  ...architectureShape,
+  // The fast recipe's encoding differs from the architecture's own default.
+  encoding: setting(
+    architectureShape.encoding.unwrap().default("folded"),
+    architectureShape.encoding.meta()!.help as string,
+  ),
+  initialization: initializationSetting,
+} as const;
+
+/** The schema of all settings of pretraining: default, unit and help of each. */
+export const pretrainSchema = z.object(pretrainShape);
+/** Settings of pretraining, with defaults filled in. */
+export type PretrainSettings = z.output<typeof pretrainSchema>;
+
+/** What a recipe sets where nothing else was given; `fast` is the schema's defaults. */
+export const recipes = {
+  fast: {},
+  paper: {
+    learning_rate: 1e-5,
+    schedule: "constant",
+    warmup_steps: 0,
+    clip_norm: 0,
+    loss_weights: "errors",
+    encoding: "reference",
+    initialization: "reference",
+    batch_size: 32,
+  },
+} as const satisfies Record<string, Partial<PretrainSettings>>;
+
+/**
+ * Settings as they apply: flags, over the config file, over recipe and preset, over the defaults. A preset or recipe
+ * that is itself a flag counts more than the file, which may hold every setting of another run.
+ * @throws {InputError} when settings that are possible alone contradict each other
+ */
+export function resolve<S extends PretrainSettings>(settings: S, given: Given): S {
+  const resolved = { ...settings };
+  const apply = (chosen: Partial<PretrainSettings>, chooser: string) => {
+    const protectedNames = given.flags.has(chooser) ? given.flags : given.all;
+    Object.assign(
+      resolved,
+      Object.fromEntries(Object.entries(chosen).filter(([name]) => !protectedNames.has(name))),
+    );
+  };
+  apply(presets[settings.preset], "preset");
+  apply(recipes[settings.recipe], "recipe");
+  if (resolved.learning_rate === "schedule") {
+    apply({ schedule: "transformer", warmup_steps: 4000 }, "learning_rate");
+  }
+  checkTogether(resolved);
+  return resolved;
+}
+
+/**
+ * Settings as they apply on a device: a step of a few windows would leave a GPU idle.
+ * @param begun whether they are those of a run that is gone on with
+ */
+export function forDevice<S extends PretrainSettings>(
+  settings: S,
+  device: Device,
+  given: Given,
+  begun: boolean,
+): S {
+  const kept = device === "cpu" || begun || settings.recipe !== "fast" || given.all.has("batch_size");
+  return kept ? settings : { ...settings, batch_size: 256 };
+}
+
+/**
+ * Refuses settings of the loop that are possible alone but not together.
+ * @throws {InputError} naming them
+ */
+export function checkLoop(settings: LoopSettings): void {
+  const { probed_fraction: probed, masked_fraction: masked, replaced_fraction: replaced } = settings;
+  if (masked + replaced > probed + 1e-9) {
+    throw new InputError(
+      `--masked-fraction ${masked} and --replaced-fraction ${replaced} are parts of --probed-fraction ${probed}, ` +
+        "so they cannot sum to more",
+    );
+  }
+  if ((settings.learning_rate === "schedule") !== (settings.schedule === "transformer")) {
+    throw new InputError(
+      `--schedule ${settings.schedule} does not go with --learning-rate ${settings.learning_rate}: the Transformer's ` +
+        "schedule sets its own rate and is asked for with --learning-rate schedule",
+    );
+  }
+}
+
+/** Refuses settings that are possible alone but not together. */
+function checkTogether(settings: PretrainSettings): void {
+  checkLoop(settings);
+  if (settings.attention_mask !== "keys" || settings.attention_mask_value > -1e9) {
+    throw new InputError(
+      `--attention-mask ${settings.attention_mask} with --attention-mask-value ${settings.attention_mask_value} lets ` +
+        "padding into the attention: it is for imported weights; train with keys and -1e9",
+    );
+  }
+  if (widthOf(settings) % 2) {
+    throw new InputError(`--heads times --head-size must be even, not ${widthOf(settings)}`);
+  }
+  if (settings.encoding === "folded" && settings.shortest_period < shortestFoldedPeriod) {
+    throw new InputError(
+      `--shortest-period ${settings.shortest_period} is too short for --encoding folded, which searches every window for ` +
+        `all periods from it on: at least ${shortestFoldedPeriod} days`,
+    );
+  }
+  if (settings.shortest_period >= settings.longest_period) {
+    throw new InputError(
+      `--shortest-period ${settings.shortest_period} must be below --longest-period ${settings.longest_period}`,
+    );
+  }
+}
+
+/** Settings of the training loop, with defaults filled in. */
+export type LoopSettings = z.output<z.ZodObject<typeof loopShape>>;
+
+/** What the training loop is told by the settings, for a network of a width and windows of a size. */
+export function pretrainOptions(settings: LoopSettings, width: number, windowSize: number): PretrainOptions {
+  return {
+    windowSize,
+    batchSize: settings.batch_size,
+    masking: settings,
+    weights: settings.loss_weights,
+    schedule: scheduleOf(settings, width),
+    epochs: settings.epochs,
+    maxMinutes: settings.max_minutes ?? Infinity,
+    patience: settings.patience,
+    validationWindows: settings.validation_windows,
+    logSteps: settings.log_steps,
+    stepsAhead: settings.steps_ahead,
+    graphs: settings.cuda_graphs === "auto",
+    dataOnDevice: settings.data_on_device,
+    seed: settings.seed,
+  };
+}
+
+function scheduleOf(settings: LoopSettings, width: number): Schedule {
+  const { learning_rate: rate, schedule, warmup_steps: warmup } = settings;
+  if (rate === "schedule") return transformer(width, warmup);
+  return schedule === "cosine" ? cosine(rate, warmup) : constant(rate, warmup);
+}
