@@ -1,6 +1,6 @@
 /** Ranks light curves by how odd they are. */
 import { command, setting, z } from "../src/command/command.ts";
-import { runShape } from "../src/run/settings.ts";
+import { runShape } from "../src/machine/settings.ts";
 import { openDataset } from "../src/data/dataset.ts";
 import { type Anomaly, drawn, ranked, rankFile } from "../src/discover/anomalies.ts";
 import { artefactOf } from "../src/discover/artefacts.ts";
@@ -12,7 +12,8 @@ import { type Cell, csvOf } from "../src/files/csv.ts";
 import { duration, ProgressLine } from "../src/common/progress.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import { galleryFigure } from "../src/report/gallery_figure.ts";
-import { listenForStop, prepareRun } from "../src/machine/runtime.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
+import { listenForStop } from "../src/machine/signals.ts";
 import { grouped, plainTable } from "../src/common/table.ts";
 
 /** Anomalies of the printed table and of the page. */

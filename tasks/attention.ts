@@ -1,6 +1,6 @@
 /** Draws where a model looks in one light curve. */
 import { command, setting, z } from "../src/command/command.ts";
-import { runShape } from "../src/run/settings.ts";
+import { runShape } from "../src/machine/settings.ts";
 import { type Dataset, openDataset } from "../src/data/dataset.ts";
 import { lightCurveById } from "../src/data/light_curve_by_id.ts";
 import { sequentialWindows, type Window } from "../src/data/windows.ts";

@@ -10,7 +10,7 @@ import { growthOf, quantities } from "../src/bench/scaling.ts";
 import { Subject } from "../src/bench/subject.ts";
 import { runSubject } from "../src/bench/subject_process.ts";
 import { command, setting, z } from "../src/command/command.ts";
-import { runShape } from "../src/run/settings.ts";
+import { runShape } from "../src/machine/settings.ts";
 import { InputError } from "../src/common/errors.ts";
 import { architecture, presets } from "../src/model/architecture.ts";
 import { prepareRun } from "../src/machine/runtime.ts";

@@ -6,13 +6,14 @@ import { openSuite, type Suite } from "../src/benchmark/suite.ts";
 import type { UnitResult } from "../src/benchmark/unit.ts";
 import { benchmarkPoolings, contestantsOf } from "../src/benchmark/vectors.ts";
 import { command, setting, z } from "../src/command/command.ts";
-import { inferenceBatch, inferenceBatchOn, runShape } from "../src/run/settings.ts";
+import { inferenceBatch, inferenceBatchOn, runShape } from "../src/machine/settings.ts";
 import { InputError } from "../src/common/errors.ts";
 import { removeLeftovers, writeJson, writeText } from "../src/files/atomic.ts";
 import { lockFolder } from "../src/files/lock.ts";
 import { benchmarkFigure } from "../src/report/benchmark_figure.ts";
 import { writeFigureFiles } from "../src/report/figure_files.ts";
-import { listenForStop, prepareRun, sayStopping } from "../src/machine/runtime.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
+import { listenForStop, sayStopping } from "../src/machine/signals.ts";
 import { plainTable } from "../src/common/table.ts";
 
 const numbers = z.array(z.coerce.number().int().min(1));

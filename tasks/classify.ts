@@ -20,7 +20,8 @@ import { InputError } from "../src/common/errors.ts";
 import { removeLeftovers, writeJson, writeText } from "../src/files/atomic.ts";
 import { lockFolder } from "../src/files/lock.ts";
 import { reportAfterRun } from "../src/report/after_run.ts";
-import { listenForStop, prepareRun, sayStopping } from "../src/machine/runtime.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
+import { listenForStop, sayStopping } from "../src/machine/signals.ts";
 import { plainTable } from "../src/common/table.ts";
 
 export default command({

@@ -3,7 +3,7 @@ import { threads } from "../ffi/device.ts";
 import { launched } from "../ffi/mpi.ts";
 import { fingerprintOf } from "../src/classify/encoder.ts";
 import { command, type Given, setting, z } from "../src/command/command.ts";
-import { inferenceBatch, inferenceBatchOn, runShape } from "../src/run/settings.ts";
+import { inferenceBatch, inferenceBatchOn, runShape } from "../src/machine/settings.ts";
 import { lightCurvesOf } from "../src/data/dataset.ts";
 import { projectionSeconds } from "../src/evaluate/projection.ts";
 import { projected, type ProjectedTable } from "../src/embed/projected.ts";
@@ -20,7 +20,8 @@ import { type ProjectedPoint, projectionFigure } from "../src/report/projection_
 import { embedCatalogue } from "../src/hats/embed_catalogue.ts";
 import { shareOf } from "../src/hats/partitions.ts";
 import { joinRanks, Ranks } from "../src/machine/ranks.ts";
-import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/machine/runtime.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
+import { interrupted, listenForStop, sayStopping } from "../src/machine/signals.ts";
 import { silent } from "../src/survey/progress.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
 import { grouped } from "../src/common/table.ts";

@@ -1,6 +1,6 @@
 /** Measures how well a model reconstructs the light curves of a dataset. */
 import { command, setting, z } from "../src/command/command.ts";
-import { runShape } from "../src/run/settings.ts";
+import { runShape } from "../src/machine/settings.ts";
 import { role } from "../src/data/batch.ts";
 import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { type Masking, maskingShape, noMasking } from "../src/data/masking.ts";

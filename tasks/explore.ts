@@ -1,7 +1,7 @@
 /** Shows embeddings as a map in a browser of this machine. */
 import { Astromer } from "../src/library/astromer.ts";
 import { command, setting, z } from "../src/command/command.ts";
-import { runShape } from "../src/run/settings.ts";
+import { runShape } from "../src/machine/settings.ts";
 import { openDataset } from "../src/data/dataset.ts";
 import { EmbeddingFile } from "../src/discover/embedding_file.ts";
 import { InputError, messageOf } from "../src/common/errors.ts";
@@ -9,7 +9,8 @@ import { exportMap } from "../src/explore/export.ts";
 import { handlerOf, newToken } from "../src/explore/server.ts";
 import { Session } from "../src/explore/session.ts";
 import { ProgressLine } from "../src/common/progress.ts";
-import { listenForStop, prepareRun } from "../src/machine/runtime.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
+import { listenForStop } from "../src/machine/signals.ts";
 import { grouped } from "../src/common/table.ts";
 
 export default command({

@@ -1,6 +1,7 @@
 /** Finetunes a model with the pretraining task: on the light curves of few-shot scenarios, or on a whole survey. */
 import { command, setting, z } from "../src/command/command.ts";
-import { checkLoop, loopShape, severalDatasets } from "../src/run/settings.ts";
+import { severalDatasets } from "../src/data/joined_datasets.ts";
+import { checkLoop, loopShape } from "../src/run/settings.ts";
 import { chosenRuns, openScenarios, type ScenarioSample } from "../src/classify/scenarios.ts";
 import { type Dataset, lightCurvesOf } from "../src/data/dataset.ts";
 import {
@@ -29,7 +30,8 @@ import {
   settingsIn,
   settingsToTrain,
 } from "../src/run/resume.ts";
-import { interrupted, listenForStop, prepareRun, sayStopping, type Stop } from "../src/machine/runtime.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
+import { interrupted, listenForStop, sayStopping, type Stop } from "../src/machine/signals.ts";
 import { plainTable } from "../src/common/table.ts";
 import {
   fingerprintOfNetwork,

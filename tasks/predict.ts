@@ -14,7 +14,7 @@ import {
 } from "../src/classify/predict.ts";
 import { shapeOf } from "../src/classify/vectors.ts";
 import { command, setting, z } from "../src/command/command.ts";
-import { inferenceBatch, inferenceBatchOn, runShape } from "../src/run/settings.ts";
+import { inferenceBatch, inferenceBatchOn, runShape } from "../src/machine/settings.ts";
 import { type Dataset, lightCurvesOf } from "../src/data/dataset.ts";
 import { keptPart } from "../src/data/kept.ts";
 import { Failure, InputError } from "../src/common/errors.ts";
@@ -22,7 +22,8 @@ import { exists, writeAll, writeAtomically } from "../src/files/atomic.ts";
 import { type Cell, csvLine } from "../src/files/csv.ts";
 import { type ColumnType, groupsOf, openParquet, type Row } from "../src/files/parquet.ts";
 import { duration, ProgressLine } from "../src/common/progress.ts";
-import { listenForStop, prepareRun } from "../src/machine/runtime.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
+import { listenForStop } from "../src/machine/signals.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
 import { grouped, plainTable } from "../src/common/table.ts";
 import { loadModel, modelHelp } from "../src/weights/model_folder.ts";

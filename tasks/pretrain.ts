@@ -9,7 +9,8 @@ import { reportAfterRun } from "../src/report/after_run.ts";
 import { lockFolder } from "../src/files/lock.ts";
 import { refuseExistingRun, resumeShape, savedOf, settingsIn, settingsToTrain } from "../src/run/resume.ts";
 import { joinRanks, leaveRanks } from "../src/machine/ranks.ts";
-import { interrupted, listenForStop, prepareRun, sayStopping } from "../src/machine/runtime.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
+import { interrupted, listenForStop, sayStopping } from "../src/machine/signals.ts";
 import { belongOnDevice } from "../src/train/device_observations.ts";
 import { summaryOf, trainIntoFolder } from "../src/run/training_run.ts";
 

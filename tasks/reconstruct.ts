@@ -1,6 +1,6 @@
 /** Draws how a model reconstructs one light curve. */
 import { command, setting, z } from "../src/command/command.ts";
-import { runShape } from "../src/run/settings.ts";
+import { runShape } from "../src/machine/settings.ts";
 import { openDataset } from "../src/data/dataset.ts";
 import { lightCurveById } from "../src/data/light_curve_by_id.ts";
 import { sequentialWindows } from "../src/data/windows.ts";

@@ -1,6 +1,6 @@
 /** Draws the paper's figures of runs, and writes a report with them. */
 import { command, setting, z } from "../src/command/command.ts";
-import { runShape } from "../src/run/settings.ts";
+import { runShape } from "../src/machine/settings.ts";
 import { openDataset } from "../src/data/dataset.ts";
 import { InputError } from "../src/common/errors.ts";
 import { ProgressLine } from "../src/common/progress.ts";

@@ -1,7 +1,7 @@
 /** Finds light curves that are like others. */
 import { Astromer } from "../src/library/astromer.ts";
 import { command, setting, z } from "../src/command/command.ts";
-import { runShape } from "../src/run/settings.ts";
+import { runShape } from "../src/machine/settings.ts";
 import { lightCurvesOf, openDataset } from "../src/data/dataset.ts";
 import { EmbeddingFile, type EmbeddingRow, standardize } from "../src/discover/embedding_file.ts";
 import { exactRows, middleOf, searchFile } from "../src/discover/search.ts";
@@ -13,7 +13,8 @@ import { type Cell, csvOf } from "../src/files/csv.ts";
 import { duration, ProgressLine } from "../src/common/progress.ts";
 import { checkFigurePath, writeFigure } from "../src/report/figure.ts";
 import { galleryFigure, mostPanels } from "../src/report/gallery_figure.ts";
-import { listenForStop, prepareRun } from "../src/machine/runtime.ts";
+import { prepareRun } from "../src/machine/runtime.ts";
+import { listenForStop } from "../src/machine/signals.ts";
 import { dataOrInputShape, openDataOrInput } from "../src/survey/temporary_dataset.ts";
 import { grouped, plainTable } from "../src/common/table.ts";
 

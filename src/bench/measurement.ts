@@ -1,6 +1,6 @@
 /** What is measured of every program alike, ours or a peer: windows a second on the same batches, and memory. */
 import type { Device } from "../../ffi/device.ts";
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { Failure } from "../common/errors.ts";
 import type { Ran } from "./process.ts";
 

@@ -1,6 +1,6 @@
 /** Times preprocessing beside peers: each a process of its own, from its start to its end. */
 import { tmpdir } from "node:os";
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { Failure } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
 import { withWorkFolder } from "../survey/preprocess.ts";

@@ -1,7 +1,7 @@
 /** Suites of the benchmark: a dataset folder, scenarios drawn of it, and if known the stars' periods, in a file of TOML or JSON. */
 import { basename, dirname, resolve } from "node:path";
 import { openScenarios, type ScenarioRun, type ScenarioSample } from "../classify/scenarios.ts";
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
 import { InputError, messageOf } from "../common/errors.ts";
 import { parseToml } from "../common/std.ts";

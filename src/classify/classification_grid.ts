@@ -1,9 +1,10 @@
 /** The classifiers of a run folder: fitted, tested, kept with their predictions of the test set. */
-import { inferenceBatchOn } from "../run/settings.ts";
+import { inferenceBatchOn } from "../machine/settings.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { calibrationOf } from "../evaluate/calibration.ts";
 import { ProgressLine } from "../common/progress.ts";
-import type { Runtime, Stop } from "../machine/runtime.ts";
+import type { Runtime } from "../machine/runtime.ts";
+import type { Stop } from "../machine/signals.ts";
 import { writeJson } from "../files/atomic.ts";
 import { datasetDetails, loadModel, saveModel } from "../weights/model_folder.ts";
 import { coveragesOfSets } from "./conformal.ts";

@@ -12,7 +12,7 @@ import { UnderWay } from "../model/deferred.ts";
 import { inputOf, partsOf, shapeKey } from "../model/deferred_inference.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { seeded } from "../common/random.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 import { Adam } from "../train/adam.ts";
 import { checkSamples, finishFit, type Fit } from "./fitted_classifier.ts";
 import { Head, type HeadKind } from "./head.ts";

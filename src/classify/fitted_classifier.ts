@@ -1,7 +1,7 @@
 /** A fitted classifier of light curves: from windows' vectors to probabilities and novelty; and as a folder. */
 import type { Device } from "../../ffi/device.ts";
 import type { Tensor } from "../../ffi/tensor.ts";
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { InputError } from "../common/errors.ts";
 import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";

@@ -1,5 +1,5 @@
 /** What folders of classifiers and regressors have in common: settings as JSON, tensors of a head. */
-import type { z } from "../command/command.ts";
+import type { z } from "../common/setting.ts";
 import { InputError, messageOf } from "../common/errors.ts";
 import { checkedVersion, type FormatVersions, versionIn } from "../files/format_version.ts";
 import { readSafetensors, type TensorData } from "../files/safetensors.ts";

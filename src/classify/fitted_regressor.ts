@@ -2,7 +2,7 @@
 import type { Device } from "../../ffi/device.ts";
 import { mean, square, sub } from "../../ffi/ops.ts";
 import type { Tensor } from "../../ffi/tensor.ts";
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { InputError } from "../common/errors.ts";
 import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";

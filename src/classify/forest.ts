@@ -9,7 +9,7 @@
  * mean value in each leaf.
  */
 import { type Random, seeded } from "../common/random.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 
 /** The trees, node after node: all nodes of one tree, then those of the next. */
 export interface ForestNodes {

@@ -3,7 +3,8 @@ import type { Dataset } from "../data/dataset.ts";
 import { InputError } from "../common/errors.ts";
 import { regressionScores } from "../evaluate/regression.ts";
 import { writeJson } from "../files/atomic.ts";
-import type { Runtime, Stop } from "../machine/runtime.ts";
+import type { Runtime } from "../machine/runtime.ts";
+import type { Stop } from "../machine/signals.ts";
 import { coveragesOfIntervals } from "./conformal.ts";
 import { fitRegressor, type Target } from "./fitted_regressor.ts";
 import {

@@ -1,5 +1,5 @@
 /** Results of regressors by model, head, scenario and fold; their means as a table. */
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
 import type { RegressionScores } from "../evaluate/regression.ts";
 import { jsonNumber } from "../files/json.ts";

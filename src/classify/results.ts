@@ -1,5 +1,5 @@
 /** Results of classifiers by model, head, scenario and fold; their means as a table. */
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import type { Calibration } from "../evaluate/calibration.ts";
 import type { Scores } from "../evaluate/classification.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";

@@ -8,7 +8,7 @@ import { ClassificationMetrics } from "../evaluate/classification.ts";
 import { type Part, UnderWay, uploaded } from "../model/deferred.ts";
 import type { InferenceOptions } from "../model/deferred_inference.ts";
 import { type Random, seeded } from "../common/random.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 import { Adam } from "../train/adam.ts";
 import type { Head } from "./head.ts";
 import { classLoss, crossEntropyOf, HeadSteps, labelParts, type LossOf } from "./head_steps.ts";

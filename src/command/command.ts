@@ -1,25 +1,11 @@
 /** A command: its settings as a zod schema, from which come its flags, its config file, its help and the saved run. */
-import { z } from "npm:zod@4.6.7";
 import { InputError, messageOf, shown } from "../common/errors.ts";
 import { landingOf, parentOf, tryOutput } from "../files/atomic.ts";
 import { readText } from "../files/text.ts";
+import { type Given, setting, type SettingMeta, z } from "../common/setting.ts";
 import { closestString, parseArgs, parseToml } from "../common/std.ts";
 
-export { z };
-
-/** What a setting's `.meta()` carries: one line of help and, for a quantity, its unit. */
-export interface SettingMeta {
-  help: string;
-  unit?: string;
-}
-
-/** Names of settings that were not left to their defaults: by flag or file, and by flag alone. */
-export interface Given {
-  /** By flag or by file. */
-  all: ReadonlySet<string>;
-  /** By flag. */
-  flags: ReadonlySet<string>;
-}
+export { type Given, setting, z };
 
 /** A command of the command line, one a file in `tasks/`. */
 export interface Command<Shape extends z.ZodRawShape = z.ZodRawShape> {
@@ -35,11 +21,6 @@ export interface Command<Shape extends z.ZodRawShape = z.ZodRawShape> {
 /** Declares a command; settings are typed by their schema. */
 export function command<Shape extends z.ZodRawShape>(definition: Command<Shape>): Command<Shape> {
   return definition;
-}
-
-/** Declares a setting: its schema, one line of help, and the unit of a quantity. */
-export function setting<S extends z.ZodType>(schema: S, help: string, unit?: string): S {
-  return schema.meta(unit ? { help, unit } : { help });
 }
 
 type Kind = "text" | "number" | "boolean" | "list";

@@ -5,6 +5,9 @@ import { exists } from "../files/atomic.ts";
 import { type Random, seeded } from "../common/random.ts";
 import { type Dataset, openDataset } from "./dataset.ts";
 
+/** What `--data` says where it takes several. */
+export const severalDatasets = "dataset folder, as preprocess writes it, or several as one: a,b,c";
+
 /** Light curves of which an epoch takes a number of windows: each equally often, and as many others once more as are left. */
 export interface TrainPart {
   lightCurves: readonly number[];

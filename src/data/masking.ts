@@ -1,5 +1,5 @@
 /** Which points of a window are probed, and which of those are hidden (section 2.3 of the paper). */
-import { setting, z } from "../command/command.ts";
+import { setting, z } from "../common/setting.ts";
 import type { Random } from "../common/random.ts";
 
 /** Settings of the masking, as fractions of a window's observations. */

@@ -1,7 +1,7 @@
 /** A ranking of embeddings by how odd they are, without labels. */
 import { InputError } from "../common/errors.ts";
 import { seeded } from "../common/random.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 import { EmbeddingFile, type Piece, standardizationOf, VectorSet } from "./embedding_file.ts";
 import { exactSearch } from "./exact_search.ts";
 import { IsolationForest } from "./isolation_forest.ts";

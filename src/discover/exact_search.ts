@@ -1,7 +1,7 @@
 /** Nearest vectors, exact, on libtorch: a table is read piece by piece, and the best so far are kept. */
 import { div, indexSelect, linear, maximum, mul, sqrt, square, sub, sum, to, topk } from "../../ffi/ops.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 import type { Piece, VectorSet } from "./embedding_file.ts";
 
 /** How far two vectors are from each other: one less the cosine of their angle, or the length of their difference. */

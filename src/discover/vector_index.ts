@@ -2,7 +2,7 @@
 import { InputError } from "../common/errors.ts";
 import { exists, flush, writeJson } from "../files/atomic.ts";
 import { seeded } from "../common/random.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 import type { EmbeddingFile } from "./embedding_file.ts";
 import { exactSearch, type Match, type Metric } from "./exact_search.ts";
 import { type NativeIndex, nativeIndex } from "./usearch.ts";

@@ -7,7 +7,7 @@ import { UnderWay } from "../model/deferred.ts";
 import { DeferredInference, type InferenceOptions } from "../model/deferred_inference.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { oneRank, type Ranks } from "../machine/ranks.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 import { embedding, embeddingsOf, type Pooling } from "./pooling.ts";
 
 /** The observations that are read. */

@@ -2,7 +2,7 @@
 import { noGrad } from "../../ffi/autograd.ts";
 import { matmul, transpose } from "../../ffi/ops.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 
 /** A linear classifier: logits are weight x + bias. */
 export interface LinearClassifier {

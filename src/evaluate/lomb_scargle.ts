@@ -30,7 +30,7 @@ import {
 } from "../../ffi/ops.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import type { LightCurve } from "../data/light_curves.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 import { fourierSums } from "./nonuniform_fft.ts";
 
 /** What a periodogram reads of a light curve. */

@@ -1,7 +1,7 @@
 /** Nearest neighbors among embeddings, exact, on libtorch: for projections, a k-NN classifier, a score of novelty. */
 import { linear, mul, square, sub, sum, to, topk } from "../../ffi/ops.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 
 /** The k nearest points of every query, nearest first. */
 export interface Neighbors {

@@ -3,7 +3,7 @@ import { linalgEigh, matmul, narrow, sub, sum, transpose } from "../../ffi/ops.t
 import { scope, Tensor } from "../../ffi/tensor.ts";
 import { InputError } from "../common/errors.ts";
 import { seeded } from "../common/random.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 import { nearestNeighbors, type Neighbors } from "./nearest_neighbors.ts";
 import { tsneLayout } from "./tsne.ts";
 

@@ -7,7 +7,7 @@ import type { Architecture } from "../model/architecture.ts";
 import { UnderWay } from "../model/deferred.ts";
 import { DeferredInference, type InferenceOptions, reconstruction } from "../model/deferred_inference.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 import { ReconstructionMetrics } from "./metrics.ts";
 
 /**

@@ -9,7 +9,7 @@
 import type { Device } from "../../ffi/device.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { lombScargle, type Peak } from "../evaluate/lomb_scargle.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 import { harmonicFit } from "../evaluate/harmonic_fit.ts";
 
 /** Features of light curves, row after row. */

@@ -1,5 +1,5 @@
 /** JSON files that are read again. */
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { InputError, messageOf } from "../common/errors.ts";
 import { readText } from "./text.ts";
 

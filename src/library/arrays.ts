@@ -1,7 +1,7 @@
 /** What classifiers and regressors of arrays have in common: which objects are set apart, the vectors of windows. */
 import { Tensor, unscoped } from "../../ffi/tensor.ts";
 import type { Astromer } from "./astromer.ts";
-import { inferenceBatchOn } from "../run/settings.ts";
+import { inferenceBatchOn } from "../machine/settings.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Window } from "../data/windows.ts";
 import { eachEmbeddedWindow } from "../embed/stream.ts";

@@ -1,12 +1,7 @@
 /** The library's door: a model that takes light curves as arrays or as dataset folders. */
-import type { Given } from "../command/command.ts";
-import {
-  inferenceBatchOn,
-  pretrainOptions,
-  pretrainSchema,
-  type PretrainSettings,
-  resolve,
-} from "../run/settings.ts";
+import type { Given } from "../common/setting.ts";
+import { inferenceBatchOn } from "../machine/settings.ts";
+import { pretrainOptions, pretrainSchema, type PretrainSettings, resolve } from "../run/settings.ts";
 import { fillBatch } from "../data/batch.ts";
 import { type Dataset, lightCurvesOf, openDataset, type Subset } from "../data/dataset.ts";
 import { datasetOf, type LightCurve } from "../data/light_curves.ts";

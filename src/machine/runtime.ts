@@ -1,4 +1,4 @@
-/** Where a command runs: device, arithmetic, threads, and signals that ask it to stop. */
+/** Where a command runs: device, arithmetic, threads. */
 import {
   allowTf32,
   cudaDeviceCount,
@@ -11,8 +11,7 @@ import {
   threads,
 } from "../../ffi/device.ts";
 import { libtorch } from "../../ffi/library.ts";
-import { runProgram } from "../../ffi/program.ts";
-import { InputError, Interrupted, messageOf } from "../common/errors.ts";
+import { InputError, messageOf } from "../common/errors.ts";
 import { oneRank, type Ranks } from "./ranks.ts";
 
 /** The settings of `runShape`, resolved. */
@@ -66,97 +65,4 @@ export function prepareRun(
 export function bfloat16Instructions(): string[] {
   const [, flags = ""] = /^(?:flags|Features)\s*:(.*)$/m.exec(kernelFile("/proc/cpuinfo") ?? "") ?? [];
   return flags.split(" ").filter((flag) => ["avx512_bf16", "amx_bf16", "bf16"].includes(flag));
-}
-
-/** Lets signals in: long work in one thread hears none until it waits. */
-export function letSignalsIn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
-}
-
-/** Whether a signal has asked to stop. */
-export interface Stop extends Disposable {
-  requested(): boolean;
-  /** The signal that did. */
-  signal(): Deno.Signal | undefined;
-}
-
-/** How long a signal may take to come twice: `deno task` passes on what a terminal has sent to both processes. */
-const echo = 500;
-
-/**
- * Listens for what asks to stop: Ctrl-C (SIGINT), SIGTERM, and SIGUSR1, Slurm's warning. After the first Ctrl-C the next
- * ends the process at once, even in the midst of a native call.
- * @param onFirst says that the request was heard
- */
-export function listenForStop(onFirst: () => void): Stop {
-  let signal: Deno.Signal | undefined, timer: ReturnType<typeof setTimeout> | undefined;
-  const heard = (name: Deno.Signal) => () => {
-    if (!signal) {
-      signal = name;
-      onFirst();
-    }
-    if (name === "SIGUSR1") setTimeout(closeDebugger, 100);
-    if (name === "SIGINT") {
-      timer ??= setTimeout(() => Deno.removeSignalListener("SIGINT", handlers.SIGINT), echo);
-    }
-  };
-  const handlers = { SIGINT: heard("SIGINT"), SIGTERM: heard("SIGTERM"), SIGUSR1: heard("SIGUSR1") };
-  const each = Object.entries(handlers) as [Deno.Signal, () => void][];
-  for (const [name, handler] of each) Deno.addSignalListener(name, handler);
-  return {
-    requested: () => signal !== undefined,
-    signal: () => signal,
-    [Symbol.dispose]() {
-      clearTimeout(timer);
-      for (const [name, handler] of each) Deno.removeSignalListener(name, handler);
-    },
-  };
-}
-
-/** Says that a signal was heard, on a line of its own. */
-export function sayStopping(after: string): void {
-  const apart = Deno.stderr.isTerminal() ? "\n" : "";
-  console.error(`${apart}stopping after this ${after}; Ctrl-C once more to stop at once`);
-}
-
-/**
- * The error that ends a command that a signal has stopped. Where that is wished and the signal was Slurm's warning, the
- * job is queued again first (after SIGTERM it is not: so ends what was cancelled, and what was preempted Slurm itself
- * queues again).
- * @param what is kept, and how it goes on
- */
-export function interrupted(stop: Stop, what: string, requeue: boolean): Interrupted {
-  const signal = stop.signal(), job = slurmJob();
-  let queued = "";
-  if (requeue && signal === "SIGUSR1") {
-    queued = job ? requeued(job) : "; not queued again: SLURM_JOB_ID is not set, this is no Slurm job";
-  }
-  return new Interrupted(`stopped by ${signal ?? "a signal at another rank"}: ${what}${queued}`);
-}
-
-/**
- * This Slurm job as scontrol names it. A task of a job array may have the array's own number as its SLURM_JOB_ID, which
- * means every task of it; a part of a heterogeneous job is queued again with the whole.
- */
-function slurmJob(): string | undefined {
-  const of = (name: string) => Deno.env.get(`SLURM_${name}`) || undefined;
-  const array = of("ARRAY_JOB_ID"), task = of("ARRAY_TASK_ID");
-  if (array && task) return `${array}_${task}`;
-  return of("HET_JOB_ID") ?? of("JOB_ID");
-}
-
-function requeued(job: string): string {
-  try {
-    const { success, stdout, stderr } = runProgram("scontrol", ["requeue", job]);
-    if (!success) throw new Error(stderr || stdout || "scontrol says no more than that it failed");
-    return `; job ${job} is queued again`;
-  } catch (error) {
-    return `; job ${job} could not be queued again: ${messageOf(error)}`;
-  }
-}
-
-/** Deno opens its debugger, a port that other users of a node can reach, at every SIGUSR1 (since 2.9.2). */
-async function closeDebugger(): Promise<void> {
-  const { default: inspector } = await import("node:inspector");
-  if (inspector.url()) inspector.close();
 }

@@ -1,5 +1,5 @@
 /** The sizes and switches of Astromer, as settings, with the presets of the two papers. */
-import { setting, z } from "../command/command.ts";
+import { setting, z } from "../common/setting.ts";
 
 /** Shortest period of the folded encoding, days: a search takes 0.4 MB a window for each 1/day of the highest frequency. */
 export const shortestFoldedPeriod = 0.01;

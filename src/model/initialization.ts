@@ -1,5 +1,5 @@
 /** How a model's linear maps start. */
-import { setting, z } from "../command/command.ts";
+import { setting, z } from "../common/setting.ts";
 import type { Initialise } from "./parameters.ts";
 
 export const initializationSetting = setting(

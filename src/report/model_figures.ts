@@ -1,5 +1,5 @@
 /** What a model makes of stars: its embeddings in the plane, its attention; figures 8, 9, 14 and 15 of the paper. */
-import { inferenceBatchOn } from "../run/settings.ts";
+import { inferenceBatchOn } from "../machine/settings.ts";
 import type { Device } from "../../ffi/device.ts";
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
 import { paperMasking } from "../data/masking.ts";

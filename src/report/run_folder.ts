@@ -1,7 +1,7 @@
 /** What a run left behind, read again for a report. */
 import { type RegressionResult, regressionResultSchema } from "../classify/regression_results.ts";
 import { type Result, resultSchema } from "../classify/results.ts";
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { InputError, messageOf } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
 import { jsonNumber, parseJson, readJson } from "../files/json.ts";

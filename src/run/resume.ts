@@ -1,5 +1,5 @@
 /** Going on with a run: which of its settings may change meanwhile. */
-import { type Given, setting, z } from "../command/command.ts";
+import { type Given, setting, z } from "../common/setting.ts";
 import { checkLoop, type LoopSettings } from "./settings.ts";
 import { InputError, messageOf } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";

@@ -3,52 +3,16 @@
  * from zod schemas, which also make `--help`, the README's table and the saved run.
  */
 import type { Device } from "../../ffi/device.ts";
-import { type Given, setting, z } from "../command/command.ts";
-import { maskingShape } from "../data/masking.ts";
+import { type Given, setting, z } from "../common/setting.ts";
 import { InputError } from "../common/errors.ts";
+import { severalDatasets } from "../data/joined_datasets.ts";
+import { maskingShape } from "../data/masking.ts";
+import { precisions, runShape } from "../machine/settings.ts";
 import { architectureShape, presets, shortestFoldedPeriod, widthOf } from "../model/architecture.ts";
 import { initializationSetting } from "../model/initialization.ts";
 import { energyShape } from "../train/energy.ts";
 import type { PretrainOptions } from "../train/pretrain.ts";
 import { constant, cosine, type Schedule, transformer } from "../train/schedule.ts";
-
-/** What `--data` says where it takes several. */
-export const severalDatasets = "dataset folder, as preprocess writes it, or several as one: a,b,c";
-
-const precisions = z.enum(["auto", "float32", "bfloat16"]);
-
-/** Settings of where and with what arithmetic a model runs. */
-export const runShape = {
-  device: setting(
-    z.templateLiteral([z.enum(["auto", "cpu", "cuda"]), z.string().regex(/^(:\d+)?$/)]).default("auto"),
-    "auto (a GPU if there is one), cpu, cuda or cuda:1",
-  ),
-  precision: setting(
-    precisions.default("float32"),
-    "arithmetic of the layers: float32 gives the same numbers on every machine, to about 1e-5; auto takes bfloat16 (three " +
-      "digits) where the processor is fast with it",
-  ),
-  tf32: setting(
-    z.boolean().default(false),
-    "on a GPU: round the factors of float32 products to 10 bits, which is several times as fast",
-  ),
-  threads: setting(
-    z.int().min(1).max(1024).optional(),
-    "CPU threads of an operator (libtorch's own choice, if not given: one a core)",
-  ),
-} as const;
-
-/** How many windows the encoder sees at once where it does not learn. */
-export const inferenceBatch = setting(
-  z.int().min(1).optional(),
-  "full windows of a batch of the encoder (16, on a GPU 512, if not given); more of shorter ones",
-  "windows",
-);
-
-/** The batch of {@link inferenceBatch} on a device: a few windows would leave a GPU idle. */
-export function inferenceBatchOn(device: Device, given?: number): number {
-  return given ?? (device === "cpu" ? 16 : 512);
-}
 
 /** Settings of the training loop, for pretraining and finetuning alike. */
 export const loopShape = {

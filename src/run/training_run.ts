@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { libtorch } from "../../ffi/library.ts";
 import { Tensor } from "../../ffi/tensor.ts";
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { type LoopSettings, pretrainOptions } from "./settings.ts";
 import { validationProbe } from "../benchmark/validation_probe.ts";
 import { type Dataset, lightCurvesOf } from "../data/dataset.ts";
@@ -15,7 +15,8 @@ import type { AstromerNetwork } from "../model/network.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { duration, ProgressLine } from "../common/progress.ts";
 import { oneRank, type Ranks } from "../machine/ranks.ts";
-import type { Runtime, Stop } from "../machine/runtime.ts";
+import type { Runtime } from "../machine/runtime.ts";
+import type { Stop } from "../machine/signals.ts";
 import { fixed } from "../common/table.ts";
 import { Adam } from "../train/adam.ts";
 import { type Checkpoint, newestCheckpoint, writeCheckpoint } from "../train/checkpoint.ts";

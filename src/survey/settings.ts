@@ -1,5 +1,5 @@
 /** Settings of reading and filtering a survey, for every command that takes survey files. */
-import { setting, z } from "../command/command.ts";
+import { setting, z } from "../common/setting.ts";
 import { type TimeFormat, timeOrigins } from "./mapping.ts";
 import { presetNames } from "./presets.ts";
 import { timeScales } from "./times.ts";

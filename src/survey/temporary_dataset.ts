@@ -1,5 +1,5 @@
 /** What `--data` or `--input` names, as a dataset: a folder as it is, survey files through a folder of passing life. */
-import { type Given, setting, z } from "../command/command.ts";
+import { type Given, setting, z } from "../common/setting.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
 import { InputError } from "../common/errors.ts";
 import { landingOf } from "../files/atomic.ts";

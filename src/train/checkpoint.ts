@@ -1,5 +1,5 @@
 /** Checkpoints of a training run: all that its future depends on, in one checked file each. */
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { InputError, messageOf } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
 import { jsonNumber } from "../files/json.ts";

@@ -1,5 +1,5 @@
 /** Energy and carbon footprint of a run, after Lannelongue, Grealey and Inouye (2021, Advanced Science 8, 2100707). */
-import { setting, z } from "../command/command.ts";
+import { setting, z } from "../common/setting.ts";
 
 /** What the estimate assumes; none of it is measured. */
 export const energyShape = {

@@ -13,7 +13,7 @@ import { UnderWay } from "../model/deferred.ts";
 import type { AstromerNetwork } from "../model/network.ts";
 import { seeded } from "../common/random.ts";
 import { oneRank, type Ranks } from "../machine/ranks.ts";
-import { letSignalsIn } from "../machine/runtime.ts";
+import { letSignalsIn } from "../machine/signals.ts";
 import type { Adam } from "./adam.ts";
 import { DeferredSteps, type StepOutcome } from "./deferred_steps.ts";
 import { belongOnDevice, type DataOnDevice, DeviceObservations } from "./device_observations.ts";

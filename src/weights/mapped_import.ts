@@ -1,5 +1,5 @@
 /** State dicts of Astromer-like models, whatever their tensors are called: a mapping file says which is which. */
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { shortestLightCurve } from "../data/windows.ts";
 import { fewOf, InputError, messageOf } from "../common/errors.ts";
 import { openFolderOrZip } from "../files/folder_or_zip.ts";

@@ -1,6 +1,6 @@
 /** A model as a folder: `config.json`, `model.safetensors` with one logical tensor a name, `README.md`. */
 import type { Device } from "../../ffi/device.ts";
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { shortestLightCurve } from "../data/windows.ts";
 import { InputError, messageOf } from "../common/errors.ts";

@@ -2,7 +2,7 @@
  * What a checkpoint of the authors' code was trained as: `config.toml`, `conf.json` of 2021, or a preset. Their keys are
  * those of `pretrain.py` and `model_design.py` (github.com/astromer-science/main-code).
  */
-import { z } from "../command/command.ts";
+import { z } from "../common/setting.ts";
 import { InputError, messageOf } from "../common/errors.ts";
 import { textOf } from "../files/text.ts";
 import { shortestLightCurve } from "../data/windows.ts";

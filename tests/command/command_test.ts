@@ -1,14 +1,7 @@
 /** Settings from flags, config files and defaults; `config.ts`; the command line itself. */
 import { main } from "../../cli.ts";
-import {
-  command,
-  describe,
-  helpOf,
-  readSettings,
-  setting,
-  settingsTable,
-  z,
-} from "../../src/command/command.ts";
+import { command, describe, helpOf, readSettings, settingsTable } from "../../src/command/command.ts";
+import { setting, z } from "../../src/common/setting.ts";
 import { pretrainSchema, recipes, resolve } from "../../src/run/settings.ts";
 import { InputError } from "../../src/common/errors.ts";
 import { architectureSchema, presets } from "../../src/model/architecture.ts";

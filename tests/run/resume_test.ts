@@ -1,5 +1,5 @@
 /** Which settings a run may go on with. */
-import { z } from "../../src/command/command.ts";
+import { z } from "../../src/common/setting.ts";
 import { loopShape } from "../../src/run/settings.ts";
 import { InputError } from "../../src/common/errors.ts";
 import {
