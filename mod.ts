@@ -28,7 +28,7 @@ export {
 } from "./src/discover/anomalies.ts";
 export { search, type SearchMatch, type SearchOptions } from "./src/discover/search.ts";
 export { project, type ProjectOptions } from "./src/discover/project.ts";
-export type { Metric } from "./src/discover/exact_search.ts";
+export type { Metric } from "./src/discover/vectors.ts";
 export { Failure, InputError } from "./src/common/errors.ts";
 
 export type { LightCurve } from "./src/data/light_curves.ts";

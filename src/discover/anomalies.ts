@@ -2,7 +2,8 @@
 import { InputError } from "../common/errors.ts";
 import { seeded } from "../common/random.ts";
 import { letSignalsIn } from "../machine/signals.ts";
-import { EmbeddingFile, type Piece, standardizationOf, VectorSet } from "./embedding_file.ts";
+import { EmbeddingFile } from "./embedding_file.ts";
+import { type Piece, standardizationOf, VectorSet } from "./vectors.ts";
 import { exactSearch } from "./exact_search.ts";
 import { IsolationForest } from "./isolation_forest.ts";
 

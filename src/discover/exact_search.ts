@@ -1,11 +1,8 @@
 /** Nearest vectors, exact, on libtorch: a table is read piece by piece, and the best so far are kept. */
-import { div, indexSelect, linear, maximum, mul, sqrt, square, sub, sum, to, topk } from "../../ffi/ops.ts";
-import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
+import { div, indexSelect, linear, sub, to, topk } from "../../ffi/ops.ts";
+import { scope, Tensor } from "../../ffi/tensor.ts";
 import { letSignalsIn } from "../machine/signals.ts";
-import type { Piece, VectorSet } from "./embedding_file.ts";
-
-/** How far two vectors are from each other: one less the cosine of their angle, or the length of their difference. */
-export type Metric = "cosine" | "euclidean";
+import { measured, type Metric, type Piece, type VectorSet } from "./vectors.ts";
 
 /** A row that was found. */
 export interface Match {
@@ -71,21 +68,6 @@ export async function exactSearch(
     }
   }
   return found;
-}
-
-/**
- * What a comparison reads of rows beside themselves, the same for all queries: (n,) their lengths, or half of their squared
- * distances from an origin.
- * @param origin (1, width): a vector among the rows. Seen from it, squares are small and lose little to rounding
- */
-export function measured(points: Tensor, metric: Metric, origin: Tensor): Tensor {
-  return unscoped(() =>
-    scope(() =>
-      metric === "cosine"
-        ? maximum(sqrt(sum(square(points), [1])), Tensor.scalar(1e-30))
-        : mul(sum(square(sub(points, origin)), [1]), Tensor.scalar(0.5))
-    )
-  );
 }
 
 /** The rows of a piece that are nearest to each query, (Q, n), and their vectors, (Q n, width). */

@@ -1,13 +1,9 @@
 /** Rows of a table of embeddings that are like others. */
 import { InputError } from "../common/errors.ts";
-import {
-  EmbeddingFile,
-  type EmbeddingRow,
-  standardizationOf,
-  standardize,
-  VectorSet,
-} from "./embedding_file.ts";
-import { distanceOf, exactSearch, type Match, type Metric } from "./exact_search.ts";
+import { EmbeddingFile, type EmbeddingRow } from "./embedding_file.ts";
+import { standardizationOf, standardize, VectorSet } from "./vectors.ts";
+import { distanceOf, exactSearch, type Match } from "./exact_search.ts";
+import type { Metric } from "./vectors.ts";
 import { type IndexOptions, openIndex, type VectorIndex } from "./vector_index.ts";
 
 /** Rows up to which `auto` compares with all of them. */

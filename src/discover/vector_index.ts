@@ -4,7 +4,8 @@ import { exists, flush, writeJson } from "../files/atomic.ts";
 import { seeded } from "../common/random.ts";
 import { letSignalsIn } from "../machine/signals.ts";
 import type { EmbeddingFile } from "./embedding_file.ts";
-import { exactSearch, type Match, type Metric } from "./exact_search.ts";
+import { exactSearch, type Match } from "./exact_search.ts";
+import type { Metric } from "./vectors.ts";
 import { type NativeIndex, nativeIndex } from "./usearch.ts";
 
 /** How an index is made and searched. */

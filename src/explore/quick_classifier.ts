@@ -1,7 +1,7 @@
 /** A classifier that is fitted while one waits: multinomial logistic regression on a few labelled embeddings. */
 import { add, linear, softmax } from "../../ffi/ops.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
-import type { VectorSet } from "../discover/embedding_file.ts";
+import type { VectorSet } from "../discover/vectors.ts";
 
 /** Weights of a fitted classifier. */
 export interface QuickClassifier {

@@ -2,7 +2,8 @@
 import type { Astromer } from "../library/astromer.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { drawn } from "../discover/anomalies.ts";
-import { type EmbeddingFile, VectorSet } from "../discover/embedding_file.ts";
+import type { EmbeddingFile } from "../discover/embedding_file.ts";
+import { VectorSet } from "../discover/vectors.ts";
 import { exactSearch, type Match } from "../discover/exact_search.ts";
 import { lightCurveFinder } from "../discover/light_curves_of.ts";
 import { InputError, messageOf } from "../common/errors.ts";

@@ -1,7 +1,8 @@
 /** Anomalies: what was planted is found, and artefacts are told apart. */
 import { anomalies } from "../../src/discover/anomalies.ts";
 import { artefactOf } from "../../src/discover/artefacts.ts";
-import { EmbeddingFile, standardizationOf, standardize } from "../../src/discover/embedding_file.ts";
+import { EmbeddingFile } from "../../src/discover/embedding_file.ts";
+import { standardizationOf, standardize } from "../../src/discover/vectors.ts";
 import { IsolationForest } from "../../src/discover/isolation_forest.ts";
 import { datasetOf } from "../../src/data/light_curves.ts";
 import { InputError } from "../../src/common/errors.ts";

@@ -1,6 +1,8 @@
 /** Search: exact against a loop in float64, the index against exact, and what is said of a bad file. */
-import { EmbeddingFile, VectorSet } from "../../src/discover/embedding_file.ts";
-import { distanceOf, exactSearch, type Metric } from "../../src/discover/exact_search.ts";
+import { EmbeddingFile } from "../../src/discover/embedding_file.ts";
+import { VectorSet } from "../../src/discover/vectors.ts";
+import { distanceOf, exactSearch } from "../../src/discover/exact_search.ts";
+import type { Metric } from "../../src/discover/vectors.ts";
 import { middleOf, search, searchFile } from "../../src/discover/search.ts";
 import { openIndex } from "../../src/discover/vector_index.ts";
 import { InputError } from "../../src/common/errors.ts";

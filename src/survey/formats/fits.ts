@@ -5,7 +5,6 @@ import { asciiRows } from "./fits_ascii.ts";
 import { binaryColumns, decode, type FitsColumn, type Places } from "./fits_columns.ts";
 import { dataBytes, type FitsHeader, padded, readHeader, wholeOf } from "./fits_header.ts";
 import { isTime, likeness } from "./light_curve_columns.ts";
-import { isSnanaPhotometry, withHead } from "./snana_fits.ts";
 import { distinctNames, emptyValues, pieceRows, type TableColumn, type TablePiece } from "./table.ts";
 
 /** Bytes of rows that are taken at once. */
@@ -16,7 +15,7 @@ const fewElements = 16;
 const mostHeap = 2 ** 31 - 1;
 
 /** One table of a file. */
-interface FitsTable {
+export interface FitsTable {
   header: FitsHeader;
   name: string;
   kind: "BINTABLE" | "TABLE";
@@ -80,25 +79,22 @@ export async function otherFits(path: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** The light curves of a FITS file, and of SNANA's pairs those of the photometry with the ids of the other file. */
-export async function* readFitsLightCurves(path: string): AsyncGenerator<TablePiece> {
-  const found = await tablesOf(path);
-  const pieces = readFits(path, found);
-  yield* found.tables.some(({ fields }) => isSnanaPhotometry(fields)) ? withHead(path, pieces) : pieces;
-}
-
 /** Whether a table is the list of objects of an SNANA pair. */
 export function isSnanaHead(fields: readonly { name: string }[]): boolean {
   return ["SNID", "PTROBS_MIN", "PTROBS_MAX"].every((name) => fields.some((field) => field.name === name));
 }
 
 /** The tables of a file, and its first header. */
-interface FitsTables {
+export interface FitsTables {
   tables: FitsTable[];
   primary: FitsHeader;
 }
 
-async function tablesOf(path: string): Promise<FitsTables> {
+/**
+ * Finds the tables of a file by their headers; no row is read.
+ * @throws {InputError} when the file is cut or broken
+ */
+export async function tablesOf(path: string): Promise<FitsTables> {
   await using source = new ByteSource(path);
   const tables: FitsTable[] = [];
   let primary: FitsHeader | undefined;

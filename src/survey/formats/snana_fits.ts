@@ -1,13 +1,20 @@
 /** SNANA's pair of FITS files: HEAD has a row an object, PHOT the observations of all of them, one object after the other. */
 import { InputError } from "../../common/errors.ts";
-import { readFits } from "./fits.ts";
+import { readFits, tablesOf } from "./fits.ts";
 import type { TableColumn, TablePiece, Values } from "./table.ts";
 
 /** What HEAD says of an object and an observation should carry. */
 const carried = ["SNID", "RA", "DEC", "DECL", "SNTYPE"];
 
+/** The light curves of a FITS file, and of SNANA's pairs those of the photometry with the ids of the other file. */
+export async function* readFitsLightCurves(path: string): AsyncGenerator<TablePiece> {
+  const found = await tablesOf(path);
+  const pieces = readFits(path, found);
+  yield* found.tables.some(({ fields }) => isSnanaPhotometry(fields)) ? withHead(path, pieces) : pieces;
+}
+
 /** Whether columns are those of a PHOT file. */
-export function isSnanaPhotometry(fields: readonly { name: string }[]): boolean {
+function isSnanaPhotometry(fields: readonly { name: string }[]): boolean {
   return fields[0]?.name === "MJD" && fields.some(({ name }) => name === "FLUXCAL") &&
     !fields.some(({ name }) => name === "SNID");
 }
@@ -16,7 +23,7 @@ export function isSnanaPhotometry(fields: readonly { name: string }[]): boolean 
  * The observations of a PHOT file with the ids of its HEAD file, without the rows that only part the objects.
  * @throws {InputError} when there is no HEAD file beside it, or it belongs to another
  */
-export async function* withHead(
+async function* withHead(
   path: string,
   pieces: AsyncGenerator<TablePiece>,
 ): AsyncGenerator<TablePiece> {
