@@ -109,7 +109,7 @@ export async function main(args: string[]): Promise<number> {
     }
     const { settings, given } = await readSettings(command, rest);
     await tryOutputs(settings);
-    await command.run(settings, given);
+    await command.run(settings, given, main);
     return 0;
   } catch (error) {
     if (error instanceof InputError) {
@@ -132,11 +132,9 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-// Not awaited: quickstart imports this module, which would then wait for itself.
 if (import.meta.main) {
-  main(Deno.args).then((code) => {
-    // What ends a run well, or by a signal, the ranks have agreed on.
-    leaveRanks(code, code === 0 || code === 75);
-    Deno.exit(code);
-  });
+  const code = await main(Deno.args);
+  // What ends a run well, or by a signal, the ranks have agreed on.
+  leaveRanks(code, code === 0 || code === 75);
+  Deno.exit(code);
 }

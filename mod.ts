@@ -38,12 +38,13 @@ export { type Masking, paperMasking } from "./src/data/masking.ts";
 export type { Random } from "./src/common/random.ts";
 export type { Energy, EnergyAssumptions, Usage } from "./src/train/energy.ts";
 export type { Target } from "./src/classify/fitted_regressor.ts";
-export type { ClassifierKind } from "./src/classify/fitted_classifier.ts";
+export type { ClassifierKind } from "./src/classify/fitted.ts";
 export type { Balance } from "./src/classify/train_head.ts";
 export type { Pooling } from "./src/embed/pooling.ts";
 export { ReconstructionMetrics, type ReconstructionSums } from "./src/evaluate/metrics.ts";
 export type { MetricsLine } from "./src/train/pretrain.ts";
-export type { LoadOptions, ModelConfig } from "./src/weights/model_folder.ts";
+export type { LoadOptions } from "./src/weights/model_folder.ts";
+export type { ModelConfig } from "./src/weights/model_config.ts";
 
 export { type Architecture, architecture, type Preset } from "./src/model/architecture.ts";
 export type { Initialization } from "./src/model/initialization.ts";

@@ -1,7 +1,7 @@
 /** Trains and scores classifiers and regressors on few-shot scenarios: every model with every head, scenario and fold. */
 import { ClassificationGrid } from "../src/classify/classification_grid.ts";
 import { encodersOf, modelFolderOf } from "../src/classify/encoder.ts";
-import { hasGradients } from "../src/classify/fitted_classifier.ts";
+import { hasGradients } from "../src/classify/fitted.ts";
 import { gridSchema, type GridSettings, refuseOtherSettings } from "../src/classify/grid.ts";
 import { RegressionGrid } from "../src/classify/regression_grid.ts";
 import {

@@ -4,7 +4,7 @@ import { command, setting, z } from "../src/command/command.ts";
 import { InputError } from "../src/common/errors.ts";
 import { refuseForeignFolder } from "../src/files/atomic.ts";
 import { modelHelp, readModel } from "../src/weights/model_folder.ts";
-import { writePublication } from "../src/hub/published.ts";
+import { writePublication } from "../src/publish/publication.ts";
 
 const repositoryName = /^[\w.-]+\/[\w.-]+$/;
 

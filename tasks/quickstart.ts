@@ -1,5 +1,4 @@
 /** The whole way on a simulated survey: each step is a command that is printed before it runs. */
-import { main } from "../cli.ts";
 import { command, setting, z } from "../src/command/command.ts";
 import { Failure } from "../src/common/errors.ts";
 import { exists, refuseForeignFolder } from "../src/files/atomic.ts";
@@ -26,7 +25,7 @@ export default command({
     "deno task quickstart",
     "deno task quickstart --light-curves 300 --epochs 3 --output /tmp/quick",
   ],
-  async run({ light_curves, epochs, output, seed }) {
+  async run({ light_curves, epochs, output, seed }, _given, runOther) {
     const survey = `${output}/survey`, dataset = `${output}/dataset`, run = `${output}/pretrain`;
     const scenarios = `${output}/scenarios`,
       finetuned = `${output}/finetuned`,
@@ -75,7 +74,7 @@ export default command({
     for (const step of steps) {
       const words = step.map(String);
       console.log(`\n$ deno task ${words.join(" ")}`);
-      const code = await main(words);
+      const code = await runOther(words);
       if (code !== 0) throw new Failure(`${words[0]} ended with code ${code}, see above`);
     }
     console.log(

@@ -1,9 +1,21 @@
 /** What fitted classifiers and regressors have in common: a head or neighbors, and the light curves that were trained on. */
 import type { Device } from "../../ffi/device.ts";
-import type { ClassifierKind } from "./fitted_classifier.ts";
 import type { Forest } from "./forest.ts";
-import { Head, type Standardization } from "./head.ts";
+import { Head, type HeadKind, headKinds, type Standardization } from "./head.ts";
 import { distinctRows, type Reference } from "./points.ts";
+
+/**
+ * Heads of a classifier: see `HeadKind`; `knn`: the nearest training light curves vote, weighted by nearness; `forest`: a
+ * random forest of 500 trees on the means of all layers, over a light curve's windows. It needs no light curves to stop at,
+ * so those of the validation train it, too, and the trees that have not seen a light curve say how sure it may be.
+ */
+export type ClassifierKind = "gamma" | "mean" | "max" | "mean-max" | "all" | "linear" | "knn" | "forest";
+export const classifierKinds = [...headKinds, "knn", "forest"] as const satisfies readonly ClassifierKind[];
+
+/** Whether a head is trained by gradients. */
+export function hasGradients(kind: ClassifierKind): kind is HeadKind {
+  return kind !== "knn" && kind !== "forest";
+}
 
 /** Numbers of neighbors that a knn chooses among, by its validation. */
 export const neighborChoices = [1, 3, 5, 10, 20, 40];

@@ -11,10 +11,17 @@ import { writeSafetensors } from "../files/safetensors.ts";
 import type { StateDict } from "../model/parameters.ts";
 import { version } from "../common/version.ts";
 import { classScores } from "./conformal.ts";
-import { Fitted, type FittedParts, neighborChoices } from "./fitted.ts";
+import {
+  type ClassifierKind,
+  classifierKinds,
+  Fitted,
+  type FittedParts,
+  hasGradients,
+  neighborChoices,
+} from "./fitted.ts";
 import { floats, FolderTensors, headTensors, readConfig, standardizationTensors } from "./fitted_folder.ts";
 import { type Forest, growForest } from "./forest.ts";
-import { Head, type HeadKind, headKinds, type Standardization } from "./head.ts";
+import { Head, type Standardization } from "./head.ts";
 import {
   distinctRows,
   distinctSamples,
@@ -36,19 +43,6 @@ import {
   trainHead,
   type WindowRows,
 } from "./train_head.ts";
-
-/**
- * Heads of a classifier: see `HeadKind`; `knn`: the nearest training light curves vote, weighted by nearness; `forest`: a
- * random forest of 500 trees on the means of all layers, over a light curve's windows. It needs no light curves to stop at,
- * so those of the validation train it, too, and the trees that have not seen a light curve say how sure it may be.
- */
-export type ClassifierKind = "gamma" | "mean" | "max" | "mean-max" | "all" | "linear" | "knn" | "forest";
-export const classifierKinds = [...headKinds, "knn", "forest"] as const satisfies readonly ClassifierKind[];
-
-/** Whether a head is trained by gradients. */
-export function hasGradients(kind: ClassifierKind): kind is HeadKind {
-  return kind !== "knn" && kind !== "forest";
-}
 
 /** Light curves that were trained on, with their classes. */
 export interface LabelledReference extends Reference {

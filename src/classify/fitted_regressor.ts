@@ -10,8 +10,14 @@ import type { FormatVersions } from "../files/format_version.ts";
 import { jsonNumber } from "../files/json.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
 import { version } from "../common/version.ts";
-import { type ClassifierKind, classifierKinds, hasGradients } from "./fitted_classifier.ts";
-import { Fitted, type FittedParts, neighborChoices } from "./fitted.ts";
+import {
+  type ClassifierKind,
+  classifierKinds,
+  Fitted,
+  type FittedParts,
+  hasGradients,
+  neighborChoices,
+} from "./fitted.ts";
 import { floats, FolderTensors, headTensors, readConfig, standardizationTensors } from "./fitted_folder.ts";
 import { type Forest, growValueForest } from "./forest.ts";
 import { Head } from "./head.ts";

@@ -15,8 +15,11 @@ export interface Command<Shape extends z.ZodRawShape = z.ZodRawShape> {
   /** Whole command lines that `--help` shows. */
   examples: string[];
   /** Does the work; `given` names the settings that were not left to their defaults. */
-  run(settings: z.output<z.ZodObject<Shape>>, given: Given): void | Promise<void>;
+  run(settings: z.output<z.ZodObject<Shape>>, given: Given, runOther: RunCommand): void | Promise<void>;
 }
+
+/** Runs another command line, such as `["pretrain", "--data", "…"]`, and returns its exit code. */
+export type RunCommand = (args: string[]) => Promise<number>;
 
 /** Declares a command; settings are typed by their schema. */
 export function command<Shape extends z.ZodRawShape>(definition: Command<Shape>): Command<Shape> {

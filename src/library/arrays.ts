@@ -6,7 +6,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Window } from "../data/windows.ts";
 import { eachEmbeddedWindow } from "../embed/stream.ts";
 import { seeded } from "../common/random.ts";
-import { type ClassifierKind, classifierKinds } from "../classify/fitted_classifier.ts";
+import { type ClassifierKind, classifierKinds } from "../classify/fitted.ts";
 import { plannedWindows, shapeOf, windowsToTrainOn } from "../classify/vectors.ts";
 
 /** Checks options of a fit. */

@@ -22,13 +22,8 @@ import { prepareRun } from "../machine/runtime.ts";
 import { Adam } from "../train/adam.ts";
 import { type MetricsLine, pretrain } from "../train/pretrain.ts";
 import { version } from "../common/version.ts";
-import {
-  datasetDetails,
-  loadModel,
-  type LoadOptions,
-  type ModelConfig,
-  saveModel,
-} from "../weights/model_folder.ts";
+import { datasetDetails, loadModel, type LoadOptions, saveModel } from "../weights/model_folder.ts";
+import type { ModelConfig } from "../weights/model_config.ts";
 
 /** Light curves: arrays, or the path of a dataset folder as `preprocess` writes it. */
 export type LightCurves = readonly LightCurve[] | string;

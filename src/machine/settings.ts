@@ -37,3 +37,9 @@ export const inferenceBatch = setting(
 export function inferenceBatchOn(device: Device, given?: number): number {
   return given ?? (device === "cpu" ? 16 : 512);
 }
+
+/** What queues a job again, for all commands that can be gone on with. */
+export const requeueSetting = setting(
+  z.boolean().default(false),
+  "in a Slurm job, after SIGUSR1: scontrol requeue, once all is saved",
+);

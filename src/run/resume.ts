@@ -1,5 +1,6 @@
 /** Going on with a run: which of its settings may change meanwhile. */
 import { type Given, setting, z } from "../common/setting.ts";
+import { requeueSetting } from "../machine/settings.ts";
 import { checkLoop, type LoopSettings } from "./settings.ts";
 import { InputError, messageOf } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
@@ -40,12 +41,6 @@ const ofTheCall = [
   ...["data", "scenarios", "model", "output", "config"],
   ...["resume", "override", "requeue", "samples_per_class", "folds"],
 ];
-
-/** What queues a job again, for all commands that can be gone on with. */
-export const requeueSetting = setting(
-  z.boolean().default(false),
-  "in a Slurm job, after SIGUSR1: scontrol requeue, once all is saved",
-);
 
 /** Settings of going on with a run. */
 export const resumeShape = {

@@ -29,7 +29,8 @@ import {
   type PretrainState,
 } from "../train/pretrain.ts";
 import { version } from "../common/version.ts";
-import { datasetDetails, loadModel, type ModelDetails, saveModel } from "../weights/model_folder.ts";
+import { datasetDetails, loadModel, saveModel } from "../weights/model_folder.ts";
+import type { ModelDetails } from "../weights/model_config.ts";
 
 /** What is trained, on what, and where it goes. */
 export interface TrainingRun {

@@ -1,6 +1,6 @@
 /** The `README.md` of a model folder: a model card as Hugging Face reads it. */
 import { energySentences } from "../train/energy.ts";
-import type { ModelConfig } from "./model_folder.ts";
+import type { ModelConfig } from "./model_config.ts";
 
 /** What to cite. */
 export const citations = [

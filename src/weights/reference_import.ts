@@ -10,7 +10,7 @@ import {
   type Structure,
   type Training,
 } from "./reference_config.ts";
-import type { ModelDetails } from "./model_folder.ts";
+import type { ModelDetails } from "./model_config.ts";
 import { checkpointPrefixes, type CheckpointTensor, readCheckpoint } from "./tensorflow_checkpoint.ts";
 
 /** What the user says of a checkpoint; it counts more than a configuration. */

@@ -1,4 +1,4 @@
-/** Settings from flags, config files and defaults; `config.ts`; the command line itself. */
+/** Settings from flags, config files and defaults; the command line itself. */
 import { main } from "../../cli.ts";
 import { command, describe, helpOf, readSettings, settingsTable } from "../../src/command/command.ts";
 import { setting, z } from "../../src/common/setting.ts";

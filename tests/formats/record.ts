@@ -6,7 +6,7 @@ import { Astromer, Classifier } from "../../mod.ts";
 import { classifierVersions } from "../../src/classify/fitted_classifier.ts";
 import { datasetVersions } from "../../src/data/dataset.ts";
 import { writeJson } from "../../src/files/atomic.ts";
-import { modelVersions } from "../../src/weights/model_folder.ts";
+import { modelVersions } from "../../src/weights/model_config.ts";
 import { run } from "../survey/support.ts";
 import { curve, kept } from "./support.ts";
 

@@ -1,4 +1,5 @@
 /** Ids of one star, joined by position. */
+import { main } from "../../cli.ts";
 import { openDataset } from "../../src/data/dataset.ts";
 import { InputError } from "../../src/common/errors.ts";
 import { seeded } from "../../src/common/random.ts";
@@ -126,6 +127,7 @@ testIn(
         test_per_class: 8,
       }),
       { all: new Set(), flags: new Set() },
+      main,
     );
     const drawn = await readParquet(`${folder}/scenarios/scenarios.parquet`);
     const starsIn = (fold: unknown, subset: string) =>

@@ -1,4 +1,5 @@
 /** A report of a real run, from survey files to HTML. */
+import { main } from "../../cli.ts";
 import { readSettings } from "../../src/command/command.ts";
 import { InputError } from "../../src/common/errors.ts";
 import { readRun } from "../../src/report/run_folder.ts";
@@ -11,7 +12,7 @@ import { preprocessed, succeed } from "./support.ts";
 /** Runs the command in this process. */
 async function run(...args: string[]): Promise<void> {
   const { settings, given } = await readSettings(report, args);
-  await report.run(settings, given);
+  await report.run(settings, given, main);
 }
 
 sharedTest(

@@ -1,4 +1,5 @@
 /** The command scenarios: from survey files through a dataset folder to the light curves of each fold. */
+import { main } from "../../cli.ts";
 import { openScenarios, type ScenarioSample, type ScenariosInfo } from "../../src/classify/scenarios.ts";
 import { readSettings } from "../../src/command/command.ts";
 import { type Dataset, openDataset } from "../../src/data/dataset.ts";
@@ -14,7 +15,7 @@ async function scenarios(...args: string[]): Promise<string[]> {
   const printed: string[] = [], log = console.log;
   console.log = (text: string) => void printed.push(...text.split("\n"));
   try {
-    await task.run(settings, given);
+    await task.run(settings, given, main);
   } finally {
     console.log = log;
   }

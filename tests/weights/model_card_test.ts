@@ -3,7 +3,7 @@ import { architecture } from "../../src/model/architecture.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../../src/common/std.ts";
 import { energyOf } from "../../src/train/energy.ts";
 import { modelCard } from "../../src/weights/model_card.ts";
-import type { ModelConfig } from "../../src/weights/model_folder.ts";
+import type { ModelConfig } from "../../src/weights/model_config.ts";
 
 const config: ModelConfig = {
   model_type: "astromer",

@@ -2,7 +2,8 @@
 import { writeFolderAtomically, writeJson, writeText } from "../files/atomic.ts";
 import { onnxFile } from "../onnx/export.ts";
 import { cardBody, frontMatter, modelCard } from "../weights/model_card.ts";
-import type { ModelConfig, ModelParts } from "../weights/model_folder.ts";
+import type { ModelParts } from "../weights/model_folder.ts";
+import type { ModelConfig } from "../weights/model_config.ts";
 
 /** What a card says beside what the model's folder does. */
 export interface Publication {
