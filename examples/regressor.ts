@@ -13,7 +13,6 @@ using regressor = await Regressor.fit(model, known, {
   name: "amplitude",
   head: "linear",
   learningRate: 0.01,
-  learningRate: 0.01,
 });
 const found = await regressor.predict(others, { coverage: 0.9 });
 
