@@ -93,8 +93,7 @@ export default command({
     "deno task embed --model classical --data data/asas --output features.parquet",
     "deno task embed --model runs/asas/best --data data/asas --pooling layers --project tsne --output layers.parquet",
     "deno task embed --model astromer2-asas --input - --output - < light_curves.parquet > embeddings.parquet",
-    "deno task embed --model astromer2-asas --input CATALOGUE --output CATALOGUE_OUT   (HATS, or any folder of Parquet: partition by " +
-    "partition, what is done is left as it is; ranks of mpirun or srun and tasks of a Slurm array share the partitions)",
+    "deno task embed --model astromer2-asas --input CATALOGUE --output EMBEDDED   # a HATS catalogue, or a folder of Parquet files",
   ],
   async run(settings, given) {
     const { output, pooling, bands, per_window } = settings;

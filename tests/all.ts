@@ -10,6 +10,7 @@ const alone = ["tests/machine/ranks_test.ts"];
 const longest = [
   "tests/tasks/resume_test.ts",
   "tests/tasks/benchmark_test.ts",
+  "tests/docs_commands_test.ts",
   "tests/model/reference_test.ts",
   "tests/bugs_test.ts",
   "tests/hats/hats_test.ts",
@@ -18,6 +19,7 @@ const longest = [
   "tests/survey/cases_test.ts",
   "tests/faults_test.ts",
   "tests/instruction_sets_test.ts",
+  "tests/examples_test.ts",
   "tests/onnx/export_test.ts",
 ];
 /** Test files of a process, at most: so many that starting it costs little. */

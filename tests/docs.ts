@@ -52,7 +52,11 @@ export async function commandsPage(): Promise<string> {
     parts.push(`## ${name}`, command.summary, ...settings);
     if (name === "preprocess") parts.push(...filesThatAreRead());
     if (command.examples.length) {
-      parts.push(`<!-- not run: the files are yours -->\n\`\`\`sh\n${command.examples.join("\n")}\n\`\`\``);
+      parts.push(
+        `<!-- not run: the files are yours; a test checks that each line is understood -->\n\`\`\`sh\n${
+          command.examples.join("\n")
+        }\n\`\`\``,
+      );
     }
   }
   return parts.join("\n\n") + "\n";
