@@ -33,14 +33,10 @@ import {
 import { prepareRun } from "../src/machine/runtime.ts";
 import { interrupted, listenForStop, sayStopping, type Stop } from "../src/machine/signals.ts";
 import { plainTable } from "../src/common/table.ts";
-import {
-  fingerprintOfNetwork,
-  modelFingerprintIn,
-  refuseOtherModel,
-  summaryOf,
-  trainIntoFolder,
-} from "../src/run/training_run.ts";
-import { allOnce } from "../src/train/pretrain.ts";
+import { trainIntoFolder } from "../src/run/training_run.ts";
+import { summaryOf } from "../src/run/trained_run.ts";
+import { fingerprintOfNetwork, modelFingerprintIn, refuseOtherModel } from "../src/run/fingerprints.ts";
+import { allOnce } from "../src/train/epoch.ts";
 import { type LoadedModel, loadModel, modelHelp } from "../src/weights/model_folder.ts";
 
 const numbers = z.array(z.coerce.number().int().min(0)).min(1);

@@ -12,7 +12,8 @@ import { joinRanks, leaveRanks } from "../src/machine/ranks.ts";
 import { prepareRun } from "../src/machine/runtime.ts";
 import { interrupted, listenForStop, sayStopping } from "../src/machine/signals.ts";
 import { belongOnDevice } from "../src/train/device_observations.ts";
-import { summaryOf, trainIntoFolder } from "../src/run/training_run.ts";
+import { trainIntoFolder } from "../src/run/training_run.ts";
+import { summaryOf } from "../src/run/trained_run.ts";
 
 const schema = z.object({ ...pretrainShape, ...resumeShape });
 

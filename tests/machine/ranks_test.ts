@@ -3,7 +3,7 @@ import { exists } from "../../src/files/atomic.ts";
 import { oneRank, Ranks } from "../../src/machine/ranks.ts";
 import { assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
 import { newestCheckpoint } from "../../src/train/checkpoint.ts";
-import { epochBatches } from "../../src/train/pretrain.ts";
+import { epochBatches } from "../../src/train/epoch.ts";
 import { named, openMpi } from "../mpirun.ts";
 import { hasShared } from "../shared.ts";
 import { namesIn } from "../survey/support.ts";

@@ -9,13 +9,13 @@ import { oneRank } from "../../src/machine/ranks.ts";
 import { Adam } from "../../src/train/adam.ts";
 import type { DeferredOptions, Recorder } from "../../src/model/deferred.ts";
 import { DeferredSteps } from "../../src/train/deferred_steps.ts";
-import {
-  type MetricsLine,
-  pretrain,
-  type PretrainEvents,
-  type PretrainOptions,
-  type PretrainState,
-} from "../../src/train/pretrain.ts";
+import { pretrain } from "../../src/train/pretrain.ts";
+import type {
+  MetricsLine,
+  PretrainEvents,
+  PretrainOptions,
+  PretrainState,
+} from "../../src/train/pretraining.ts";
 import { constant } from "../../src/train/schedule.ts";
 import { trainingStep } from "../../src/train/step.ts";
 import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";

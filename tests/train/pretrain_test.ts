@@ -2,15 +2,14 @@ import { paperMasking } from "../../src/data/masking.ts";
 import { Failure, InputError } from "../../src/common/errors.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";
 import { Adam } from "../../src/train/adam.ts";
-import {
-  epochBatches,
-  type MetricsLine,
-  pretrain,
-  type PretrainEvents,
-  type PretrainOptions,
-  type PretrainState,
-  validationSample,
-} from "../../src/train/pretrain.ts";
+import { pretrain } from "../../src/train/pretrain.ts";
+import type {
+  MetricsLine,
+  PretrainEvents,
+  PretrainOptions,
+  PretrainState,
+} from "../../src/train/pretraining.ts";
+import { epochBatches, validationSample } from "../../src/train/epoch.ts";
 import { constant } from "../../src/train/schedule.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { liveTensors, Tensor } from "../../ffi/tensor.ts";

@@ -3,7 +3,7 @@ import { assertEquals } from "../../src/common/std.ts";
 
 /** Runs a script that has `stop`, and does what is wanted when it has printed a line. */
 async function listening(script: string, onLine: (line: string, process: Deno.ChildProcess) => void) {
-  const module = new URL("../../src/machine/runtime.ts", import.meta.url);
+  const module = new URL("../../src/machine/signals.ts", import.meta.url);
   const code = `import { letSignalsIn, listenForStop } from "${module}";
     const stop = listenForStop(() => console.log("heard"));
     ${script}`;
