@@ -1,6 +1,9 @@
 /** The table of commands. `deno task <command>` is `deno run cli.ts <command>` with the permissions that it needs. */
 import { LibtorchError } from "./ffi/library.ts";
-import { type Command, helpOf, readSettings, tryOutputs } from "./src/command/command.ts";
+import type { Command } from "./src/command/command.ts";
+import { helpOf } from "./src/command/help.ts";
+import { readSettings } from "./src/command/read_settings.ts";
+import { tryOutputs } from "./src/command/outputs.ts";
 import { launched, MpiError } from "./ffi/mpi.ts";
 import { NcclError } from "./ffi/nccl.ts";
 import {

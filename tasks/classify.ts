@@ -2,7 +2,7 @@
 import { ClassificationGrid } from "../src/classify/classification_grid.ts";
 import { encodersOf, modelFolderOf } from "../src/classify/encoder.ts";
 import { hasGradients } from "../src/classify/fitted.ts";
-import { gridSchema, type GridSettings, refuseOtherSettings } from "../src/classify/grid.ts";
+import { gridSchema, type GridSettings, refuseOtherSettings } from "../src/classify/grid_settings.ts";
 import { RegressionGrid } from "../src/classify/regression_grid.ts";
 import {
   regressionCsv,

@@ -1,6 +1,7 @@
 /** The parts of the documentation that are made from the code. `deno task readme` writes them. */
 import { commands } from "../cli.ts";
-import { type Command, settingsTable } from "../src/command/command.ts";
+import type { Command } from "../src/command/command.ts";
+import { settingsTable } from "../src/command/help.ts";
 import { type Preset, presets } from "../src/survey/presets.ts";
 
 export const root = new URL("../", import.meta.url);

@@ -5,7 +5,8 @@
 import { commands } from "../cli.ts";
 import { simulate } from "../examples/simulated.ts";
 import { libtorch } from "../ffi/library.ts";
-import { type Command, readSettings } from "../src/command/command.ts";
+import type { Command } from "../src/command/command.ts";
+import { readSettings } from "../src/command/read_settings.ts";
 import { assertEquals, assertTrue } from "../src/common/std.ts";
 import { pages, root } from "./docs.ts";
 import { testIn } from "./shared.ts";

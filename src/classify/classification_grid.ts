@@ -10,18 +10,12 @@ import { datasetDetails, loadModel, saveModel } from "../weights/model_folder.ts
 import { coveragesOfSets } from "./conformal.ts";
 import { modelFolderOf } from "./encoder.ts";
 import { fitEndToEnd, vectorsOfRows } from "./end_to_end.ts";
-import { type Fit, fitClassifier, type Predictions } from "./fitted_classifier.ts";
-import {
-  type DrawnSample,
-  Grid,
-  type GridSettings,
-  judgedSamples,
-  type LossCurve,
-  lossCurve,
-  type Place,
-  trainSamples,
-  windowsOfAStep,
-} from "./grid.ts";
+import { type Fit, fitClassifier } from "./fit_classifier.ts";
+import type { Predictions } from "./fitted_classifier.ts";
+import { type DrawnSample, judgedSamples, trainSamples } from "./drawn_samples.ts";
+import { Grid, type Place } from "./grid.ts";
+import { type GridSettings, windowsOfAStep } from "./grid_settings.ts";
+import { type LossCurve, lossCurve } from "./loss_curve.ts";
 import { Head, type HeadKind } from "./head.ts";
 import { writeTestPredictions } from "./test_predictions.ts";
 import { type Result, resultSchema } from "./results.ts";

@@ -14,7 +14,7 @@ import type { AstromerNetwork } from "../model/network.ts";
 import { seeded } from "../common/random.ts";
 import { letSignalsIn } from "../machine/signals.ts";
 import { Adam } from "../train/adam.ts";
-import { checkSamples, finishFit, type Fit } from "./fitted_classifier.ts";
+import { checkSamples, finishFit, type Fit } from "./fit_classifier.ts";
 import { Head, type HeadKind } from "./head.ts";
 import { classLoss, HeadSteps, labelParts } from "./head_steps.ts";
 import { standardizationOf } from "./points.ts";

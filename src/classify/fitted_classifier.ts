@@ -2,47 +2,19 @@
 import type { Device } from "../../ffi/device.ts";
 import type { Tensor } from "../../ffi/tensor.ts";
 import { z } from "../common/setting.ts";
-import { InputError } from "../common/errors.ts";
-import { nearestNeighbors } from "../evaluate/nearest_neighbors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
 import type { FormatVersions } from "../files/format_version.ts";
 import { jsonNumber } from "../files/json.ts";
 import { writeSafetensors } from "../files/safetensors.ts";
 import type { StateDict } from "../model/parameters.ts";
 import { version } from "../common/version.ts";
-import { classScores } from "./conformal.ts";
-import {
-  type ClassifierKind,
-  classifierKinds,
-  Fitted,
-  type FittedParts,
-  hasGradients,
-  neighborChoices,
-} from "./fitted.ts";
+import { classifierKinds, Fitted, type FittedParts, hasGradients } from "./fitted.ts";
 import { floats, FolderTensors, headTensors, readConfig, standardizationTensors } from "./fitted_folder.ts";
-import { type Forest, growForest } from "./forest.ts";
+import type { Forest } from "./forest.ts";
 import { Head, type Standardization } from "./head.ts";
-import {
-  distinctRows,
-  distinctSamples,
-  noveltyOf,
-  pointsOf,
-  type Reference,
-  spacingOf,
-  standardizationOf,
-} from "./points.ts";
-import {
-  crossEntropy,
-  type HeadTraining,
-  type OnEpoch,
-  probabilitiesOf,
-  type Sample,
-  scaled,
-  scored,
-  temperatureOf,
-  trainHead,
-  type WindowRows,
-} from "./train_head.ts";
+import { neighborVotes } from "./neighbor_votes.ts";
+import { distinctRows, noveltyOf, pointsOf, type Reference } from "./points.ts";
+import { probabilitiesOf, scaled, type WindowRows } from "./train_head.ts";
 
 /** Light curves that were trained on, with their classes. */
 export interface LabelledReference extends Reference {
@@ -125,7 +97,7 @@ export class FittedClassifier extends Fitted<LabelledReference> {
       ? probabilitiesOf(this.head, vectors, samples)
       : this.head
       ? this.head.probabilities(pointsOf(vectors, samples, this.standardization, "all"))
-      : await votes(mine, points, labels, width, this.neighbors, this.classes.length);
+      : await neighborVotes(mine, points, labels, width, this.neighbors, this.classes.length);
     return {
       probabilities: scaled(plain, this.classes.length, this.temperature),
       novelty: await noveltyOf(mine, this.distinct, width, spacing),
@@ -210,152 +182,4 @@ export async function readClassifier(folder: string): Promise<ClassifierParts> {
     ? tensors.take("calibration.scores", "F32", [null])
     : null;
   return { config, ...parts, reference, distinct, calibration };
-}
-
-/** How a fit went. */
-export interface Fit {
-  classifier: FittedClassifier;
-  epochs: number;
-  /** Cross-entropy of the validation by scaled probabilities, nat: light curves alike, whatever the balance. */
-  validationLoss: number;
-}
-
-/** Light curves to train on, and those that stop the training and scale its probabilities. */
-export interface Samples {
-  train: readonly Sample[];
-  validation: readonly Sample[];
-}
-
-/**
- * Refuses what cannot be learned.
- * @throws {InputError} unless there are two classes, each with light curves to train on, and some to validate with
- */
-export function checkSamples(classes: readonly string[], { train, validation }: Samples): void {
-  if (classes.length < 2) {
-    throw new InputError(`a classifier needs two classes, not ${classes.join() || "none"}`);
-  }
-  const empty = classes.filter((_, of) => !train.some(({ label }) => label === of));
-  if (empty.length) {
-    throw new InputError(`there is no light curve to train on of the classes ${empty.join(", ")}`);
-  }
-  if (validation.length === 0) {
-    throw new InputError("there is no light curve to validate with: one class at least needs two objects");
-  }
-}
-
-/**
- * Fits a classifier.
- * @param vectors (rows, V, d) float32
- * @throws {InputError} as {@link checkSamples}
- */
-export async function fitClassifier(
-  vectors: Tensor,
-  samples: Samples,
-  classes: readonly string[],
-  kind: ClassifierKind,
-  training: HeadTraining,
-  onEpoch?: OnEpoch,
-): Promise<Fit> {
-  checkSamples(classes, samples);
-  const standardization = standardizationOf(vectors, samples.train);
-  if (!hasGradients(kind)) {
-    return await finishFit(vectors, samples, classes, standardization, kind, 0, training);
-  }
-  const [, count, width] = vectors.shape;
-  using owned = new DisposableStack();
-  const shape = { kind, vectors: count, width, classes: classes.length };
-  const head = owned.use(
-    new Head(shape, { device: vectors.device, seed: training.seed, standardization }),
-  );
-  const { epochs } = await trainHead(head, vectors, samples, training, onEpoch);
-  const fit = await finishFit(vectors, samples, classes, standardization, head, epochs, training);
-  owned.move(); // to the classifier
-  return fit;
-}
-
-/**
- * What a classifier has beside its head, if it has one: training light curves, neighbors, temperature.
- * @param head that was trained, or what needs no training by gradients and is fitted here
- */
-export async function finishFit(
-  vectors: Tensor,
-  { train, validation }: Samples,
-  classes: readonly string[],
-  standardization: Standardization,
-  head: Head | "knn" | "forest",
-  epochs: number,
-  { seed }: Pick<HeadTraining, "seed">,
-): Promise<Fit> {
-  const [, count, width] = vectors.shape, shape = { vectors: count, width };
-  const seen = head === "forest" ? [...train, ...validation] : train;
-  const points = pointsOf(vectors, seen, standardization);
-  const labels = Int32Array.from(seen, ({ label }) => label);
-  const reference = { points, labels, spacing: await spacingOf(points, width) };
-  let neighbors = 0,
-    plain: Float32Array = new Float32Array(),
-    judged = validation,
-    forest: Forest | null = null;
-  if (head === "forest") {
-    const { members, counts } = distinctSamples(seen);
-    const grown = await growForest({
-      points: pointsOf(vectors, members, standardization, "all"),
-      labels: Int32Array.from(members, ({ label }) => label),
-      counts,
-      classes: classes.length,
-    }, { seed });
-    [forest, plain, judged] = [grown.forest, grown.outOfBag, members];
-  } else if (head === "knn") {
-    const queries = pointsOf(vectors, validation, standardization);
-    let best = -1;
-    for (const k of neighborChoices.filter((k) => k <= train.length)) {
-      const found = await votes(queries, points, labels, width, k, classes.length);
-      const { f1 } = scored(found, validation, classes).scores;
-      if (f1 > best) [best, neighbors, plain] = [f1, k, found];
-    }
-  } else plain = probabilitiesOf(head, vectors, validation);
-  const temperature = temperatureOf(plain, judged, classes.length);
-  const probabilities = scaled(plain, classes.length, temperature);
-  // An object that small classes repeat calibrates once.
-  const once = new Map(judged.map(({ rows }, i) => [rows.join(), i]));
-  const scores = classScores(probabilities, judged.map(({ label }) => label), classes.length);
-  const calibration = Float32Array.from(once.values(), (i) => scores[i]);
-  return {
-    classifier: new FittedClassifier(classes, temperature, calibration, {
-      kind: head instanceof Head ? head.shape.kind : head,
-      shape,
-      standardization,
-      reference,
-      head: head instanceof Head ? head : forest,
-      neighbors,
-    }),
-    epochs,
-    validationLoss: crossEntropy(probabilities, judged, classes.length),
-  };
-}
-
-/** Probabilities (N, C): neighbors vote with the inverse of their distance, and every class with a little. */
-async function votes(
-  queries: Float32Array<ArrayBuffer>,
-  points: Float32Array<ArrayBuffer>,
-  labels: Int32Array,
-  width: number,
-  k: number,
-  classes: number,
-): Promise<Float32Array> {
-  const { indices, distances } = await nearestNeighbors(queries, points, width, k);
-  const probabilities = new Float32Array(queries.length / width * classes);
-  for (let i = 0; i < probabilities.length / classes; i++) {
-    const row = probabilities.subarray(i * classes, (i + 1) * classes);
-    // Without a prior vote, a class without a neighbor would be impossible.
-    let total = 0.5 * classes / k;
-    row.fill(0.5 / k);
-    const nearest = Math.max(distances[i * k], 1e-12);
-    for (let r = i * k; r < (i + 1) * k; r++) {
-      const weight = nearest / Math.max(distances[r], 1e-12);
-      row[labels[indices[r]]] += weight;
-      total += weight;
-    }
-    for (let c = 0; c < classes; c++) row[c] /= total;
-  }
-  return probabilities;
 }

@@ -6,16 +6,12 @@ import { writeJson } from "../files/atomic.ts";
 import type { Runtime } from "../machine/runtime.ts";
 import type { Stop } from "../machine/signals.ts";
 import { coveragesOfIntervals } from "./conformal.ts";
-import { fitRegressor, type Target } from "./fitted_regressor.ts";
-import {
-  type DrawnScenarios,
-  Grid,
-  type GridSettings,
-  judgedSamples,
-  lossCurve,
-  type Place,
-  trainSamples,
-} from "./grid.ts";
+import { fitRegressor } from "./fit_regressor.ts";
+import type { Target } from "./fitted_regressor.ts";
+import { type DrawnScenarios, judgedSamples, trainSamples } from "./drawn_samples.ts";
+import { Grid, type Place } from "./grid.ts";
+import type { GridSettings } from "./grid_settings.ts";
+import { lossCurve } from "./loss_curve.ts";
 import { type RegressionResult, regressionResultSchema } from "./regression_results.ts";
 import type { ValuedSample } from "./targets.ts";
 import { writeTestPredictions } from "./test_predictions.ts";

@@ -5,7 +5,7 @@ import type { RegressionScores } from "../evaluate/regression.ts";
 import { jsonNumber } from "../files/json.ts";
 import type { Coverage } from "./conformal.ts";
 import type { Target } from "./fitted_regressor.ts";
-import type { LossCurve } from "./grid.ts";
+import type { LossCurve } from "./loss_curve.ts";
 import { coveragesSchema, curveSchema, scoresCsv } from "./results.ts";
 
 /** One regressor on the test set. */

@@ -6,7 +6,7 @@ import { meanAndDeviation } from "../evaluate/classification.ts";
 import { csvOf } from "../files/csv.ts";
 import { jsonNumber } from "../files/json.ts";
 import type { Coverage } from "./conformal.ts";
-import type { LossCurve } from "./grid.ts";
+import type { LossCurve } from "./loss_curve.ts";
 
 /** One classifier on the test set. */
 export interface Result {

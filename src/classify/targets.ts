@@ -7,7 +7,7 @@ import { Database } from "../survey/duckdb.ts";
 import { fileAt } from "../survey/files.ts";
 import { readable, refuseFloatIds, sourceOf } from "../survey/source.ts";
 import { grouped } from "../common/table.ts";
-import type { DrawnSample } from "./grid.ts";
+import type { DrawnSample } from "./drawn_samples.ts";
 import type { LabelledObject } from "./labelled_objects.ts";
 import { subsetMostSeen } from "./labelled_objects.ts";
 import type { OpenedScenarios, ScenarioRun, ScenarioSample } from "./scenarios.ts";

@@ -4,7 +4,8 @@ import { checkFitOptions, embedded, heldOut, partedVectors, windowsFor } from ".
 import type { ClassifierOptions, PredictOptions } from "./classifier.ts";
 import { thresholdOf } from "../classify/conformal.ts";
 import { fingerprintOf } from "../classify/encoder.ts";
-import { fitRegressor, FittedRegressor, regressorFile, type Target } from "../classify/fitted_regressor.ts";
+import { fitRegressor } from "../classify/fit_regressor.ts";
+import { FittedRegressor, regressorFile, type Target } from "../classify/fitted_regressor.ts";
 import { plannedWindows, shapeOf } from "../classify/vectors.ts";
 import { datasetOf, type LightCurve } from "../data/light_curves.ts";
 import { exists, refuseForeignFolder } from "../files/atomic.ts";

@@ -1,5 +1,5 @@
 /** Whether probabilities are what they say, how heads learned, and how well each class is told. */
-import type { LossCurve } from "../classify/grid.ts";
+import type { LossCurve } from "../classify/loss_curve.ts";
 import type { Result } from "../classify/results.ts";
 import { meanAndDeviation } from "../evaluate/classification.ts";
 import type { Cell } from "../files/csv.ts";

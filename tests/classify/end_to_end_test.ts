@@ -2,7 +2,7 @@
 import { liveTensors, scope, Tensor } from "../../ffi/tensor.ts";
 import { type EndToEndTraining, fitEndToEnd, vectorsOfRows } from "../../src/classify/end_to_end.ts";
 import { lossOf, probabilitiesOf, type Sample } from "../../src/classify/train_head.ts";
-import { fitClassifier } from "../../src/classify/fitted_classifier.ts";
+import { fitClassifier } from "../../src/classify/fit_classifier.ts";
 import type { Head } from "../../src/classify/head.ts";
 import { Failure, InputError } from "../../src/common/errors.ts";
 import { AstromerNetwork } from "../../src/model/network.ts";

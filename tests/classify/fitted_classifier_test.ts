@@ -1,6 +1,6 @@
 /** What a fitted classifier says beside classes: how unlike its training a light curve is. */
 import { Tensor } from "../../ffi/tensor.ts";
-import { fitClassifier } from "../../src/classify/fitted_classifier.ts";
+import { fitClassifier } from "../../src/classify/fit_classifier.ts";
 import type { HeadTraining, Sample } from "../../src/classify/train_head.ts";
 import { seeded } from "../../src/common/random.ts";
 import { assertEquals, assertTrue } from "../../src/common/std.ts";

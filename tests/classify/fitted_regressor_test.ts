@@ -1,7 +1,8 @@
 /** Regressors on clouds of points: every kind of head, logarithms, folders, intervals. */
 import { liveTensors, Tensor } from "../../ffi/tensor.ts";
 import { thresholdFor } from "../../src/classify/conformal.ts";
-import { fitRegressor, FittedRegressor, type ValueSample } from "../../src/classify/fitted_regressor.ts";
+import { fitRegressor } from "../../src/classify/fit_regressor.ts";
+import { FittedRegressor, type ValueSample } from "../../src/classify/fitted_regressor.ts";
 import { growValueForest } from "../../src/classify/forest.ts";
 import { InputError } from "../../src/common/errors.ts";
 import { regressionScores } from "../../src/evaluate/regression.ts";

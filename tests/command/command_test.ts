@@ -1,6 +1,9 @@
 /** Settings from flags, config files and defaults; the command line itself. */
 import { main } from "../../cli.ts";
-import { command, describe, helpOf, readSettings, settingsTable } from "../../src/command/command.ts";
+import { command } from "../../src/command/command.ts";
+import { describe } from "../../src/command/described.ts";
+import { helpOf, settingsTable } from "../../src/command/help.ts";
+import { readSettings } from "../../src/command/read_settings.ts";
 import { setting, z } from "../../src/common/setting.ts";
 import { pretrainSchema, recipes, resolve } from "../../src/run/settings.ts";
 import { InputError } from "../../src/common/errors.ts";

@@ -1,5 +1,6 @@
 /** Twenty thousand damaged config files: settings that the schema allows, or a sentence; never a crash, a hang, other settings. */
-import { describe, readSettings } from "../../src/command/command.ts";
+import { describe } from "../../src/command/described.ts";
+import { readSettings } from "../../src/command/read_settings.ts";
 import { InputError } from "../../src/common/errors.ts";
 import { type Random, seeded } from "../../src/common/random.ts";
 import { assertEquals, assertTrue } from "../../src/common/std.ts";

@@ -1,6 +1,6 @@
 /** A report of a real run, from survey files to HTML. */
 import { main } from "../../cli.ts";
-import { readSettings } from "../../src/command/command.ts";
+import { readSettings } from "../../src/command/read_settings.ts";
 import { InputError } from "../../src/common/errors.ts";
 import { readRun } from "../../src/report/run_folder.ts";
 import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";

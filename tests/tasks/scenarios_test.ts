@@ -1,7 +1,7 @@
 /** The command scenarios: from survey files through a dataset folder to the light curves of each fold. */
 import { main } from "../../cli.ts";
 import { openScenarios, type ScenarioSample, type ScenariosInfo } from "../../src/classify/scenarios.ts";
-import { readSettings } from "../../src/command/command.ts";
+import { readSettings } from "../../src/command/read_settings.ts";
 import { type Dataset, openDataset } from "../../src/data/dataset.ts";
 import { InputError } from "../../src/common/errors.ts";
 import { assertEquals, assertRejects, assertStringIncludes, assertTrue } from "../../src/common/std.ts";
