@@ -219,19 +219,21 @@ export function op<const S extends string>(schema: Declarable<S>): Operator<S> {
 
   const run = (...given: unknown[]): unknown => {
     const named = args.length > positional ? (given[positional] ?? {}) as Record<string, unknown> : undefined;
-    const values = args.map((argument, i) => {
-      const passed = argument.named ? named![argument.name] : given[i];
+    const values = new Array<never>(args.length);
+    for (let i = 0; i < args.length; i++) {
+      const argument = args[i], passed = argument.named ? named![argument.name] : given[i];
       const value = passed === undefined ? argument.value : passed;
       const wanted = value === undefined ? "given: it has no default" : argument.packer.fault(value);
       if (wanted) throw new TypeError(`${label}: ${argument.name} must be ${wanted}`);
-      return value as never;
-    });
+      values[i] = value as never;
+    }
     const { torch, versionCode } = libtorch();
     namePointer ??= Deno.UnsafePointer.of(name);
     overloadPointer ??= Deno.UnsafePointer.of(overload);
     for (let i = 0; i < args.length; i++) stack[i] = args[i].packer.pack(values[i]);
     calls++;
     check(torch.torch_call_dispatcher(namePointer, overloadPointer, stack, versionCode), label);
+    if (!parsed.tuple && results.length === 1 && results[0].aliases < 0) return results[0].unpack(stack[0]);
     const unpacked = results.map(({ unpack, aliases }, i) => {
       if (aliases < 0) return unpack(stack[i]);
       const duplicate = unpack(stack[i]);

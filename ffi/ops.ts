@@ -69,6 +69,7 @@ export const expand = op(
 export const transpose = op("aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)");
 export const narrow = op("aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)");
 export const flip = op("aten::flip(Tensor self, int[] dims) -> Tensor");
+export const unbind = op("aten::unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]");
 export const cat = op("aten::cat(Tensor[] tensors, int dim=0) -> Tensor");
 export const stack = op("aten::stack(Tensor[] tensors, int dim=0) -> Tensor");
 export const indexSelect = op("aten::index_select(Tensor self, int dim, Tensor index) -> Tensor");

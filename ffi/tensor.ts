@@ -91,6 +91,8 @@ export class Tensor implements Disposable {
   #handle: Deno.PointerObject | null;
   #shape: readonly number[] | undefined;
   #dtype: Dtype | undefined;
+  /** Whether the finalizer knows of it: its register is slow to ask. */
+  #registered = false;
 
   /**
    * Wraps a native tensor.
@@ -100,7 +102,12 @@ export class Tensor implements Disposable {
     this.#handle = handle;
     live++;
     if (currentScope) currentScope.push(this);
-    else forgotten.register(this, handle, this);
+    else this.#register(handle);
+  }
+
+  #register(handle: Deno.PointerObject): void {
+    this.#registered = true;
+    forgotten.register(this, handle, this);
   }
 
   /**
@@ -476,7 +483,7 @@ export class Tensor implements Disposable {
     libtorch().torch.aoti_torch_delete_tensor_object(this.#handle);
     this.#handle = null;
     live--;
-    forgotten.unregister(this);
+    if (this.#registered) forgotten.unregister(this);
   }
 
   /** As {@link dispose}. */
@@ -491,7 +498,7 @@ export class Tensor implements Disposable {
   static moveOut(tensor: Tensor, outer: Tensor[] | undefined): void {
     if (tensor.#handle === null) return;
     if (outer) outer.push(tensor);
-    else forgotten.register(tensor, tensor.#handle, tensor);
+    else tensor.#register(tensor.#handle);
   }
 }
 
@@ -518,18 +525,20 @@ export function adopt(handle: bigint): Tensor {
  * @throws {TypeError} when the function returns a promise: its tensors would be gone before it ends
  */
 export function scope<R>(run: () => R): R {
-  const outer = currentScope;
-  const mine: Tensor[] = currentScope = [];
-  const kept = new Set<Tensor>();
+  const outer = currentScope, mine: Tensor[] = currentScope = [];
+  let result: R | undefined;
   try {
-    const result = run();
-    if (result instanceof Promise) throw new TypeError("scope() cannot wait for a promise");
-    collect(result, kept);
+    result = run();
+    if (result instanceof Promise) {
+      result = undefined;
+      throw new TypeError("scope() cannot wait for a promise");
+    }
     return result;
   } finally {
     currentScope = outer;
+    const kept = tensorsIn(result);
     for (const tensor of mine) {
-      if (kept.has(tensor)) Tensor.moveOut(tensor, outer);
+      if (kept === tensor || (kept instanceof Set && kept.has(tensor))) Tensor.moveOut(tensor, outer);
       else tensor.dispose();
     }
   }
@@ -559,6 +568,15 @@ export function unscoped<R>(run: () => R): R {
   } finally {
     currentScope = outer;
   }
+}
+
+/** The tensors of a scope's result. Mostly there is one, or none, and no set is worth its time. */
+function tensorsIn(result: unknown): Tensor | Set<Tensor> | undefined {
+  if (result instanceof Tensor) return result;
+  if (typeof result !== "object" || result === null || ArrayBuffer.isView(result)) return undefined;
+  const all = new Set<Tensor>();
+  collect(result, all);
+  return all;
 }
 
 function collect(value: unknown, into: Set<Tensor>): void {

@@ -169,7 +169,12 @@ export class AstromerNetwork implements Disposable {
       seed,
       state,
     });
-    this.#encoding = positionalEncoding(architecture, { frequencies, device, dtype });
+    this.#encoding = positionalEncoding(architecture, {
+      frequencies,
+      device,
+      dtype,
+      fewPasses: fusedAttention,
+    });
     this.#input = this.parameters.linear("encoder.input");
     this.#maskToken = architecture.masked_magnitudes === "token"
       ? this.parameters.leaf("encoder.mask_token")

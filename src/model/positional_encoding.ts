@@ -7,7 +7,7 @@ import type { Device } from "../../ffi/device.ts";
 import { add, cat, cos, expand, frac, log, mul, reshape, sin, sqrt, stack, to } from "../../ffi/ops.ts";
 import { scope, Tensor, unscoped } from "../../ffi/tensor.ts";
 import { type Architecture, widthOf } from "./architecture.ts";
-import { PeriodSearch, type SeenPoints } from "./period_search.ts";
+import { PeriodSearch, type SearchOptions, type SeenPoints } from "./period_search.ts";
 
 /**
  * Angular frequencies, (d,), in radians a day.
@@ -36,23 +36,20 @@ function logSpaced(first: number, last: number, i: number, count: number): numbe
 /**
  * The encoding of an architecture.
  * @param architecture kind, width and periods
- * @param options device, angular frequencies (d,) in place of the architecture's, and what periods are searched with
+ * @param options device, angular frequencies (d,) in place of the architecture's, and how periods are searched: see
+ * {@link PeriodSearch}
  * @throws {RangeError} when frequencies are given for the folded encoding, which finds its own, or its periods cannot be
  * searched
  */
 export function positionalEncoding(
   architecture: Architecture,
-  { frequencies, device = "cpu", dtype = "float32" }: {
-    frequencies?: Float32Array<ArrayBuffer>;
-    device?: Device;
-    dtype?: "float32" | "bfloat16";
-  } = {},
+  { frequencies, device = "cpu", ...how }: { frequencies?: Float32Array<ArrayBuffer> } & SearchOptions = {},
 ): PositionalEncoding | FoldedEncoding {
   if (architecture.encoding !== "folded") {
     return new PositionalEncoding(frequencies ?? angularFrequencies(architecture), device);
   }
   if (frequencies) throw new RangeError("the folded encoding takes no frequencies: it finds its own");
-  return new FoldedEncoding(architecture, { device, dtype });
+  return new FoldedEncoding(architecture, { device, ...how });
 }
 
 /** sin(ωj t) for even j, cos(ωj t) for odd j. */
@@ -142,17 +139,15 @@ export class FoldedEncoding implements Disposable {
 
   /**
    * @param architecture width, and the shortest and the longest period
-   * @param options device, and what periods are searched with
+   * @param options device, and how periods are searched
    */
-  constructor(
-    architecture: Architecture,
-    { device = "cpu", dtype = "float32" }: { device?: Device; dtype?: "float32" | "bfloat16" } = {},
-  ) {
+  constructor(architecture: Architecture, options: SearchOptions = {}) {
+    const { device = "cpu" } = options;
     const constants = foldedConstants(architecture);
     const tensor = (values: number[]) =>
       unscoped(() => Tensor.from(Float32Array.from(values), undefined, { device }));
     const scalar = (value: number) => unscoped(() => Tensor.scalar(value, { device }));
-    this.#search = new PeriodSearch(architecture, { device, dtype });
+    this.#search = new PeriodSearch(architecture, options);
     this.#time = tensor(constants.time);
     this.#phaseTwice = tensor(constants.phaseTwice);
     this.#place = tensor(constants.place);

@@ -21,6 +21,7 @@ export function periodSearch(
   seen: SeenPoints,
 ): { frequency: Value; significance: Value } {
   const grid = searchGrid(architecture), count = grid.coarse.length, groups = grid.groups.length / count;
+  const inDays = (steps: readonly number[]) => steps.map((number) => number * grid.step); // 1/day
   const float = (value: number) => graph.scalar(value),
     exact = (value: number) => graph.scalar(value, "float64");
   const exactly = (values: readonly number[], ...shape: number[]) =>
@@ -106,12 +107,12 @@ export function periodSearch(
 
   const about = (frequencies: Value, offsets: Value) =>
     within(graph.reshape(graph.add(graph.reshape(frequencies, 0, -1, 1), offsets), 0, -1));
-  const near = about(candidates(), exactly(grid.offsets, grid.offsets.length));
+  const near = about(candidates(), exactly(inDays(grid.offsets), grid.offsets.length));
   const [, place] = graph.topK(power(near, "float32", [t, w, wy]), 1);
   let frequency = graph.op("GatherElements", [near, place], { axis: { int: 1 } }); // (B, 1)
   let best = "";
   const points = [t, w, wy].map((values) => graph.cast(values, "float64" satisfies ElementType));
-  for (const offsets of grid.parabolas) {
+  for (const offsets of grid.parabolas.map(inDays)) {
     const powers = power(about(frequency, exactly(offsets, 3)), "float64", points);
     const [below, on, above] = graph.ops("Split", [powers], 3, { axis: { int: 1 } });
     const slope = graph.mul(graph.sub(below, above), exact(0.5));

@@ -82,6 +82,7 @@ const table: Case[] = [
   ["flip", [[2, 3]], (a) => ops.flip(a, [1])],
   ["reshape", [[2, 3]], (a) => ops.reshape(ops.transpose(a, 0, 1), [6])],
   ["transpose", [[2, 3]], (a) => ops.transpose(a, 0, 1)],
+  ["unbind", [[2, 3]], (a) => ops.unbind(a, 1)[1]],
   ["narrow", [[2, 4]], (a) => ops.narrow(a, 1, 1, 2)],
   ["cat", [[2, 3], [1, 3]], (a, b) => ops.cat([a, b])],
   ["stack", [[2, 3], [2, 3]], (a, b) => ops.stack([a, b], 1)],

@@ -107,6 +107,7 @@ const table: Record<Name, (x: Tensor, y: Tensor) => [Tensor | Tensor[], number[]
   cat: (x, y) => [ops.cat([x, y], 1), [1, 2, 4, 0.5, 3, 4, -2, 8]],
   stack: (x, y) => [ops.stack([x, y], -1), [1, 4, 2, 0.5, 3, -2, 4, 8]],
   split: (x) => [ops.split(x, [1, 1], 1), [1, 3, 2, 4]],
+  unbind: (x) => [ops.unbind(x, 1), [1, 3, 2, 4]],
   to: (_, y) => [ops.to(y, "int64"), [4, 0, -2, 8]],
 
   copy_: (x, y) => [[ops.copy_(x, y), x], [...b, ...b]],
