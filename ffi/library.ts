@@ -3,6 +3,7 @@
  * which `deno task setup` fills; the installed Python's `torch/lib`. Nothing is downloaded here.
  */
 import { elfFlaw } from "./elf.ts";
+import { withShortSpins } from "./openmp.ts";
 import { runProgram } from "./program.ts";
 import { c10Symbols, torchSymbols } from "./symbols.ts";
 
@@ -232,7 +233,7 @@ function open(folder: string, source: Source): Libtorch | { cause: string } {
     const { aoti_torch_abi_version } = torchSymbols;
     let code: bigint;
     try {
-      code = load("torch_cpu", { aoti_torch_abi_version }).aoti_torch_abi_version();
+      code = withShortSpins(() => load("torch_cpu", { aoti_torch_abi_version })).aoti_torch_abi_version();
     } catch (error) {
       if (!/symbol/.test(String(error))) throw error;
       return refused(`it is older than ${oldestVersion}, the oldest that can be used`);

@@ -1,5 +1,5 @@
 /** A program measured from outside: its time, and the most memory that it held. */
-import { kernelFile } from "../../ffi/device.ts";
+import { kernelFile } from "../../ffi/kernel_file.ts";
 import { Failure, messageOf } from "../common/errors.ts";
 
 /** What a program printed, and what it took. */

@@ -1,6 +1,6 @@
 /** Files and folders that are there whole or not at all: written beside, flushed to disk, renamed. */
 import { resolve } from "node:path";
-import { kernelFile } from "../../ffi/device.ts";
+import { kernelFile } from "../../ffi/kernel_file.ts";
 import { Failure, InputError, messageOf } from "../common/errors.ts";
 
 /** The folder part of a path. */

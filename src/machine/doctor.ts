@@ -3,7 +3,8 @@ import os from "node:os";
 import { statfsSync } from "node:fs";
 import { noGrad } from "../../ffi/autograd.ts";
 import { missingForGraphs } from "../../ffi/cuda.ts";
-import { cudaDeviceCount, keepFreedMemory, kernelFile, setThreads, threads } from "../../ffi/device.ts";
+import { cudaDeviceCount, keepFreedMemory, setThreads, threads } from "../../ffi/device.ts";
+import { kernelFile } from "../../ffi/kernel_file.ts";
 import {
   cacheFolder,
   type Libtorch,

@@ -5,11 +5,11 @@ import {
   type Device,
   deviceCode,
   keepFreedMemory,
-  kernelFile,
   setThreads,
   stockSmallBlocks,
   threads,
 } from "../../ffi/device.ts";
+import { kernelFile } from "../../ffi/kernel_file.ts";
 import { libtorch } from "../../ffi/library.ts";
 import { InputError, messageOf } from "../common/errors.ts";
 import { oneRank, type Ranks } from "./ranks.ts";
@@ -51,7 +51,8 @@ export function prepareRun(
     warned = true;
     console.error(`computing on the CPU: libtorch's CUDA part cannot be loaded: ${cudaFlaw}`);
   }
-  if (settings.threads !== undefined) setThreads(settings.threads);
+  // Of a container that may use some cores of many, libtorch sees all; Deno knows of its share.
+  setThreads(settings.threads ?? Math.min(threads(), navigator.hardwareConcurrency));
   if (device !== "cpu") allowTf32(settings.tf32 ?? false);
   keepFreedMemory();
   stockSmallBlocks();
