@@ -1,9 +1,11 @@
 /** Times training, inference and preprocessing, beside what the machine can do and beside other programs in the same run. */
 import { libtorch } from "../ffi/library.ts";
 import { canProfile } from "../ffi/profiler.ts";
+import { type EmbeddingMeasurement, timeEmbedding } from "../src/bench/embedding.ts";
+import { type InstructionSet, instructionSets, limitInstructions } from "../src/bench/instruction_set.ts";
 import { lengthsOf } from "../src/bench/lengths.ts";
 import { dispatcherOverhead, matrixProductPeak } from "../src/bench/machine.ts";
-import { type Measurement, medianOf, ratiosOf } from "../src/bench/measurement.ts";
+import { type Measurement, medianOf, type Ratio, ratiosOf } from "../src/bench/measurement.ts";
 import { peersOf, runPeer } from "../src/bench/peer.ts";
 import { timePreprocess } from "../src/bench/preprocessing.ts";
 import { growthOf, quantities } from "../src/bench/scaling.ts";
@@ -17,11 +19,15 @@ import { prepareRun } from "../src/machine/runtime.ts";
 import { resourcesShape } from "../src/survey/settings.ts";
 import { grouped, plainTable } from "../src/common/table.ts";
 
+/** Rounds where --rounds is not set, and when the ratios of enough of them agree. */
+const fewestRounds = 3, mostRounds = 12, smallSpread = 0.05;
+
 export default command({
   name: "bench",
   summary:
     "Windows a second of training and inference, how near they come to the machine's matrix products, and peak memory; with " +
-    "--preprocess also observations a second; with --peers other programs in the same run, alternating, each a process of its own.",
+    "--model what embed does from its start to its file; with --preprocess observations a second; with --peers other programs " +
+    "in the same run, alternating, each a process of its own.",
   settings: z.object({
     preset: setting(
       z.enum(Object.keys(presets) as [keyof typeof presets]).default("astromer2"),
@@ -29,7 +35,21 @@ export default command({
     ),
     batch_size: setting(z.int().min(1).default(32), "windows of a step", "windows"),
     steps: setting(z.int().min(1).default(6), "steps of a measurement"),
-    rounds: setting(z.int().min(1).default(3), "measurements of each variant; medians are shown"),
+    rounds: setting(
+      z.int().min(1).optional(),
+      "measurements of each variant; not set, 3 and more, up to 12, until the middle half of the ratios to the peers lies " +
+        "within 5 % (medians are shown)",
+    ),
+    inference_only: setting(z.boolean().default(false), "ours are not trained (peers do what they do)"),
+    isa: setting(
+      z.enum(Object.keys(instructionSets) as [InstructionSet]).optional(),
+      "what an older processor would do: no instructions beyond these, ours and the peers'",
+    ),
+    model: setting(
+      z.string().optional(),
+      "also time embed with this model on --data, from the start of the process to the Parquet file",
+    ),
+    data: setting(z.string().optional(), "dataset folder, for --model"),
     lengths: setting(
       z.string().default("200"),
       "observations of a window, or a file with one length a line, from which windows are drawn and batched by length",
@@ -63,17 +83,23 @@ export default command({
     "deno task bench",
     "deno task bench --profile --scaling --precision bfloat16",
     "deno task bench --peers ../shared/peers/pytorch_peer.py:sdpa-fp32:sdpa-bf16,tests/peers/onnx_peer.py",
+    "deno task bench --inference-only --isa avx2 --precision float32",
+    "deno task bench --model astromer2-surveys --data data/mine",
     "deno task bench --preprocess 1e7 --memory-limit 2GB --preprocess-peers tests/peers/polars_preprocess.py",
     "deno task bench --lengths lengths.txt --precision bfloat16 --json",
   ],
   async run(settings) {
-    const { preset, rounds, python } = settings;
+    const { preset, python, model, data } = settings;
     const peers = peersOf(settings.peers), lengths = await lengthsOf(settings.lengths);
     if (settings.preprocess_peers.length && settings.preprocess === undefined) {
       throw new InputError(
         "--preprocess-peers are timed beside ours: --preprocess says on how many observations",
       );
     }
+    if ((model === undefined) !== (data === undefined)) {
+      throw new InputError("--model and --data are given together: the model embeds the dataset");
+    }
+    if (settings.isa) limitInstructions(settings.isa);
     const { device, threads } = prepareRun({ ...settings, precision: "float32" });
     const precisions = settings.precision === "both"
       ? ["float32", "bfloat16"] as const
@@ -81,12 +107,22 @@ export default command({
     const say = (text: string) => void (settings.json || console.error(text));
 
     const { batch_size: batchSize, steps } = settings;
-    const workload = { batchSize, steps, lengths: settings.lengths, threads, device };
+    const { inference_only: inferenceOnly } = settings;
+    const workload = { batchSize, steps, lengths: settings.lengths, threads, device, inferenceOnly };
     const ours = precisions.map((dtype) => () => runSubject({ ...workload, preset, dtype }));
     const others = peers.map((peer) => () => runPeer(python, peer, workload));
     const found = new Map<string, Measurement[]>();
-    for (let round = 1; round <= rounds; round++) {
-      say(`round ${round} of ${rounds}`);
+    const ratios = () => {
+      const all = [...found.values()];
+      return ratiosOf(all.slice(0, precisions.length), all.slice(precisions.length));
+    };
+    const { rounds: wanted } = settings, most = wanted ?? mostRounds, least = wanted ?? fewestRounds;
+    const settled = () =>
+      ratios().every(({ training, inference }) =>
+        Math.max(training?.spread ?? 0, inference.spread) <= smallSpread
+      );
+    for (let round = 1; round <= least || (round <= most && !settled()); round++) {
+      say(`round ${round} of ${round <= least ? least : `up to ${most}`}`);
       for (const program of [...ours, ...others]) {
         for (const measured of await program()) {
           found.set(measured.variant, [...found.get(measured.variant) ?? [], measured]);
@@ -94,8 +130,14 @@ export default command({
       }
     }
     const medians = [...found.values()].map(medianOf);
+    const embeddings: (EmbeddingMeasurement & { precision: string })[] = [];
+    for (const precision of model === undefined ? [] : precisions) {
+      const flags = ["--device", device, "--threads", String(threads), "--precision", precision];
+      const measured = await timeEmbedding({ model: model!, data: data!, flags, rounds: least }, say);
+      embeddings.push({ precision, ...measured });
+    }
     const preprocess = settings.preprocess === undefined ? undefined : await timePreprocess({
-      ...{ observations: settings.preprocess, memoryLimit: settings.memory_limit, rounds, python },
+      ...{ observations: settings.preprocess, memoryLimit: settings.memory_limit, rounds: least, python },
       peers: settings.preprocess_peers,
     }, say);
 
@@ -117,7 +159,9 @@ export default command({
       dispatcher_overhead_us: dispatcherOverhead(),
       matrix_product_peak: Object.fromEntries(precisions.map((dtype, i) => [dtype, peaks[i]])),
       medians,
-      ratios: ratiosOf(medians.slice(0, precisions.length), medians.slice(precisions.length)),
+      isa: settings.isa,
+      ratios: ratios(),
+      embeddings: embeddings.length ? embeddings : undefined,
       preprocess,
       profile: settings.profile && canProfile()
         ? Object.fromEntries(subjects.map((subject, i) => [precisions[i], subject.profile()]))
@@ -140,9 +184,9 @@ export default command({
       ...medians.map((m, i) => [
         m.variant,
         fixed(m.windows_per_second, 1),
-        share(m.operations?.[0], i),
+        share(m.operations?.training, i),
         fixed(m.inference_windows_per_second, 1),
-        share(m.operations?.[1], i),
+        share(m.operations?.inference, i),
         fixed(m.peak_memory_gb, 2, " GB"),
       ]),
     ]));
@@ -155,11 +199,18 @@ export default command({
           ["ratio", "training", "inference", "memory"],
           ...result.ratios.map(({ variant, peer, training, inference, memory }) => [
             `${variant} / ${peer}`,
-            fixed(training, 2),
-            fixed(inference, 2),
-            fixed(memory, 2),
+            ranged(training),
+            ranged(inference),
+            ranged(memory),
           ]),
         ]),
+      );
+    }
+    for (const { precision, seconds, windows_per_second, peak_memory_gb } of embeddings) {
+      console.log(
+        `\nembed, ${model}, ${data}, ${precision}: ${windows_per_second.toFixed(1)} windows/s, ` +
+          `${seconds.toFixed(1)} s from its start to its file` +
+          (peak_memory_gb === undefined ? "" : `, ${peak_memory_gb.toFixed(2)} GB at most`),
       );
     }
     if (preprocess) {
@@ -210,6 +261,15 @@ export default command({
     }
   },
 });
+
+/** The median, and the range where it has one; nothing where there is none. */
+function ranged(ratio: Ratio | undefined): string {
+  if (!ratio) return "";
+  const { median, lowest, highest } = ratio;
+  return lowest === highest
+    ? fixed(median, 2)
+    : `${fixed(median, 2)} (${fixed(lowest, 2)} to ${fixed(highest, 2)})`;
+}
 
 /** A number in a table; nothing where there is none. */
 function fixed(value: number | undefined, digits: number, unit = ""): string {

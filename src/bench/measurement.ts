@@ -13,6 +13,8 @@ export interface Workload {
   lengths: string;
   threads: number;
   device: Device;
+  /** Whether ours are not trained. */
+  inferenceOnly?: boolean;
 }
 
 const printed = z.object({
@@ -21,8 +23,8 @@ const printed = z.object({
   /** Of training; undefined of a program that does not train. */
   windows_per_second: z.number().optional(),
   inference_windows_per_second: z.number(),
-  /** Floating-point operations of matrix products a second, training and inference; not known of peers. */
-  operations: z.tuple([z.number(), z.number()]).optional(),
+  /** Floating-point operations of matrix products a second; not known of peers. */
+  operations: z.object({ training: z.number().optional(), inference: z.number() }).optional(),
 });
 
 /** One measurement of one variant, or medians of several. */
@@ -69,36 +71,64 @@ export function medianOf(all: readonly Measurement[]): Measurement {
     variant: all[0].variant,
     windows_per_second: of((m) => m.windows_per_second),
     inference_windows_per_second: of((m) => m.inference_windows_per_second)!,
-    operations: all[0].operations && [of((m) => m.operations![0])!, of((m) => m.operations![1])!],
+    operations: all[0].operations &&
+      { training: of((m) => m.operations!.training), inference: of((m) => m.operations!.inference)! },
     peak_memory_gb: of((m) => m.peak_memory_gb),
   };
 }
 
-/** One of ours to one peer: how many times as fast, and how much of its memory. */
+/** How many times as fast, or as large: the median over the rounds, and the extremes. */
 export interface Ratio {
-  variant: string;
-  peer: string;
-  training?: number;
-  inference: number;
-  memory?: number;
+  median: number;
+  lowest: number;
+  highest: number;
+  /** The middle half of the rounds lies in so wide a range, as a share of the median. */
+  spread: number;
 }
 
-/** Each of ours to each peer; memory where both train. */
-export function ratiosOf(ours: readonly Measurement[], peers: readonly Measurement[]): Ratio[] {
+/** One of ours to one peer, each round by itself. */
+export interface Ratios {
+  variant: string;
+  peer: string;
+  training?: Ratio;
+  inference: Ratio;
+  /** Where both train. */
+  memory?: Ratio;
+}
+
+/** Each of ours to each peer: rounds of either, in the order in which they were run. */
+export function ratiosOf(
+  ours: readonly (readonly Measurement[])[],
+  peers: readonly (readonly Measurement[])[],
+): Ratios[] {
   return ours.flatMap((our) =>
     peers.map((peer) => {
-      const training = ratio(our.windows_per_second, peer.windows_per_second);
+      const of = (value: (measurement: Measurement) => number | undefined) =>
+        ratioOf(our.map(value), peer.map(value));
+      const training = of((m) => m.windows_per_second);
       return {
-        variant: our.variant,
-        peer: peer.variant,
+        variant: our[0].variant,
+        peer: peer[0].variant,
         training,
-        inference: our.inference_windows_per_second / peer.inference_windows_per_second,
-        memory: training && ratio(our.peak_memory_gb, peer.peak_memory_gb),
+        inference: of((m) => m.inference_windows_per_second)!,
+        memory: training && of((m) => m.peak_memory_gb),
       };
     })
   );
 }
 
-function ratio(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined || b === undefined ? undefined : a / b;
+function ratioOf(a: readonly (number | undefined)[], b: readonly (number | undefined)[]): Ratio | undefined {
+  if (a.includes(undefined) || b.includes(undefined)) return undefined;
+  const sorted = a.map((value, i) => value! / b[i]!).sort((x, y) => x - y);
+  const at = (share: number) => {
+    const place = share * (sorted.length - 1), below = Math.floor(place);
+    return sorted[below] + (place - below) * (sorted[Math.ceil(place)] - sorted[below]);
+  };
+  const middle = at(0.5);
+  return {
+    median: middle,
+    lowest: sorted[0],
+    highest: sorted.at(-1)!,
+    spread: (at(0.75) - at(0.25)) / middle,
+  };
 }

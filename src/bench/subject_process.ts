@@ -6,7 +6,7 @@ import { prepareRun } from "../machine/runtime.ts";
 import { lengthsOf } from "./lengths.ts";
 import { type Measurement, measurementsOf, type Workload } from "./measurement.ts";
 import { denoArgs, runMeasured } from "./process.ts";
-import { Subject } from "./subject.ts";
+import { type Rate, Subject } from "./subject.ts";
 
 /** What our own program is given beside the work. */
 export interface OwnWorkload extends Workload {
@@ -36,16 +36,19 @@ async function measure(workload: OwnWorkload): Promise<Measurement> {
     architecture: architecture(workload.preset),
     lengths: await lengthsOf(workload.lengths),
   });
-  subject.training(); // each warms up
-  const training = subject.training();
-  returnFreedMemory(); // as pretrain does before it validates
+  let training: Rate | undefined;
+  if (!workload.inferenceOnly) {
+    subject.training(); // each warms up
+    training = subject.training();
+    returnFreedMemory(); // as pretrain does before it validates
+  }
   subject.inference();
   const inference = subject.inference();
   return {
     variant: nameOf(workload),
-    windows_per_second: training.windows,
+    ...training && { windows_per_second: training.windows },
     inference_windows_per_second: inference.windows,
-    operations: [training.operations, inference.operations],
+    operations: { ...training && { training: training.operations }, inference: inference.operations },
   };
 }
 

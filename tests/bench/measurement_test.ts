@@ -34,12 +34,18 @@ Deno.test("medians and ratios; what does not train has neither in training nor i
   const faster = { ...own, windows_per_second: 10, inference_windows_per_second: 12, peak_memory_gb: 3 };
   const ours = medianOf([own, faster]);
   assertEquals([ours.windows_per_second, ours.inference_windows_per_second, ours.peak_memory_gb], [8, 10, 2]);
-  const peers = [
-    { variant: "both", windows_per_second: 4, inference_windows_per_second: 5, peak_memory_gb: 4 },
-    medianOf([{ variant: "infers", inference_windows_per_second: 2, peak_memory_gb: 1 }]),
-  ];
-  assertEquals(ratiosOf([ours], peers), [
-    { variant: "own", peer: "both", training: 2, inference: 2, memory: 0.5 },
-    { variant: "own", peer: "infers", training: undefined, inference: 5, memory: undefined },
-  ]);
+  const both = { variant: "both", windows_per_second: 4, inference_windows_per_second: 5, peak_memory_gb: 4 };
+  const infers = { variant: "infers", inference_windows_per_second: 2, peak_memory_gb: 1 };
+  const [first, second] = ratiosOf([[own, faster]], [[both, { ...both, windows_per_second: 5 }], [
+    infers,
+    infers,
+  ]]);
+  const rounded = JSON.parse(JSON.stringify(first), (_, value) => Number(Number(value).toFixed(6)) || value);
+  assertEquals(rounded, {
+    ...{ variant: "own", peer: "both" },
+    training: { median: 1.75, lowest: 1.5, highest: 2, spread: 0.142857 }, // 6 / 4 and 10 / 5: each round by itself
+    inference: { median: 2, lowest: 1.6, highest: 2.4, spread: 0.2 },
+    memory: { median: 0.5, lowest: 0.25, highest: 0.75, spread: 0.5 },
+  });
+  assertEquals([second.training, second.memory, second.inference.median], [undefined, undefined, 5]);
 });
