@@ -23,14 +23,12 @@ const shownRows = 20, drawnRows = 50;
 export default command({
   name: "anomalies",
   summary:
-    "Ranks light curves by how odd their embeddings are, without labels: the distance to the k-th neighbor, an isolation " +
-    "forest, or both. With --data, light curves that stand out for how they were observed (few points, one outlier, …) go to " +
-    "the end, each with its reason, and the first 50 are drawn on one page.",
+    "Ranks light curves by how odd their embeddings are, without labels: by the distance to the k-th neighbor, an isolation forest, or both. With --data, light curves that stand out only because of how they were observed (few points, one outlier, …) go to the end, each with the reason, and the first 50 are drawn on one page.",
   settings: z.object({
     embeddings: setting(z.string(), "the .parquet that embed wrote"),
     output: setting(
       z.string().regex(/\.csv$/, "a path that ends in .csv is needed"),
-      "the .csv of all rows to write, the oddest first",
+      "the .csv to write: all rows, the oddest first",
     ),
     data: setting(z.string().optional(), "dataset folder of the light curves, for artefacts and the figure"),
     method: setting(
@@ -44,11 +42,11 @@ export default command({
     ),
     sample: setting(
       z.int().min(10).default(20_000),
-      "embeddings drawn at random, among which neighbors are looked for (all, if there are no more)",
+      "look for neighbors among this many embeddings, drawn at random (or all, if there are fewer)",
     ),
     artefacts: setting(
       z.enum(["last", "keep"]).default("last"),
-      "where light curves go that rules call artefacts: to the end, or where their score puts them",
+      "where light curves go that the rules call artefacts: to the end, or where their score puts them",
     ),
     column: setting(z.string().optional(), "the column of vectors (embedding, or the last block's)"),
     figure: setting(z.string().optional(), "the .svg page of the first 50 (beside the output, with --data)"),

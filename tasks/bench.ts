@@ -25,9 +25,9 @@ const fewestRounds = 3, mostRounds = 12, smallSpread = 0.05;
 export default command({
   name: "bench",
   summary:
-    "Windows a second of training and inference, how near they come to the machine's matrix products, and peak memory; with " +
-    "--model what embed does from its start to its file; with --preprocess observations a second; with --peers other programs " +
-    "in the same run, alternating, each a process of its own.",
+    "Measures windows per second of training and inference, how close they come to the machine's matrix products, and peak memory; " +
+    "with --model also what embed does from its start to its file, with --preprocess also observations per second. With --peers it " +
+    "times other programs in the same run, taking turns, each in its own process.",
   settings: z.object({
     preset: setting(
       z.enum(Object.keys(presets) as [keyof typeof presets]).default("astromer2"),

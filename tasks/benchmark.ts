@@ -21,23 +21,21 @@ const numbers = z.array(z.coerce.number().int().min(1));
 export default command({
   name: "benchmark",
   summary:
-    "Judges frozen vectors, one a star: by fixed probes from few labelled stars to many, with fewer observations, by clusters, " +
-    "novelty and periods; each number beside classical features, an untrained network and chance.",
+    "Scores frozen vectors, one per star, with fixed probes: from few labelled stars to many, with fewer observations, by clusters, novelty and periods. Classical features, an untrained network and chance stand beside every number.",
   settings: z.object({
     models: setting(
       z.array(z.string()).min(1),
-      "model folders or names of models that ship, each with @mean, @max or @layers if wanted; the words classical, star and star-scores; what is " +
-        "joined by + has its vectors end to end",
+      "model folders or names of models that ship, each with an optional @mean, @max or @layers; the words classical, star and star-scores; models joined by + have their vectors put end to end",
     ),
     suites: setting(
       z.array(z.string()).min(1),
       "TOML or JSON files with data = a dataset folder, scenarios = a folder of scenarios and, if known, periods = a table " +
         "of id and period in days; paths are relative to the file",
     ),
-    output: setting(z.string(), "run folder; what is there already is not done again"),
+    output: setting(z.string(), "run folder; results that are there already are kept and not computed again"),
     pooling: setting(
       z.enum(benchmarkPoolings).default("layers"),
-      "of models without @: the last block's mean or maximum, or the means of the input embedding and all blocks end to end",
+      "pooling of models without @: the last block's mean or maximum, or the means of the input embedding and all blocks end to end",
     ),
     probes: setting(
       z.array(z.enum(probeNames)).min(1).default([...probeNames]),
@@ -45,14 +43,14 @@ export default command({
     ),
     observations: setting(
       numbers.default([25, 50, 100, 200]),
-      "random observations that light curves are cut to, classical features computed of the same (none: --observations=)",
+      "numbers of random observations to cut light curves to, for classical features, too (none: --observations=)",
     ),
     shuffled: setting(z.boolean().default(true), "also with magnitudes at shuffled times"),
     fewer: setting(
       numbers.default([1, 5]),
-      "labelled stars a class, fewer than the scenarios have: drawn of the smallest scenario",
+      "labelled stars per class, fewer than the scenarios have: drawn from the smallest scenario",
     ),
-    draws: setting(z.int().min(1).default(5), "such draws of each fold"),
+    draws: setting(z.int().min(1).default(5), "such draws per fold"),
     middle: setting(
       z.int().min(1).default(100),
       "samples per class of the scenario of fewer observations, shuffled times and novelty (or the nearest below)",
@@ -63,7 +61,7 @@ export default command({
     ),
     config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
     batch_size: inferenceBatch,
-    seed: setting(z.int().min(0).default(0), "names the observations that are drawn"),
+    seed: setting(z.int().min(0).default(0), "seed of the observations that are drawn"),
     ...runShape,
   }),
   examples: [

@@ -27,8 +27,7 @@ import { plainTable } from "../src/common/table.ts";
 export default command({
   name: "classify",
   summary:
-    "Trains classifiers on few-shot scenarios with frozen encoders, whose vectors are computed once, and scores them on the shared " +
-    "test set: every model with every head, scenario and fold, in one table. --task regression predicts numbers in place of classes.",
+    "Trains classifiers on few-shot scenarios with frozen encoders and scores them on the shared test set: every model with every head, scenario and fold, in one table. With --task regression it predicts numbers instead of classes.",
   settings: gridSchema,
   examples: [
     "deno task classify --models runs/asas/best,classical --data data/asas --scenarios data/asas-scenarios --output runs/classify",

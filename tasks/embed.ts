@@ -31,7 +31,7 @@ import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 const settings = z.object({
   model: setting(
     z.string(),
-    `${modelHelp}; followed by +classical, +star or +star-scores, features of the light curve are columns, too; the words classical, star and star-scores: they alone`,
+    `${modelHelp}; add +classical, +star or +star-scores to write features of the light curve as further columns, or give the word classical, star or star-scores to write features alone`,
   ),
   output: setting(
     z.string(),
@@ -40,40 +40,39 @@ const settings = z.object({
   ...dataOrInputShape,
   subset: setting(
     z.enum(["train", "validation", "test", "none", "all"]).default("all"),
-    "which light curves of a dataset folder",
+    "light curves of a dataset folder to use",
   ),
   pooling: setting(
     z.enum(["mean", "max", "layers", "points"]).default("mean"),
-    "of the last block over the observations; layers: means of the input embedding and of every block, a column each; " +
-      "points: a row an observation",
+    "mean or max: of the last block over the observations; layers: means of the input embedding and of every block, a column each; points: no pooling, a row per observation",
   ),
   per_window: setting(
     z.boolean().default(false),
-    "a row a window; else a light curve's windows become one, weighted by their points",
+    "a row per window, instead of one per light curve (the mean of its windows, weighted by their observations)",
   ),
   bands: setting(
     z.array(z.string()).min(1).optional(),
-    "one row an object, of its light curves in these bands",
+    "a row per object, made of its light curves in these bands",
   ),
   join: setting(
     z.enum(["concat", "mean"]).default("concat"),
-    "how bands become one: end to end (objects that lack one are left out), or the mean of those there are",
+    "how bands are joined: end to end (objects without one of them are left out), or the mean of the bands there are",
   ),
   project: setting(
     z.enum(["tsne", "umap"]).optional(),
-    "add coordinates in the plane, and draw them by class; holds all embeddings in memory",
+    "add the coordinates of a map, and draw it by class; all embeddings must fit in memory",
   ),
   perplexity: setting(
     z.number().min(1).default(30),
-    "of t-SNE: effective neighbors of a point, as in the paper",
+    "t-SNE: effective neighbors of a point (as in the paper)",
   ),
   projection_rate: setting(
     z.number().gt(0).optional(),
-    "of t-SNE: its learning rate (if not given 1000, as in the paper, or the number of rows if that is less)",
+    "t-SNE: learning rate (default: 1000, as in the paper, or the number of rows if that is less)",
   ),
-  neighbors: setting(z.int().min(2).default(15), "of UMAP: neighbors of a point"),
-  figure: setting(z.string().optional(), "the .svg to draw (beside the output, if not given)"),
-  seed: setting(z.int().min(0).default(0), "of the projection"),
+  neighbors: setting(z.int().min(2).default(15), "UMAP: neighbors of a point"),
+  figure: setting(z.string().optional(), "the .svg to draw (default: beside the output)"),
+  seed: setting(z.int().min(0).default(0), "seed of the projection"),
   batch_size: inferenceBatch,
   ...runShape,
 });
@@ -84,7 +83,7 @@ const saidBeforehand = 15;
 export default command({
   name: "embed",
   summary:
-    "Embeds light curves, nothing masked: sequential windows, pooled over their observations, as Parquet.",
+    "Writes an embedding of each light curve as Parquet: its windows, with nothing masked, pooled over their observations.",
   settings,
   examples: [
     "deno task embed --model runs/asas/best --data data/asas --output embeddings.parquet",

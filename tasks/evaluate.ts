@@ -25,8 +25,7 @@ import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 export default command({
   name: "evaluate",
   summary:
-    "RMSE and R2 on probed points under fixed masks, in all, by class and for masked points alone, and RMSE over all " +
-    "points without masking.",
+    "Scores a model: RMSE and R2 on probed points under fixed masks (over all, by class, and for masked points alone), and RMSE over all points without masking.",
   settings: z.object({
     model: setting(z.string(), modelHelp),
     data: setting(z.string(), "dataset folder"),
@@ -35,22 +34,22 @@ export default command({
       z.enum(["sequential", "random"]).default("sequential"),
       "all windows of a light curve, or one at random",
     ),
-    without: setting(z.array(z.string()).default([]), "classes to leave out of a second set of numbers"),
+    without: setting(z.array(z.string()).default([]), "give the numbers a second time without these classes"),
     baselines: setting(
       z.boolean().default(false),
-      "beside the model: the mean, linear interpolation, a Gaussian process and a harmonic fit, shown the same points",
+      "compare with the mean, linear interpolation, a Gaussian process and a harmonic fit on the same points",
     ),
     figure: setting(
       z.string().optional(),
-      "an .svg to draw: one window of each class with its hidden points",
+      "figure to draw (.svg): one window of each class with its hidden points",
     ),
     json: setting(z.boolean().default(false), "print one JSON object"),
     batch_size: setting(
       z.int().min(1).optional(),
-      "windows of a batch (64, on a GPU 512, if not given)",
+      "windows per batch (default: 64, on a GPU 512)",
       "windows",
     ),
-    seed: setting(z.int().min(0).default(0), "names the masks (and the random windows)"),
+    seed: setting(z.int().min(0).default(0), "seed of the masks (and of random windows)"),
     ...maskingShape,
     ...runShape,
   }),

@@ -16,9 +16,7 @@ import { grouped } from "../src/common/table.ts";
 export default command({
   name: "explore",
   summary:
-    "Shows embeddings as a map in a browser of this machine: color it by any column, hover and click for light curves, fold " +
-    "them, walk among neighbors, select, label, train on the labels, and label what is in doubt. Nobody without the token in " +
-    "the address gets in, and nothing but the labels is written.",
+    "Shows embeddings as a map in this machine's browser: color it by any column, hover and click to see light curves, fold them, step through neighbors, select, label, train on the labels, and label what is in doubt. The page needs the token in its address, and only labels are ever written.",
   settings: z.object({
     embeddings: setting(
       z.string(),
@@ -32,15 +30,15 @@ export default command({
     ),
     labels: setting(
       z.string().default("labels.csv"),
-      "where labels are kept (id, class): preprocess --labels reads it",
+      "file of labels (id, class), which preprocess --labels reads",
     ),
     export: setting(
       z.string().regex(/\.html$/, "a path that ends in .html is needed").optional(),
-      "write the map as one .html file (up to 20,000 light curves) and end",
+      "write the map as one .html file (up to 20,000 light curves) and stop",
     ),
-    port: setting(z.int().min(0).max(65_535).default(0), "of 127.0.0.1 (0: any that is free)"),
+    port: setting(z.int().min(0).max(65_535).default(0), "port on 127.0.0.1 (0: any free one)"),
     column: setting(z.string().optional(), "the column of vectors (embedding, or the last block's)"),
-    seed: setting(z.int().min(0).default(0), "of the layout, where the file has none"),
+    seed: setting(z.int().min(0).default(0), "seed of the layout, if the file has none"),
     ...runShape,
   }),
   examples: [

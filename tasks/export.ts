@@ -11,24 +11,22 @@ import { modelHelp, readModel } from "../src/weights/model_folder.ts";
 export default command({
   name: "export",
   summary:
-    "Writes a model as ONNX, for ONNX Runtime, the Python package light-curve, and whatever else reads it: the whole way from " +
-    "magnitudes and times to embeddings, whatever the encoding. Any number of windows, of any length, in one batch.",
+    "Writes a model as ONNX, for ONNX Runtime, the Python package light-curve and others: everything from magnitudes and times to embeddings. A batch may have any number of windows of any length.",
   settings: z.object({
     model: setting(z.string().optional(), modelHelp),
     classifier: setting(
       z.string().optional(),
-      "classifier folder: its probabilities and novelty are outputs, too, and --model is found by it",
+      "classifier folder: its probabilities and novelty become outputs; it says which --model it needs",
     ),
     output: setting(z.string(), "the .onnx to write"),
     format: setting(z.enum(["onnx"]).default("onnx"), `ONNX, opset ${opset}`),
     outputs: setting(
       z.array(z.enum(modelOutputs)).optional(),
-      "of mean, max (of a window's points), sequence (every point), layers (means of the input embedding and of every block), " +
-        "reconstruction (magnitudes); if not given mean,max,sequence, or with --classifier none",
+      "any of mean and max (over a window's points), sequence (every point), layers (means of the input embedding and of every block), reconstruction (magnitudes); default: mean,max,sequence, or none with --classifier",
     ),
     precision: setting(
       z.enum(["float32", "float16"]).default("float32"),
-      "of the parameters and layers: float16 halves the file; inputs, outputs and periods keep their digits",
+      "precision of parameters and layers: float16 halves the file; inputs, outputs and periods keep theirs",
     ),
   }),
   examples: [

@@ -8,9 +8,7 @@ import { readModel } from "../src/weights/model_folder.ts";
 export default command({
   name: "fetch",
   summary:
-    "Fetches a model of the Hugging Face Hub into the cache that Python's huggingface_hub keeps, too. It is the one command " +
-    "that uses the network: all others then take --model hf:ORG/NAME[@REVISION] from the cache. Where a branch has moved on, " +
-    "it fetches the newer model. HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_CACHE hold as in Python.",
+    "Downloads a model from the Hugging Face Hub into the cache that it shares with Python's huggingface_hub. No other command uses the network: they take --model hf:ORG/NAME[@REVISION] from the cache. If a branch has moved on, the newer model is downloaded. HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_CACHE work as in Python.",
   settings: z.object({
     model: setting(z.string(), "hf:ORG/NAME, or hf:ORG/NAME@REVISION: a branch, a tag or a commit"),
   }),

@@ -46,20 +46,20 @@ const schema = z.object({
   data: setting(z.string(), severalDatasets),
   output: setting(
     z.string(),
-    "run folder to make; with scenarios one a scenario and fold in it, such as 20-0/",
+    "run folder to make; with scenarios it holds a run for each scenario and fold, such as 20-0/",
   ),
   scenarios: setting(
     z.string().optional(),
-    "folder of scenarios; without, the dataset's own train and validation subsets",
+    "folder of scenarios (default: the dataset's own train and validation subsets)",
   ),
-  samples_per_class: setting(numbers.optional(), "which scenarios (all, if not given)"),
-  folds: setting(numbers.optional(), "which folds (all, if not given)"),
+  samples_per_class: setting(numbers.optional(), "which scenarios (default: all)"),
+  folds: setting(numbers.optional(), "which folds (default: all)"),
   config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
   ...loopShape,
   learning_rate: setting(z.number().gt(0).default(1e-5), "peak learning rate"),
   schedule: setting(
     z.enum(["constant", "cosine"]).default("constant"),
-    "learning rate over the run: constant, or half a cosine down to the end of epochs or minutes, both after the warm-up",
+    "learning rate after the warm-up: constant, or half a cosine down to the end of epochs or minutes",
   ),
   warmup_steps: setting(z.int().min(0).default(0), "steps of warm-up", "steps"),
   ...resumeShape,
@@ -78,8 +78,7 @@ interface Part {
 export default command({
   name: "finetune",
   summary:
-    "Goes on training a model with the pretraining task on the light curves of few-shot scenarios, or on a new survey without " +
-    "labels; reports RMSE on all observations without masking before and after, and the minutes.",
+    "Continues a model's pretraining on the light curves of few-shot scenarios, or on a new survey without labels. Reports RMSE on all observations without masking before and after, and the minutes.",
   settings: schema,
   examples: [
     "deno task finetune --model runs/macho/best --data data/asas --scenarios data/asas-scenarios --output runs/finetuned",

@@ -12,8 +12,7 @@ import { importReference } from "../src/weights/reference_import.ts";
 export default command({
   name: "import",
   summary:
-    "Turns a TensorFlow checkpoint of the authors' code (Astromer 1 or 2) into a model folder, without TensorFlow: " +
-    "every tensor is used, or it fails. Sizes come from the tensors; heads, window and mask from the config.toml or " +
+    "Converts a TensorFlow checkpoint of the authors' code (Astromer 1 or 2), or a PyTorch state dict, into a model folder. It needs neither TensorFlow nor PyTorch, and fails if a tensor is left over. Sizes come from the tensors; heads, window and mask from the config.toml or " +
     "conf.json beside them, from --preset, or from flags.",
   settings: z.object({
     from: setting(
@@ -26,10 +25,13 @@ export default command({
         '{"name": "layers.{i}.qkv", "part": [0, 3]}}; see src/weights/mapped_import.ts',
     ),
     output: setting(z.string(), "model folder to make"),
-    prefix: setting(z.string().optional(), "NAME of the checkpoint's files, where there are several"),
+    prefix: setting(
+      z.string().optional(),
+      "NAME of the checkpoint's files, if there are several checkpoints",
+    ),
     preset: setting(
       z.enum(Object.keys(referencePresets) as [keyof typeof referencePresets]).optional(),
-      "how the authors' code trains, in place of a configuration: 4 heads, windows of 200, and the mask: astromer1 adds 1 where " +
+      "settings of the authors' code, instead of a configuration file: 4 heads, windows of 200, and the mask: astromer1 adds 1 where " +
         "query or key is hidden, astromer2 hides keys",
     ),
     heads: setting(z.int().min(1).optional(), architectureShape.heads.meta()!.help as string),

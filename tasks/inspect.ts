@@ -6,13 +6,12 @@ import { columnsShape, filterShape, inputSetting, resourcesShape } from "../src/
 export default command({
   name: "inspect",
   summary:
-    "Says what preprocess would read of survey files: format, survey, columns and why each was taken, times, the first " +
-    "light curves, what would be left out. Writes nothing; the first thing to run on new data.",
+    "Shows what preprocess would read from survey files: format, survey, which columns and why, times, the first light curves, and what would be left out. It writes nothing: run it first on new data.",
   settings: z.object({
     input: inputSetting,
     files: setting(
       z.int().min(1).default(20),
-      "of more files, so many are read, evenly from among them: numbers below are of these",
+      "most files to read, evenly spaced among all; counts are of these files",
     ),
     ...columnsShape,
     ...filterShape,

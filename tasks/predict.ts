@@ -33,9 +33,7 @@ type Objects = ReturnType<typeof modelVectors>;
 export default command({
   name: "predict",
   summary:
-    "Classifies objects with a classifier that classify made: class, probability of each class (temperature-scaled), and " +
-    "novelty, the distance to what it was trained on (about 1 is usual, much more is unlike all of it). With a regressor " +
-    "(classify --task regression) it predicts values.",
+    "Classifies objects with a classifier that classify made. It writes the class, the probability of each class (temperature-scaled), and the novelty: the distance to the training data (about 1 is usual, much more is unlike all of it). With a regressor (classify --task regression) it predicts values.",
   settings: z.object({
     classifier: setting(
       z.string(),
@@ -44,14 +42,13 @@ export default command({
     output: setting(z.string(), "the .parquet or .csv to write"),
     coverage: setting(
       z.number().gt(0).lt(1).optional(),
-      "also a set of classes, or an interval of the value, that holds the truth as often as this (0.9), where the stars are " +
-        "drawn as those of the scenarios were; calibrated by light curves that were not trained on",
+      "also give a set of classes, or an interval of the value, that holds the truth this often (0.9), for stars like those of the scenarios; calibrated on light curves that were not trained on",
     ),
     model: setting(z.string().optional(), `the classifier's encoder, if it was moved: ${modelHelp}`),
     ...dataOrInputShape,
     subset: setting(
       z.enum(["train", "validation", "test", "none", "all"]).default("all"),
-      "which light curves of a dataset folder",
+      "light curves of a dataset folder to use",
     ),
     batch_size: inferenceBatch,
     ...runShape,

@@ -10,7 +10,8 @@ const numbers = z.array(z.coerce.number());
 
 export default command({
   name: "preprocess",
-  summary: "Reads a survey's photometry, filters it as the paper does, splits it, writes a dataset folder.",
+  summary:
+    "Reads a survey's photometry, applies the filters that are asked for, splits it, and writes a dataset folder.",
   settings: z.object({
     input: inputSetting,
     output: setting(z.string(), "the dataset folder to write; an older dataset of that name is replaced"),
@@ -20,7 +21,7 @@ export default command({
     fractions: setting(numbers.default([0.8, 0.1, 0.1]), "shares of objects in train, validation, test"),
     split_file: setting(
       z.string().optional(),
-      "table (Parquet, CSV) of id and subset in place of --fractions: train or pretrain, validation or val, test, none",
+      "table (Parquet or CSV) of id and subset, instead of --fractions; subsets are train or pretrain, validation or val, test, none",
     ),
     split_id: setting(z.string().optional(), "its column of ids"),
     split_subset: setting(z.string().optional(), "its column of subsets"),
@@ -34,13 +35,13 @@ export default command({
     ),
     unlisted: setting(
       z.enum(["train", "validation", "test", "drop"]).optional(),
-      "where objects go that the split file does not list; not set, they are refused",
+      "subset for objects that the split file does not list; by default they are an error",
     ),
     duplicates: setting(
       z.string().optional(),
-      "pairs of ids that are one object, kept on one side: a table of two columns, or a TOML file with [duplicates] pairs = [[a, b], …]",
+      "pairs of ids that are the same object, kept in one subset: a table of two columns, or a TOML file with [duplicates] pairs = [[a, b], …]",
     ),
-    seed: setting(z.int().default(0), "number that names the random split"),
+    seed: setting(z.int().default(0), "seed of the random split"),
     ...resourcesShape,
   }),
   examples: [

@@ -11,15 +11,14 @@ const repositoryName = /^[\w.-]+\/[\w.-]+$/;
 export default command({
   name: "publish",
   summary:
-    "Makes a folder that is ready for the Hugging Face Hub: a card with metadata, config.json, model.safetensors, and model.onnx " +
-    "with the lines of Python that use it. Nothing is sent: `hf upload ORG/NAME FOLDER` does that.",
+    "Makes a folder that is ready for the Hugging Face Hub: a card with metadata, config.json, model.safetensors, and model.onnx with the lines of Python that use it. Nothing is uploaded: `hf upload ORG/NAME FOLDER` does that.",
   settings: z.object({
     model: setting(z.string(), modelHelp),
     output: setting(z.string(), "folder to make"),
-    name: setting(z.string().optional(), "the model's name (the folder's, if not given)"),
+    name: setting(z.string().optional(), "the model's name (default: the folder's)"),
     license: setting(
       z.string().regex(/^[a-z0-9.-]+$/, "it must be an identifier such as mit or cc-by-4.0").optional(),
-      "licence of the weights as the Hub names it, such as mit or cc-by-4.0 (the model's own, if not given)",
+      "licence of the weights as the Hub names it, such as mit or cc-by-4.0 (default: the model's own)",
     ),
     datasets: setting(
       z.array(z.string().regex(repositoryName, "ORG/NAME is needed")).default([]),

@@ -17,9 +17,9 @@ export default command({
     epochs: setting(z.int().min(1).default(20), "epochs of pretraining"),
     output: setting(
       z.string().default("runs/quickstart"),
-      "folder for all that is made; an older one is replaced",
+      "folder for everything it makes; an older one is replaced",
     ),
-    seed: setting(z.int().min(0).default(0), "names the survey and the training"),
+    seed: setting(z.int().min(0).default(0), "seed of the survey and the training"),
   }),
   examples: [
     "deno task quickstart",

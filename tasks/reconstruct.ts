@@ -26,23 +26,23 @@ const mostPanels = 50;
 
 export default command({
   name: "reconstruct",
-  summary: "Draws one light curve with hidden observations and what the model predicts of them.",
+  summary: "Draws one light curve with hidden observations and what the model predicts for them.",
   settings: z.object({
     model: setting(z.string(), modelHelp),
     data: setting(z.string(), "dataset folder"),
     id: setting(z.string(), "the object"),
-    band: setting(z.string().optional(), "its band, where it has light curves in several"),
-    window: setting(z.int().min(0).optional(), "one window, counted from 0 (all of them, if not given)"),
+    band: setting(z.string().optional(), "its band, if it has light curves in several"),
+    window: setting(z.int().min(0).optional(), "one window, counted from 0 (default: all of them)"),
     masked_fraction: setting(
       z.number().min(0).lt(1).default(0.3),
-      "observations of a window that are hidden; with 0 all are predicted in plain sight",
+      "share of a window's observations that are hidden; with 0 the model sees all that it predicts",
     ),
     seed: setting(z.int().min(0).default(0), "chooses which observations are hidden"),
-    period: setting(z.number().gt(0).optional(), "adds a panel folded on it", "days"),
-    output: setting(z.string().optional(), "the .svg to draw (named after the object, if not given)"),
+    period: setting(z.number().gt(0).optional(), "adds a panel folded on this period", "days"),
+    output: setting(z.string().optional(), "the .svg to draw (default: named after the object)"),
     csv: setting(
       z.string().regex(/\.csv$/, "a path that ends in .csv is needed").optional(),
-      "a .csv of the observations and their predictions to write",
+      "also write the observations and their predictions as .csv",
     ),
     ...runShape,
   }),

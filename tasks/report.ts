@@ -13,17 +13,19 @@ import { loadModel, modelHelp } from "../src/weights/model_folder.ts";
 const settings = z.object({
   run: setting(
     z.array(z.string()).min(1),
-    "run folders of pretrain, finetune or classify; several make one report; what evaluate --json prints, kept in a run as " +
-      "evaluation.json, gives the test line of its learning curves",
+    "run folders of pretrain, finetune or classify, for one report. Save what evaluate --json prints as evaluation.json in a run to add the test line to its learning curves",
   ),
-  output: setting(z.string().optional(), "the .html to write (report.html in the first run, if not given)"),
+  output: setting(z.string().optional(), "the .html to write (default: report.html in the first run)"),
   model: setting(
     z.string().optional(),
-    `${modelHelp}, whose figures open the report: hidden observations, t-SNE of its blocks, its attention; needs --data`,
+    `${modelHelp}, to open the report with its figures: hidden observations, t-SNE of its blocks, its attention; needs --data`,
   ),
-  data: setting(z.string().optional(), "dataset folder for those"),
-  light_curves: setting(z.int().min(1).default(1500), "light curves of the t-SNE at most, drawn at random"),
-  attention: setting(z.int().min(0).default(4), "classes with a light curve whose attention is drawn"),
+  data: setting(z.string().optional(), "dataset folder for these figures"),
+  light_curves: setting(z.int().min(1).default(1500), "most light curves in the t-SNE, drawn at random"),
+  attention: setting(
+    z.int().min(0).default(4),
+    "number of classes to draw the attention for, one light curve each",
+  ),
   seed: setting(z.int().min(0).default(0), "names the draw and the t-SNE"),
   ...runShape,
 });
@@ -31,8 +33,7 @@ const settings = z.object({
 export default command({
   name: "report",
   summary:
-    "Writes one self-contained HTML file about runs, with the paper's figures, tables, settings and energy, and every figure " +
-    "as SVG and PNG at a journal's size into figures/ of its run.",
+    "Writes one self-contained HTML report of runs, with the paper's figures, tables, settings and energy. Every figure is also written as SVG and PNG, at a journal's size, into figures/ of its run.",
   settings,
   examples: [
     "deno task report --run runs/asas",

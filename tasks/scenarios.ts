@@ -24,27 +24,27 @@ import { grouped, plainTable } from "../src/common/table.ts";
 const drawShape = {
   samples_per_class: setting(
     z.array(z.coerce.number().int().min(2)).min(1).default([20, 100, 500]),
-    "the scenarios: labelled objects of a class, those that validate among them",
+    "labelled objects per class, including those that validate: one scenario for each number",
     "objects",
   ),
   folds: setting(z.int().min(1).default(3), "independent draws of each scenario"),
   test_per_class: setting(
     z.int().min(1).default(100),
-    "objects of a class in the test set, which all scenarios and folds share",
+    "objects per class in the test set, which all scenarios and folds share",
     "objects",
   ),
   validation_fraction: setting(
     z.number().gt(0).lt(1).default(0.2),
-    "share of a draw that validates, apart from train",
+    "share of each draw that validates instead of training",
   ),
   seed: setting(z.int().default(0), "number that names the draw"),
   target: setting(
     z.string().optional(),
-    "for regression: draws of all objects with a number in this column, whatever their class; --samples-per-class and --test-per-class then count objects",
+    "for regression: draw from all objects with a number in this column, whatever their class; --samples-per-class and --test-per-class then count objects",
   ),
   targets: setting(
     z.string().optional(),
-    "table of ids and numbers with that column (the dataset's metadata, if not given)",
+    "table of ids and numbers with that column (default: the dataset's metadata)",
   ),
   targets_id: setting(z.string().optional(), "its column of ids"),
 } as const;
@@ -67,15 +67,15 @@ const settings = z.object({
   ...drawShape,
   classes: setting(
     z.string().optional(),
-    "the classes to tell apart (all, if not given): RRab,RRc,EC=ECL+EA+EB keeps two, makes one of three, leaves out the rest",
+    "the classes to tell apart (default: all): RRab,RRc,EC=ECL+EA+EB keeps two, makes one of three, leaves out the rest",
   ),
   duplicates: setting(
     z.string().optional(),
-    "pairs of ids that are one object and count as one: a table of two columns, or a TOML file with [duplicates] pairs = [[a, b], …]",
+    "pairs of ids that are the same object and count once: a table of two columns, or a TOML file with [duplicates] pairs = [[a, b], …]",
   ),
   split_file: setting(
     z.string().optional(),
-    "table (Parquet, CSV) of id, subset, samples per class and fold that names the objects, in place of drawing them",
+    "table (Parquet or CSV) of id, subset, samples per class and fold, to use instead of a random draw",
   ),
   ...splitShape,
 });
@@ -83,8 +83,8 @@ type Settings = z.output<typeof settings>;
 
 export default command({
   name: "scenarios",
-  summary: "Draws few-shot scenarios of a labelled dataset: so many samples per class, in several folds, " +
-    "with one test set for all. The output names light curves of the dataset and copies none.",
+  summary:
+    "Draws few-shot scenarios from a labelled dataset: for each number of samples per class several folds to train on, and one test set for all. The output lists light curves and copies none.",
   settings,
   examples: [
     "deno task scenarios --data data/asas --samples-per-class 20,100,500 --folds 3 --test-per-class 100 --output data/asas-scenarios",

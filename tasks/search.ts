@@ -27,44 +27,43 @@ const mostQueries = 1000;
 export default command({
   name: "search",
   summary:
-    "Finds the light curves whose embeddings are nearest to those of others: more like this one. Exact to ten million " +
-    "rows; beyond, by an HNSW index that is kept beside the file, and whose recall is printed.",
+    "Finds light curves like given ones, by the nearest embeddings. The search is exact up to ten million rows; beyond that it uses an HNSW index, which is kept beside the file, and prints its recall.",
   settings: z.object({
     embeddings: setting(z.string(), "the .parquet that embed wrote"),
     like: setting(
       z.array(z.string()).min(1).optional(),
-      "ids of objects to be near to (ID:BAND where an object has several bands)",
+      "ids of objects to search for (ID:BAND if an object has several bands)",
     ),
     k: setting(z.int().min(1).max(10_000).default(50), "how many to find"),
     each: setting(
       z.boolean().default(false),
-      "search for each by itself, not for what is near to the middle of all",
+      "search for each by itself, instead of for their mean",
     ),
     metric: setting(
       z.enum(["cosine", "euclidean"]).default("cosine"),
-      "one less the cosine of the angle, or the length of the difference",
+      "1 - cosine of the angle, or the length of the difference",
     ),
     raw: setting(
       z.boolean().default(false),
-      "compare vectors as they are; else each element has mean 0 and standard deviation 1 over the file first",
+      "compare vectors as they are; by default each element is first standardized over the file",
     ),
     column: setting(z.string().optional(), "the column of vectors (embedding, or the last block's)"),
     index: setting(
       z.enum(["auto", "exact", "hnsw"]).default("auto"),
-      "compare with every row, or ask the index, which is made if there is none (auto: exact to ten million rows)",
+      "compare with every row, or use the index, which is made if there is none (auto: exact up to ten million rows)",
     ),
     expansion: setting(
       z.int().min(1).default(256),
-      "candidates that the index looks at: more find more, and take longer",
+      "candidates that the index looks at: more of them find more, and take longer",
     ),
     model: setting(z.string().optional(), "model folder, with --input: the one that made the embeddings"),
     ...inputShape,
     data: setting(z.string().optional(), "dataset folder of the light curves, for --figure"),
     output: setting(
       z.string().regex(/\.csv$/, "a path that ends in .csv is needed").optional(),
-      "a .csv of what was found to write",
+      "the .csv of results to write",
     ),
-    figure: setting(z.string().optional(), "an .svg of the light curves to draw, with --data"),
+    figure: setting(z.string().optional(), "the .svg of the light curves to draw, with --data"),
     fold: setting(z.boolean().default(false), "fold the figure's light curves on their Lomb-Scargle periods"),
     ...runShape,
   }),

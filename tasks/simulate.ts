@@ -14,7 +14,7 @@ export default command({
     light_curves: setting(z.int().min(1).optional(), "how many light curves"),
     observations: setting(
       z.number().min(1).optional(),
-      "about how many observations in all, in place of --light-curves",
+      "approximate number of observations in all, instead of --light-curves",
     ),
     mean_length: setting(
       z.number().min(5).max(10_000).default(430),
@@ -22,15 +22,15 @@ export default command({
     ),
     seed: setting(
       z.int().default(0),
-      "number that names the survey: the same seed gives the same light curves",
+      "the same seed gives the same light curves",
     ),
     format: setting(z.enum(["parquet", "csv"]).default("parquet"), "kind of the files"),
-    shard_observations: setting(z.int().min(1).default(2_000_000), "observations of one file, about"),
+    shard_observations: setting(z.int().min(1).default(2_000_000), "approximate observations per file"),
     memory_limit: setting(
       z.string().regex(/^\d+(\.\d+)?\s*[KMGT]i?B$/i, "a size such as 4GB is needed").default("2GB"),
       "memory of the tables",
     ),
-    threads: setting(z.int().min(1).optional(), "threads (all, if not given)"),
+    threads: setting(z.int().min(1).optional(), "threads (default: all)"),
   }),
   examples: [
     "deno task simulate --light-curves 600 --output data/simulated",

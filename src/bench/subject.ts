@@ -168,7 +168,7 @@ export class Subject implements Disposable {
     return operatorCalls() - before;
   }
 
-  /** Time by operator over the training steps of a measurement, the largest first. */
+  /** Time by operator over the training steps per measurement, the largest first. */
   profile(): OperatorCost[] {
     const { device, steps } = this.#options;
     return profile(() => this.#batches.forEach((windows) => this.#train(windows)), device)

@@ -14,11 +14,11 @@ const numbers = z.array(z.coerce.number().int().min(0)).min(1);
 export const gridSchema = z.object({
   task: setting(
     z.enum(["classification", "regression"]).default("classification"),
-    "tell classes apart, or predict a number (--target)",
+    "predict classes, or a number (--target)",
   ),
   models: setting(
     z.array(z.string()).min(1),
-    "model folders, names of models that ship, hf:ORG/NAME[@REVISION], folders that finetune made of scenarios, or the words classical (features of the literature), star (these, and how the star repeats) and star-scores (star for linear heads and few observations); a model followed by +classical, +star or +star-scores has these behind its vectors",
+    "model folders, names of models that ship, hf:ORG/NAME[@REVISION], folders that finetune made from scenarios, or the words classical (features of the literature), star (these, and how the star repeats) and star-scores (star for linear heads and few observations). Add +classical, +star or +star-scores to a model to append these features to its vectors",
   ),
   data: setting(z.string(), "dataset folder"),
   target: setting(
@@ -27,31 +27,31 @@ export const gridSchema = z.object({
   ),
   targets: setting(
     z.string().optional(),
-    "regression: table of ids and numbers with that column (the dataset's metadata, if not given)",
+    "regression: table of ids and numbers with that column (default: the dataset's metadata)",
   ),
   targets_id: setting(z.string().optional(), "regression: its column of ids"),
   target_log: setting(
     z.boolean().optional(),
-    "regression: learn and score the logarithm to base 10 (errors in dex), as of periods",
+    "regression: learn and score the base-10 logarithm (errors in dex), for instance of periods",
   ),
   scenarios: setting(z.string(), "folder of scenarios, as the command scenarios writes it"),
-  output: setting(z.string(), "run folder; what is there already is not done again"),
+  output: setting(z.string(), "run folder; results that are there already are kept and not computed again"),
   heads: setting(
     z.array(z.enum(classifierKinds)).min(1).default(["gamma"]),
     `any of ${
       classifierKinds.join(", ")
     }: layers weighted by trainable gammas; the last block's mean, its maximum, or both; all ` +
-      "layers end to end; no hidden layer; nearest neighbors; a random forest of 500 trees, which validation light curves train, too",
+      "layers end to end; no hidden layer; nearest neighbors; a random forest of 500 trees, which also trains on the validation light curves",
   ),
-  samples_per_class: setting(numbers.optional(), "which scenarios (all, if not given)"),
-  folds: setting(numbers.optional(), "which folds (all, if not given)"),
+  samples_per_class: setting(numbers.optional(), "which scenarios (default: all)"),
+  folds: setting(numbers.optional(), "which folds (default: all)"),
   config: setting(z.string().optional(), "a TOML or JSON file with any of these settings"),
   windows: setting(
     z.int().min(1).optional(),
-    "random windows of a light curve to train on (if not given, as many as make 2,000 in all: 4 to 16)",
+    "random windows per light curve to train on (default: enough for 2,000 in all, from 4 to 16)",
   ),
   learning_rate: setting(z.number().gt(0).default(1e-3), "learning rate of the head"),
-  batch_size: setting(z.int().min(1).default(512), "light curves of a step"),
+  batch_size: setting(z.int().min(1).default(512), "light curves per step"),
   epochs: setting(z.int().min(1).default(500), "epochs at most", "epochs"),
   patience: setting(
     z.int().min(1).default(40),
@@ -60,19 +60,18 @@ export const gridSchema = z.object({
   ),
   balance: setting(
     z.enum(["none", "batches", "loss"]).default("none"),
-    "classes of unequal size: as they are, each as often in the batches of an epoch, or each with the same weight in the loss; " +
-      "with either, so does the validation loss that ends the training (the reported one counts light curves alike)",
+    "classes of unequal size: left as they are, equally frequent in the batches of an epoch, or of equal weight in the loss. The validation loss that ends the training is balanced, too; the reported one is not",
   ),
   train_encoder: setting(
     z.boolean().default(false),
-    "train the encoder, too, end to end (heads with gradients, not classical or star); steps are of --encoder-batch-size windows, 16 if not given",
+    "train the encoder, too, end to end (heads with gradients only, no features); a step has --encoder-batch-size windows (default: 16)",
   ),
   encoder_learning_rate: setting(
     z.number().gt(0).default(1e-5),
-    "learning rate of the encoder, where it is trained",
+    "learning rate of the encoder, if it is trained",
   ),
   encoder_batch_size: inferenceBatch,
-  seed: setting(z.int().min(0).default(0), "names the windows, initial values and order"),
+  seed: setting(z.int().min(0).default(0), "seed of windows, initial values and order"),
   requeue: requeueSetting,
   ...runShape,
 });

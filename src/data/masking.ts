@@ -6,15 +6,15 @@ import type { Random } from "../common/random.ts";
 export const maskingShape = {
   probed_fraction: setting(
     z.number().gt(0).max(1).default(0.5),
-    "probed points, whose prediction the loss looks at",
+    "share of points that are probed: the loss is over their predictions",
   ),
   masked_fraction: setting(
     z.number().min(0).max(1).default(0.3),
-    "probed points that are hidden: never a key, magnitude replaced by the mask token",
+    "share of points that are probed and hidden: never an attention key, the magnitude replaced by the mask token",
   ),
   replaced_fraction: setting(
     z.number().min(0).max(1).default(0.1),
-    "probed points that show the magnitude of another point of the window; the other probed points stay as they are",
+    "share of points that are probed and show the magnitude of another point of the window; the other probed points stay as they are",
   ),
 } as const;
 

@@ -13,23 +13,22 @@ export const runShape = {
   ),
   precision: setting(
     precisions.default("float32"),
-    "arithmetic of the layers: float32 gives the same numbers on every machine, to about 1e-5; auto takes bfloat16 (three " +
-      "digits) where the processor is fast with it",
+    "arithmetic of the layers: float32 gives the same numbers on every machine, to about 1e-5; auto takes bfloat16 (three digits) if the processor is fast with it",
   ),
   tf32: setting(
     z.boolean().default(false),
-    "on a GPU: round the factors of float32 products to 10 bits, which is several times as fast",
+    "on a GPU: compute float32 products in TF32 (10 bits), which is several times as fast",
   ),
   threads: setting(
     z.int().min(1).max(1024).optional(),
-    "CPU threads of an operator (libtorch's own choice, if not given: one a core)",
+    "CPU threads (default: libtorch's choice, one per core)",
   ),
 } as const;
 
 /** How many windows the encoder sees at once where it does not learn. */
 export const inferenceBatch = setting(
   z.int().min(1).optional(),
-  "full windows of a batch of the encoder (16, on a GPU 512, if not given); more of shorter ones",
+  "full windows per batch of the encoder, more if they are shorter (default: 16, on a GPU 512)",
   "windows",
 );
 
@@ -41,5 +40,5 @@ export function inferenceBatchOn(device: Device, given?: number): number {
 /** What queues a job again, for all commands that can be gone on with. */
 export const requeueSetting = setting(
   z.boolean().default(false),
-  "in a Slurm job, after SIGUSR1: scontrol requeue, once all is saved",
+  "in a Slurm job: after SIGUSR1, save everything, then scontrol requeue",
 );

@@ -16,11 +16,11 @@ export const architectureShape = {
   ),
   skip: setting(
     z.enum(["linear", "none"]).default("linear"),
-    "what runs beside attention and feed-forward: a learned linear map, or nothing (Astromer 1)",
+    "skip connection of attention and feed-forward: a learned linear map, or none (Astromer 1)",
   ),
   masked_magnitudes: setting(
     z.enum(["token", "zero", "kept"]).default("token"),
-    "what stands for a hidden magnitude: a trainable token, zero, or (a leak, as in the released Astromer 1) itself",
+    "what replaces a hidden magnitude: a trainable token, zero, or nothing (a leak, as in the released Astromer 1)",
   ),
   attention_mask: setting(
     z.enum(["keys", "queries", "both"]).default("keys"),

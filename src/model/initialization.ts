@@ -4,8 +4,7 @@ import type { Initialise } from "./parameters.ts";
 
 export const initializationSetting = setting(
   z.enum(["reference", "interpolation"]).default("interpolation"),
-  "starting point: Glorot as in the reference, or queries, keys and skips near the identity, so that the first " +
-    "attention interpolates in time",
+  "initial values: Glorot, as in the reference; or queries, keys and skips near the identity, so that attention begins by interpolating in time",
 );
 
 /** Where training starts: as in the reference, or where the first attention interpolates in time. */

@@ -46,13 +46,11 @@ const ofTheCall = [
 export const resumeShape = {
   resume: setting(
     z.boolean().default(false),
-    "go on with the run in --output from its newest checkpoint, after a kill or a signal (exit code 75), or begin it; settings that are not given are the run's",
+    "continue the run in --output from its newest checkpoint (after a kill, or exit code 75), or start it if there is none; settings that are not given are the run's",
   ),
   override: setting(
     z.array(z.enum(overridable)).default([]),
-    `settings in which a resumed run may differ from before, such as epochs: any of ${
-      overridable.join(", ")
-    }`,
+    `settings that may change when a run is resumed, such as epochs: any of ${overridable.join(", ")}`,
   ),
   requeue: requeueSetting,
 } as const;

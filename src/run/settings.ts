@@ -20,32 +20,32 @@ export const loopShape = {
     z.int().min(1).default(100),
     "epochs at most; in each, one random window of every light curve",
   ),
-  max_minutes: setting(z.number().gt(0).optional(), "minutes at most (no limit, if not given)", "minutes"),
+  max_minutes: setting(z.number().gt(0).optional(), "minutes at most (default: no limit)", "minutes"),
   batch_size: setting(
     z.int().min(1).default(16),
-    "windows of a step (of pretraining on a GPU 256, if neither this nor a recipe is given)",
+    "windows per step (pretraining on a GPU with the fast recipe: 256)",
     "windows",
   ),
   learning_rate: setting(
     z.union([z.number().gt(0), z.literal("schedule")]).default(5e-4),
-    "peak learning rate, or the word schedule for the Transformer's own",
+    "peak learning rate, or the word schedule for the Transformer's schedule",
   ),
   schedule: setting(
     z.enum(["constant", "cosine", "transformer"]).default("cosine"),
-    "learning rate over the run: constant, or warm-up and half a cosine down to the end of epochs or minutes, or the Transformer's",
+    "learning rate over the run: constant; warm-up, then half a cosine down to the end of epochs or minutes; or the Transformer's",
   ),
   warmup_steps: setting(
     z.int().min(0).default(200),
-    "steps of warm-up (4000 for the Transformer's schedule)",
+    "warm-up steps (4000 for the Transformer's schedule)",
     "steps",
   ),
   clip_norm: setting(
     z.number().min(0).default(1),
-    "gradients of a larger global norm are scaled down to it; 0: never",
+    "clip gradients to this global norm; 0: never",
   ),
   loss_weights: setting(
     z.enum(["errors", "none"]).default("none"),
-    "weight of a point in the loss: by its error (Astromer 2), or all alike (Astromer 1)",
+    "weight of a point in the loss: by its error (Astromer 2), or the same for all (Astromer 1)",
   ),
   patience: setting(
     z.int().min(1).default(20),
@@ -54,40 +54,37 @@ export const loopShape = {
   ),
   select: setting(
     z.enum(["loss", "probe"]).default("loss"),
-    "what chooses the best epoch: the validation loss, or how well the nearest neighbors among the vectors of labelled " +
-      "validation light curves tell their classes (macro F1)",
+    "what chooses the best epoch: the validation loss, or the macro F1 of nearest neighbors among the vectors of labelled validation light curves",
   ),
   data_weights: setting(
     z.array(z.coerce.number().min(0)).min(1).optional(),
-    "with several datasets, for each the windows of a light curve an epoch (1 each, if not given): 0.1 takes another tenth " +
-      "of them every time",
+    "with several datasets: for each, windows per light curve and epoch (default: 1 each); with 0.1, a different tenth of the light curves every epoch",
   ),
-  validation_windows: setting(z.int().min(1).default(2048), "windows that validation looks at, at most"),
-  log_steps: setting(z.int().min(1).default(50), "steps between two lines of metrics.jsonl", "steps"),
+  validation_windows: setting(z.int().min(1).default(2048), "most windows to validate on"),
+  log_steps: setting(z.int().min(1).default(50), "steps between lines of metrics.jsonl", "steps"),
   checkpoint_minutes: setting(
     z.number().min(0).default(10),
-    "minutes between two checkpoints, from which --resume goes on; 0: one every step",
+    "minutes between checkpoints, from which --resume continues; 0: one every step",
     "minutes",
   ),
   steps_ahead: setting(
     z.int().min(0).max(64).optional(),
-    "steps that are given to the device before what the first of them found is read (8 on a GPU, 0 on the CPU, if not given)",
+    "steps queued on the device before the first result is read (default: 8 on a GPU, 0 on the CPU)",
     "steps",
   ),
   cuda_graphs: setting(
     z.enum(["auto", "off"]).default("auto"),
-    "auto: a GPU's steps are launched as one graph each, from the second batch of a shape on, where libtorch can",
+    "auto: run a GPU's steps as CUDA graphs, from the second batch of a shape on, if libtorch can",
   ),
   data_on_device: setting(
     z.enum(["auto", "true", "false"]).default("auto"),
-    "keep the observations to train on in the GPU's memory and gather batches there, of the same windows and masks; auto: if " +
-      "they take at most half of what is free (16 bytes each)",
+    "keep the training observations in GPU memory and gather batches there (same windows, same masks); auto: if they fit in half of the free memory, at 16 bytes each",
   ),
-  seed: setting(z.int().min(0).default(0), "names the initial values, windows, masks and dropout"),
+  seed: setting(z.int().min(0).default(0), "seed of initial values, windows, masks and dropout"),
   ...runShape,
   precision: setting(
     precisions.default("auto"),
-    "arithmetic of the layers; auto takes bfloat16 where the processor is fast with it",
+    "arithmetic of the layers; auto takes bfloat16 if the processor is fast with it",
   ),
   ...maskingShape,
   ...energyShape,
@@ -104,7 +101,7 @@ export const pretrainShape = {
   ),
   recipe: setting(
     z.enum(["fast", "paper"]).default("fast"),
-    "how to train: what learns fastest in measured short runs, or what the paper did",
+    "how to train; fast: what learned fastest in short runs that were measured; paper: as in the paper",
   ),
   ...loopShape,
   window_size: setting(z.int().min(5).default(200), "observations of a window"),

@@ -51,7 +51,7 @@ export interface Source extends Columns {
   idCell(column: number): string;
   /** Whether the cell of a column of numbers is empty, or a word for that. */
   isEmpty(column: number): string;
-  /** The cell of a column as a number of a type (DOUBLE, if not given), null when it is none. */
+  /** The cell of a column as a number of a type (default: DOUBLE), null when it is none. */
   numberCell(column: number, type?: NumberType): string;
 }
 

@@ -14,7 +14,7 @@ export const dataOrInputShape = {
     inputSetting.optional(),
     `in place of --data, ${
       inputSetting.meta()!.help
-    }; filtered as the model's own training data, unless settings below say else`,
+    }; filtered like the model's training data, unless the settings below say otherwise`,
   ),
   ...columnsShape,
   ...filterShape,

@@ -15,11 +15,11 @@ export const energyShape = {
   ),
   power_usage_effectiveness: setting(
     z.number().min(1).default(1.67),
-    "what the data centre draws for every watt of its computers (the world's average, if not known)",
+    "power that the data centre draws per watt of computing (default: the world's average)",
   ),
   carbon_intensity: setting(
     z.number().min(0).default(475),
-    "CO2 equivalent of a kilowatt hour where it runs (the world's average, if not known)",
+    "CO2 equivalent per kilowatt hour where it runs (default: the world's average)",
     "g/kWh",
   ),
 } as const;
