@@ -22,7 +22,7 @@ import {
 import { add, copy_, narrow, reshape, softmax, split, transpose, view } from "../../ffi/ops.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
 import { type Architecture, widthOf } from "./architecture.ts";
-import { headsOf, rowsOf } from "./attention.ts";
+import { attendFused, headsOf, rowsOf } from "./attention.ts";
 import { type BlockContext, normEpsilon } from "./block.ts";
 import type { LinearParameters, Parameters } from "./parameters.ts";
 
@@ -144,7 +144,7 @@ export class FusedBlock {
    * @returns (B, L - queriesFrom, d)
    */
   forward(x: Tensor, context: BlockContext): Tensor {
-    const { keys, queriesFrom, mask, scale, training } = context;
+    const { keys, queriesFrom, mask, training } = context;
     const [batch, length, width] = x.shape, queries = length - queriesFrom;
     const { output, kept } = scope(() => {
       const queryInput = rowsOf(x, queriesFrom, queries), keyInput = rowsOf(x, 0, keys);
@@ -155,29 +155,49 @@ export class FusedBlock {
         [skip, query] = split(linearOf(queryInput, this.#queries), [width, width], 1);
         [key, value] = split(linearOf(keyInput, this.#keys), [width, width], 1);
       }
-      const [q, k, v] = [
-        this.#byHead(query, batch, scale),
-        this.#byHead(key, batch),
-        this.#byHead(value, batch),
-      ];
-      let logits = bmm(q, transpose(k, 1, 2)); // (B H, Lq, K)
-      if (mask) {
-        const byWindow = [batch, this.#heads, queries, keys];
-        logits = view(add(view(logits, byWindow), mask), [-1, queries, keys]);
-      }
-      const weights = softmax(logits, -1);
-      const attended = this.#rows(bmm(weights, v), batch);
+      // Without a backward pass in one kernel, which writes no weights to memory. In bfloat16 the products by themselves
+      // have the faster instructions.
+      const attention = training || x.dtype !== "float32"
+        ? this.#attend(query, key, value, batch, context)
+        : this.#attendFused(query, key, value, batch, mask);
+      const { attended } = attention;
 
       const norm1 = this.#norm(0, linearPlus(skip, attended, this.#output));
       const x1 = norm1[1], up = linearOf(x1, this.#up, "tanh");
       const norm2 = this.#norm(1, linearPlus(linearOf(x1, this.#feedForwardSkip), up, this.#down));
       const output = view(norm2[1], [batch, queries, width]);
       if (!training) return { output };
-      const inputs = { queryInput, keyInput, query: q, key: k, value: v };
-      return { output, kept: { ...inputs, weights, attended, norms: [norm1, norm2], up } };
+      return { output, kept: { queryInput, keyInput, ...attention, norms: [norm1, norm2], up } };
     });
     this.#kept = kept && { ...kept as Omit<Kept, "shape" | "context">, shape: x.shape, context };
     return output;
+  }
+
+  /** Attention with what its backward pass reads: `attended` (B Lq, d). */
+  #attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    batch: number,
+    { keys, mask, scale }: BlockContext,
+  ): Pick<Kept, "query" | "key" | "value" | "weights" | "attended"> {
+    const q = this.#byHead(query, batch, scale), k = this.#byHead(key, batch), v = this.#byHead(value, batch);
+    let logits = bmm(q, transpose(k, 1, 2)); // (B H, Lq, K)
+    if (mask) {
+      const [, queries] = logits.shape;
+      logits = view(add(view(logits, [batch, this.#heads, queries, keys]), mask), [-1, queries, keys]);
+    }
+    const weights = softmax(logits, -1), attended = this.#rows(bmm(weights, v), batch);
+    return { query: q, key: k, value: v, weights, attended };
+  }
+
+  /**
+   * The same in one kernel, which writes no weights to memory (in bfloat16 the products by themselves have the faster
+   * instructions).
+   */
+  #attendFused(query: Tensor, key: Tensor, value: Tensor, batch: number, mask: Tensor | null) {
+    const [q, k, v] = [query, key, value].map((rows) => headsOf(rows, batch, this.#heads));
+    return { attended: attendFused(q, k, v, mask) };
   }
 
   /**
