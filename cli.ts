@@ -100,9 +100,9 @@ export async function main(args: string[]): Promise<number> {
     }
     if (size > 1 && !shared.includes(name)) {
       throw new InputError(
-        `${name} is done by one process, this is one of ${size}: start it without mpirun or srun; ${
+        `${name} is done by one process, but this is one of ${size}: start it without mpirun or srun; ${
           shared.join(" and ")
-        } are shared by ranks`,
+        } can be shared by ranks`,
       );
     }
     command = (await commands[name].load()).default as Command;

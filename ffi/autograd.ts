@@ -9,7 +9,7 @@ const _backward = op(
 );
 
 /**
- * Says whether operations on a leaf are recorded for the backward pass; returns the tensor.
+ * Sets whether operations on a leaf are recorded for the backward pass; returns the tensor.
  *
  * @example
  * ```ts
@@ -37,7 +37,7 @@ function gradientPointer(leaf: Tensor): Deno.PointerObject {
 }
 
 /**
- * Makes a tensor the place where a leaf's gradient accumulates, in place; it may be a view of a flat buffer.
+ * Makes a leaf's gradient accumulate in the given tensor, which may be a view of a flat buffer.
  *
  * @example
  * ```ts
@@ -101,7 +101,7 @@ export function gradientOf(leaf: Tensor): Tensor | null {
  * if (gradient.join() !== "3,4") throw new Error("the gradient of w x by w is x");
  * ```
  * @param loss a tensor of one element, or, with its gradient, of any shape
- * @param gradient that of something further on by this tensor, of its shape; default: 1
+ * @param gradient the gradient of a later result with respect to this tensor, of the same shape; default: 1
  * @throws {TorchError} when it has more elements than one and no gradient, or depends on no leaf that wants a gradient
  */
 export function backward(loss: Tensor, gradient: Tensor | null = null): void {

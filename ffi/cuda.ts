@@ -1,6 +1,7 @@
 /**
- * What a GPU offers beside operators: streams, events, memory that it reads by itself, and graphs, which launch the
- * hundreds of kernels of a step in one call. All of it is optional: {@link missingForGraphs} says what a libtorch lacks.
+ * What a GPU offers beside operators: streams, events, pinned memory, and graphs, which launch the
+ * hundreds of kernels of a step in one call. All of it is optional: {@link missingForGraphs} says what a libtorch
+ * lacks.
  */
 import { type Device, deviceCode } from "./device.ts";
 import { libtorch } from "./library.ts";
@@ -71,7 +72,8 @@ export function onGpu(device: Device): Disposable {
 const onStreams = new Map<number, { users: number; end: () => void }>();
 
 /**
- * Makes a stream other than the default one current, until the result is disposed of. A graph is captured on no other; and
+ * Makes a stream other than the default one current, until the result is disposed of. A graph is captured on no
+ * other; and
  * what runs before, in, and after it on one and the same stream needs no waiting between the three. Whoever asks for it
  * meanwhile shares it, in whatever order they end.
  */
@@ -198,7 +200,8 @@ export class CudaGraph implements Disposable {
   }
 
   /**
-   * Records what a function gives the GPU; it is not done yet. The current stream is {@link onOwnStream}'s, and the function
+   * Records what a function gives the GPU; it is not done yet. The current stream is {@link onOwnStream}'s, and the
+   * function
    * has run there before, so that libraries have what they need. It may not read anything back, nor upload what is not
    * pinned. Tensors that it makes and keeps belong to the graph.
    * @throws {TorchError} when something in it cannot be recorded; all can go on without a graph then

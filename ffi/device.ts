@@ -63,7 +63,7 @@ export function cudaDeviceCount(): number {
 }
 
 /**
- * Waits until a GPU has done all it was given; does nothing on the CPU.
+ * Waits until a GPU has finished all its work; does nothing on the CPU.
  *
  * @example
  * ```ts
@@ -86,9 +86,9 @@ export function synchronize(device: Device): void {
 }
 
 /**
- * Says whether a GPU may round the factors of float32 products to 10 bits (TF32), which is several times as fast; without
- * that word it does not.
- * @returns whether this libtorch can be told
+ * Sets whether a GPU may use TF32 for float32 products (factors rounded to 10 bits), which is several times as fast.
+ * Off by default.
+ * @returns whether this libtorch has the switch
  */
 export function allowTf32(allowed: boolean): boolean {
   const { torch } = libtorch();
@@ -150,10 +150,10 @@ export function keepFreedMemory(): boolean {
 let stocked = false;
 
 /**
- * Lays in small blocks that lie apart from each other, for what is small about a tensor: its handle, sizes, counts. Where
- * there are none, glibc puts such things into the few bytes that the alignment of each large block leaves beside it. When
- * that one is freed, its place is too small for the next of the same size, which needs those bytes, too. A training step
- * then takes a fifth more memory than with this stock, which has 5 MB. Does nothing the second time, or without glibc.
+ * Keeps a stock of small free blocks (5 MB) for the small parts of tensors: handles, sizes, counts. Without it, glibc
+ * places those beside the large blocks, in the bytes that alignment leaves over; a freed large block is then too
+ * small for the next one of its size, and a training step takes a fifth more memory. Does nothing the second time, or
+ * without glibc.
  */
 export function stockSmallBlocks(): void {
   const { torch } = libtorch();
@@ -178,8 +178,8 @@ export function returnFreedMemory(): void {
 }
 
 /**
- * Resident memory of this process that holds no file's pages, which come and go as the system likes.
- * @returns bytes; undefined where the kernel does not tell (Linux does)
+ * Resident memory of this process, without pages of mapped files, which the system may drop at any time.
+ * @returns bytes; undefined if the kernel does not say (Linux does)
  */
 export function ownMemory(): number | undefined {
   const kibibytes = /^RssAnon:\s*(\d+) kB$/m.exec(kernelFile("/proc/self/status") ?? "")?.[1];

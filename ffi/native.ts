@@ -1,8 +1,11 @@
-/** The one gate for native errors, and the out-parameters that calls write to (one thread: filled and read at once). */
+/**
+ * Turns native errors into exceptions, and holds the out-parameters that calls write to (filled and read at once, on
+ * one thread).
+ */
 import { libtorch } from "./library.ts";
 
 /**
- * A call that libtorch refused, with its own words.
+ * A call that libtorch refused, with libtorch's own message.
  *
  * @example
  * ```ts

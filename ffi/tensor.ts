@@ -1,4 +1,4 @@
-/** Tensors and their lifetime: `using`, `dispose()`, `scope()`, and a finalizer as a net for what was forgotten. */
+/** Tensors and their lifetime: `using`, `dispose()`, `scope()`, and a finalizer for what was forgotten. */
 import { type Device, deviceCode, deviceName } from "./device.ts";
 import { check, outCode, outFlag, outWord } from "./native.ts";
 import { libtorch } from "./library.ts";
@@ -55,7 +55,7 @@ export function dtypeCode(dtype: Dtype): number {
   return code;
 }
 
-/** Where and as what to make a tensor; float32 on the CPU unless said otherwise. */
+/** Dtype and device of a new tensor: float32 on the CPU by default. */
 export interface TensorOptions<D extends Dtype = Dtype> {
   /** Default: float32. */
   dtype?: D;
@@ -149,7 +149,7 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * A tensor of shape [], which stands for a number where the C ABI takes no Scalar.
+   * A tensor of shape [], to use in place of a Scalar, which the C ABI cannot take.
    *
    * @example
    * ```ts
@@ -245,7 +245,7 @@ export class Tensor implements Disposable {
     return this.#handle;
   }
 
-  /** Whether the native handle has been given back. */
+  /** Whether the native handle has been freed. */
   get disposed(): boolean {
     return this.#handle === null;
   }
@@ -273,7 +273,7 @@ export class Tensor implements Disposable {
     return this.#dtype = name;
   }
 
-  /** Where the elements lie. */
+  /** The device of its elements. */
   get device(): Device {
     const { torch } = libtorch();
     check(torch.aoti_torch_get_device_type(this.handle, outCode), "device");
@@ -310,7 +310,8 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * The tensor's own memory as a typed array, without a copy; bfloat16 as raw 16-bit words. Use it only while the tensor
+   * The tensor's own memory as a typed array, without a copy; bfloat16 as raw 16-bit words. Use it only while the
+   * tensor
    * (or another that shares the memory) is alive.
    *
    * @example
@@ -364,9 +365,8 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * The elements as {@link toArray} gives them, for whoever reads them before the tensor changes or is disposed of: where it
-   * is possible {@link memory}, which leaves no copy behind for a garbage collector to find some day. What a scope returns
-   * has to be a copy.
+   * The elements as {@link toArray} gives them, to be read before the tensor changes or is disposed of: {@link
+   * memory} where possible, which saves a copy. What a scope returns has to be a copy.
    *
    * @example
    * ```ts
@@ -467,7 +467,7 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * Gives the native handle back; harmless the second time. `using` and {@link scope} do it for you.
+   * Frees the native handle; harmless the second time. `using` and {@link scope} do it for you.
    *
    * @example
    * ```ts
@@ -508,8 +508,8 @@ export function adopt(handle: bigint): Tensor {
 }
 
 /**
- * Runs a function and disposes every tensor made in it, but for those in its result (a tensor, or arrays and plain
- * objects of them), which belong to the surrounding scope.
+ * Runs a function and disposes of every tensor made in it, except those in its result (a tensor, or arrays and plain
+ * objects of tensors), which then belong to the surrounding scope.
  *
  * @example
  * ```ts
@@ -545,7 +545,8 @@ export function scope<R>(run: () => R): R {
 }
 
 /**
- * Makes tensors that outlive the scope they are made in: the parameters of a model, a cache. Whoever makes them disposes
+ * Makes tensors that outlive the scope they are made in: the parameters of a model, a cache. Whoever makes them
+ * disposes
  * of them.
  *
  * @example

@@ -64,7 +64,7 @@ export default command({
     const figure = settings.figure ?? output.replace(/\.csv$/, ".svg");
     checkFigurePath(figure);
     if (settings.figure !== undefined && settings.data === undefined) {
-      throw new InputError("--figure draws light curves: --data says where they are");
+      throw new InputError("--figure needs --data, where the light curves are");
     }
     using file = await EmbeddingFile.open(settings.embeddings, {
       column: settings.column,

@@ -1,4 +1,7 @@
-/** Times training, inference and preprocessing, beside what the machine can do and beside other programs in the same run. */
+/**
+ * Times training, inference and preprocessing, beside what the machine can do and beside other programs in the same
+ * run.
+ */
 import { libtorch } from "../ffi/library.ts";
 import { canProfile } from "../ffi/profiler.ts";
 import { type EmbeddingMeasurement, timeEmbedding } from "../src/bench/embedding.ts";
@@ -93,7 +96,7 @@ export default command({
     const peers = peersOf(settings.peers), lengths = await lengthsOf(settings.lengths);
     if (settings.preprocess_peers.length && settings.preprocess === undefined) {
       throw new InputError(
-        "--preprocess-peers are timed beside ours: --preprocess says on how many observations",
+        "--preprocess-peers needs --preprocess, the number of observations",
       );
     }
     if ((model === undefined) !== (data === undefined)) {

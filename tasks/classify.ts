@@ -1,4 +1,6 @@
-/** Trains and scores classifiers and regressors on few-shot scenarios: every model with every head, scenario and fold. */
+/**
+ * Trains and scores classifiers and regressors on few-shot scenarios: every model with every head, scenario and fold.
+ */
 import { ClassificationGrid } from "../src/classify/classification_grid.ts";
 import { encodersOf, modelFolderOf } from "../src/classify/encoder.ts";
 import { hasGradients } from "../src/classify/fitted.ts";
@@ -51,7 +53,7 @@ export default command({
     const hybrid = encoders.find(({ features }) => features);
     if (settings.train_encoder && hybrid) {
       throw new InputError(
-        `--train-encoder trains networks alone: it does not go with ${hybrid.name} in --models`,
+        `--train-encoder trains networks without features: take ${hybrid.name} out of --models`,
       );
     }
     for (const encoder of encoders.filter(({ kind }) => kind === "finetuned")) {
@@ -104,15 +106,15 @@ function checkTogether(settings: GridSettings, given: Given): void {
       throw new InputError("--task regression predicts a number: --target names its column");
     }
     if (train_encoder) {
-      throw new InputError("--train-encoder is for classes: regression learns from frozen encoders");
+      throw new InputError("--train-encoder is for classification: regression uses frozen encoders");
     }
     if (balance !== "none") {
-      throw new InputError("--balance is for classes, which --task regression has none of");
+      throw new InputError("--balance is for classification, not for --task regression");
     }
   } else {
     const idle = ["target", "targets", "targets_id", "target_log"].find((name) => given.all.has(name));
     if (idle !== undefined) {
-      throw new InputError(`--${idle.replaceAll("_", "-")} is for --task regression, which is not given`);
+      throw new InputError(`--${idle.replaceAll("_", "-")} needs --task regression, which is not given`);
     }
   }
   if (train_encoder && !heads.some(hasGradients)) {

@@ -98,21 +98,21 @@ export default command({
     const { output, pooling, bands, per_window } = settings;
     if (bands && (per_window || pooling === "points")) {
       throw new InputError(
-        "--bands makes a row an object: it does not go with --per-window or --pooling points",
+        "--bands makes one row per object: leave out --per-window and --pooling points",
       );
     }
     if (settings.figure !== undefined) {
-      if (!settings.project) throw new InputError("--figure draws what --project makes, which is not given");
+      if (!settings.project) throw new InputError("--figure needs --project, which is not given");
       checkFigurePath(settings.figure);
     }
     const { model: name, features } = await wantedOf(settings.model);
     if (features && (per_window || bands || pooling === "points")) {
       throw new InputError(
-        "features are of a whole light curve: they do not go with --per-window, --bands or --pooling points",
+        "features describe whole light curves: leave out --per-window, --bands and --pooling points",
       );
     }
     if (name === undefined && settings.project) {
-      throw new InputError("--project projects embeddings: it does not go with features alone");
+      throw new InputError("--project needs embeddings: it cannot project features alone");
     }
     if (features && output !== "-" && !output.endsWith(".parquet")) {
       throw new InputError(
@@ -130,14 +130,16 @@ type Settings = z.output<typeof settings>;
 /** From and to standard input and output, through files that are gone afterwards. */
 async function embedPiped(settings: Settings, given: Given): Promise<void> {
   if (settings.input?.includes("-") && settings.input.length > 1) {
-    throw new InputError("--input - is standard input, which does not go with other files");
+    throw new InputError("--input - is standard input: give no other files with it");
   }
   if (settings.output === "-") {
     if (settings.figure === undefined && settings.project) {
       throw new InputError("--output - with --project: --figure says where the figure goes");
     }
     if (Deno.stdout.isTerminal()) {
-      throw new InputError("--output - writes Parquet to standard output, which is a terminal: pipe it on");
+      throw new InputError(
+        "--output - writes Parquet to standard output, but that is a terminal: pipe it to a file or program",
+      );
     }
   }
   const folder = await Deno.makeTempDir({ prefix: "astromer-" });
@@ -161,10 +163,12 @@ async function embedFolder(settings: Settings, given: Given): Promise<void> {
   const isFolder = input?.length === 1 && (await Deno.stat(input[0]).catch(() => undefined))?.isDirectory;
   if (!isFolder) {
     throw new InputError(
-      `--output ${output}: embeddings are written as .parquet; a folder is made of a catalogue, --input FOLDER`,
+      `--output ${output}: embeddings are written as .parquet; only a catalogue (--input FOLDER) becomes a folder`,
     );
   }
-  if (settings.project) throw new InputError("--project holds all embeddings in memory: not of a catalogue");
+  if (settings.project) {
+    throw new InputError("--project needs all embeddings in memory, so it does not work on a catalogue");
+  }
   if (settings.output.replace(/\/+$/, "") === input[0].replace(/\/+$/, "")) {
     throw new InputError("--output is the catalogue itself: choose another folder");
   }
@@ -229,7 +233,7 @@ async function embedTable(settings: Settings, given: Given, say: (line: string) 
   }
   const { model: name, features } = await wantedOf(settings.model);
   if (features && ranks.size > 1) {
-    throw new InputError(`features are computed by one process, this is one of ${ranks.size}`);
+    throw new InputError(`features are computed by one process, but this is one of ${ranks.size}`);
   }
   const { device, dtype } = prepareRun(settings, ranks);
   const loaded = name === undefined ? undefined : await loadModel(name, { device, dtype });

@@ -38,7 +38,7 @@ export default command({
     if (!output.endsWith(".onnx")) throw new InputError(`--output ${output}: ONNX files are named .onnx`);
     const classifier = folder === undefined ? undefined : await readClassifier(folder);
     if (classifier && classifier.config.encoder.kind !== "model") {
-      throw new InputError(`${folder} reads features, which are not written as ONNX`);
+      throw new InputError(`${folder} reads features, which cannot be written as ONNX`);
     }
     if (location === undefined && classifier === undefined) {
       throw new InputError(`--model is missing: ${modelHelp}`);

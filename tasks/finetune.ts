@@ -185,7 +185,7 @@ async function partsOf(
   const { dataset } = joined;
   if (scenarios === undefined) {
     if (samples_per_class ?? folds) {
-      throw new InputError("--samples-per-class and --folds choose among --scenarios, which is not given");
+      throw new InputError("--samples-per-class and --folds need --scenarios, which is not given");
     }
     const test = dataset.subsets.includes("test") ? "test" : "validation";
     return [{
@@ -196,7 +196,7 @@ async function partsOf(
     }];
   }
   if (data_weights) {
-    throw new InputError("--data-weights is for whole surveys: --scenarios name their light curves");
+    throw new InputError("--data-weights is for whole surveys, not for --scenarios");
   }
   const opened = await openScenarios(scenarios, dataset);
   const repeated = (samples: readonly ScenarioSample[]) =>

@@ -36,12 +36,12 @@ export default command({
     await refuseForeignFolder(output, "model.safetensors", "a model folder");
     const model = await readModel(location);
     if (/^https?:/.test(model.folder)) {
-      throw new InputError(`--model ${location}: a model on this machine is needed`);
+      throw new InputError(`--model ${location}: it has to be a model on this machine`);
     }
     await writePublication(output, model, { name: name ?? basename(output), ...publication });
     console.log(`${output}: README.md, config.json, model.safetensors, model.onnx`);
     if (!publication.license && !model.config.license) {
-      console.log("no licence is named: nobody may use these weights until the card names one (--license)");
+      console.log("no licence is given: nobody may use these weights until the card names one (--license)");
     }
     const { repository = "ORG/NAME" } = publication;
     console.log(`hf upload ${repository} ${output}   (pip install huggingface_hub; hf auth login)`);

@@ -43,7 +43,7 @@ export default command({
   async run(chosen) {
     const { run, output } = chosen;
     if (output !== undefined && !/\.html?$/.test(output)) {
-      throw new InputError(`--output ${output}: it ends in .html`);
+      throw new InputError(`--output ${output}: the name must end in .html`);
     }
     const figures = await figuresOfModel(chosen);
     const model = figures && { folder: chosen.model!, figures };
@@ -56,7 +56,7 @@ export default command({
 async function figuresOfModel(chosen: z.output<typeof settings>): Promise<Figure[] | undefined> {
   const { model: folder, data, light_curves: lightCurves, attention, seed } = chosen;
   if ((folder === undefined) !== (data === undefined)) {
-    throw new InputError("the figures of a model need both --model and --data");
+    throw new InputError("figures of a model need both --model and --data");
   }
   if (folder === undefined) return undefined;
   using dataset = await openDataset(data!);

@@ -106,7 +106,7 @@ export default command({
       : readClasses(settings.classes, known);
     if (classes.length === 1) {
       throw new InputError(
-        `there is one class only, "${classes[0].name}": a classifier needs two or more to tell apart`,
+        `there is only one class, "${classes[0].name}": a classifier needs two or more to tell apart`,
       );
     }
     const { objects, contradictory } = labelledObjects(dataset, classes, groups);
@@ -166,12 +166,12 @@ function checkTogether(settings: Settings, given: Given): void {
   const { split_file, samples_per_class, target, targets, targets_id, classes } = settings;
   if (target === undefined && (targets ?? targets_id) !== undefined) {
     throw new InputError(
-      "--targets and --targets-id say where the numbers of --target are, which is not given",
+      "--targets and --targets-id need --target, which is not given",
     );
   }
   if (target !== undefined && classes !== undefined) {
     throw new InputError(
-      "--target draws objects with a number, --classes some of a class; leave one of them out",
+      "--target draws objects with a number, --classes draws objects by class: leave one of them out",
     );
   }
   const without = split_file === undefined ? splitShape : drawShape;
@@ -179,8 +179,8 @@ function checkTogether(settings: Settings, given: Given): void {
   if (idle !== undefined) {
     throw new InputError(
       split_file === undefined
-        ? `--${idle} says how to read --split-file, which is not given`
-        : `--${idle} says how to draw, but --split-file names the objects; leave one of them out`,
+        ? `--${idle} needs --split-file, which is not given`
+        : `--${idle} is for a random draw, but --split-file lists the objects: leave one of them out`,
     );
   }
   const twice = samples_per_class.find((n, i) => samples_per_class.indexOf(n) !== i);
@@ -213,7 +213,10 @@ function contradictionsOf(ids: readonly string[]): string[] {
     : [`objects with two classes (by bands or duplicates) are left out: ${ids.length}, e.g. "${ids[0]}"`];
 }
 
-/** A dataset whose split minded duplicates, and which does not say itself which they are, has some; scenarios should mind them, too. */
+/**
+ * A dataset whose split minded duplicates, and which does not say itself which they are, has some; scenarios should
+ * mind them, too.
+ */
 async function forgottenDuplicates({ data, duplicates }: Settings): Promise<string[]> {
   const { settings, stars } = JSON.parse(await Deno.readTextFile(`${data}/dataset.json`)) as DatasetInfo;
   if (duplicates !== undefined || stars || typeof settings?.duplicates !== "string") return [];

@@ -75,12 +75,12 @@ export default command({
   async run(settings, given) {
     const { like, input, metric, k, figure } = settings;
     if ((like === undefined) === (input === undefined)) {
-      throw new InputError("what to look for is given by one of --like (ids) and --input (survey files)");
+      throw new InputError("say what to look for, by either --like (ids) or --input (survey files)");
     }
     if (figure !== undefined) {
       checkFigurePath(figure);
       if (settings.data === undefined) {
-        throw new InputError("--figure draws light curves: --data says where they are");
+        throw new InputError("--figure needs --data, where the light curves are");
       }
     }
     const { threads } = settings;
@@ -206,7 +206,7 @@ async function fromInput(
   const noted = file.details as { model?: string; pooling?: string };
   const folder = settings.model ?? noted.model;
   if (folder === undefined) {
-    throw new InputError(`--input is embedded by --model, which is not given (${file.path} names none)`);
+    throw new InputError(`--input needs --model to embed it (${file.path} does not name the model)`);
   }
   const pooling = noted.pooling ?? "mean";
   if (pooling !== "mean" && pooling !== "max") {

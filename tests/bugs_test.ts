@@ -343,7 +343,7 @@ const situations: Situation[] = [
       assertEquals(changed.code, 2, changed.stdout);
       assertStringIncludes(
         changed.stderr,
-        `was begun with another model than --model ${folder}/b/run/best: with `,
+        `was started with another model than --model ${folder}/b/run/best: with `,
       );
       const again = ["--data", `${folder}/b/data`, "--output", `${folder}/c/run`, "--epochs", "1"];
       await succeed("pretrain", ...small, ...again);

@@ -1,5 +1,6 @@
 /**
- * Faults and bad input, each met with the real command under the permissions of its task: the exact sentence, the exit code.
+ * Faults and bad input, each met with the real command under the permissions of its task: the exact sentence, the
+ * exit code.
  * Nothing may crash, hang, print a stack trace, or leave a part of an output behind.
  */
 import { libtorch } from "../ffi/library.ts";
@@ -29,7 +30,8 @@ interface Fault {
   given(good: Good): string[] | Promise<string[]>;
   code: 0 | 1 | 2;
   /**
-   * Standard error after "error: ", whole (a pattern where numbers depend on the processor); of a command that succeeds, a
+   * Standard error after "error: ", whole (a pattern where numbers depend on the processor); of a command that
+   * succeeds, a
    * part of what it says.
    */
   says: string | RegExp;
@@ -295,7 +297,7 @@ const faults: Fault[] = [
   {
     name: "one class is not enough to classify",
     code: 2,
-    says: 'there is one class only, "RR": a classifier needs two or more to tell apart',
+    says: 'there is only one class, "RR": a classifier needs two or more to tell apart',
     async given(good) {
       const input = [await write(good, "one.csv", surveyOf((f) => f[4] = "RR"))];
       await preprocessed({ input, output: `${good.own}/one` });
@@ -543,7 +545,7 @@ const faults: Fault[] = [
     name: "a config file does not write outside through a link",
     code: 2,
     says:
-      `OWN/a.json: output "OWN/link/astromer" is outside of the working folder and of the config file's own; a flag may say so: --output OWN/link/astromer`,
+      `OWN/a.json: output "OWN/link/astromer" is outside the working folder and the config file's folder; a flag may say so: --output OWN/link/astromer`,
     async given(good) {
       await Deno.symlink("/etc", `${good.own}/link`);
       const config = await write(
@@ -566,19 +568,19 @@ const faults: Fault[] = [
   {
     name: "an output under a file: preprocess",
     code: 1,
-    says: "GOOD/survey.csv/out cannot be written: a part of its path is a file, not a folder",
+    says: "GOOD/survey.csv/out cannot be written: part of its path is a file, not a folder",
     given: ({ survey }) => ["preprocess", "--input", survey, "--output", `${survey}/out`],
   },
   {
     name: "an output under a file: simulate",
     code: 1,
-    says: "GOOD/survey.csv/out cannot be written: a part of its path is a file, not a folder",
+    says: "GOOD/survey.csv/out cannot be written: part of its path is a file, not a folder",
     given: ({ survey }) => ["simulate", "--light-curves", "9", "--output", `${survey}/out`],
   },
   {
     name: "an output under a file: embed",
     code: 1,
-    says: "GOOD/survey.csv/out.parquet cannot be written: a part of its path is a file, not a folder",
+    says: "GOOD/survey.csv/out.parquet cannot be written: part of its path is a file, not a folder",
     given: (good) => ["embed", ...evaluated(good).slice(1), "--output", `${good.survey}/out.parquet`],
   },
   mounted(
@@ -644,7 +646,7 @@ const faults: Fault[] = [
     name: "a dataset that is replaced while it is mapped",
     code: 1,
     says:
-      "OWN/copy/observations.safetensors was changed (12 bytes, not 7880) while it was in use: start again with a dataset that stays as it is",
+      "OWN/copy/observations.safetensors was changed (12 bytes, not 7880) while it was in use: start again, and leave the dataset as it is",
     async given(good) {
       good = { ...good, data: await altered(good.data, good, "dataset.json", (bytes) => bytes) };
       return pretrained(good, "--epochs", "100000");

@@ -1,8 +1,11 @@
 /**
- * Conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2023, Foundations and Trends in Machine Learning 16, 494):
- * sets of classes and intervals of values that hold the truth as often as is asked for, whatever the classifier is worth.
+ * Conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2023, Foundations and Trends in Machine Learning 16,
+ * 494):
+ * sets of classes and intervals of values that hold the truth as often as is asked for, whatever the classifier is
+ * worth.
  *
- * Light curves that were not trained on say how wrong it is; what is at most as wrong as that share of them goes into the set.
+ * Light curves that were not trained on say how wrong it is; what is at most as wrong as that share of them goes into
+ * the set.
  * The promise is one about light curves that are drawn as those were: of a survey with other classes it is not kept.
  */
 import { InputError } from "../common/errors.ts";
@@ -37,7 +40,7 @@ export function thresholdFor(
 ): number {
   if (scores === null) {
     throw new InputError(
-      `${folder} keeps no light curves to calibrate with, as it was written by an older version: ` +
+      `${folder} has no light curves to calibrate with, because an older version wrote it: ` +
         "fit it again with classify for --coverage",
     );
   }

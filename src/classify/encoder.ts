@@ -77,7 +77,7 @@ export async function encodersOf(models: readonly string[]): Promise<Encoder[]> 
       : [];
     if (inside.length) return { name: names[i], kind: "finetuned", folder, ...behind };
     throw new InputError(
-      `--models ${folder} is neither a model folder, nor a folder of models that finetune made of scenarios, nor the word ` +
+      `--models ${folder} is neither a model folder, nor a folder that finetune made from scenarios, nor the word ` +
         `classical or star, nor a model that ships (${
           shippedNames().join(", ")
         }); a model's may be followed by +classical, +star or +star-scores`,
@@ -111,7 +111,8 @@ export async function fingerprintOf(modelFolder: string): Promise<string> {
 }
 
 /**
- * The folder of a classifier's encoder, whose weights must be those that the classifier was fitted on, where it names them.
+ * The folder of a classifier's encoder, whose weights must be those that the classifier was fitted on, where it names
+ * them.
  * @param given in place of the folder that the classifier names
  * @throws {InputError} when it is not there, or is another model
  */
@@ -129,7 +130,7 @@ export async function encoderFolder(
   }
   if (fingerprint !== undefined && await fingerprintOf(path) !== fingerprint) {
     throw new InputError(
-      `${path} is not the encoder that ${classifier} was fitted on: its weights are others`,
+      `${path} is not the encoder that ${classifier} was fitted on: its weights differ`,
     );
   }
   return path;

@@ -44,10 +44,10 @@ export function checkSamples(classes: readonly string[], { train, validation }: 
   }
   const empty = classes.filter((_, of) => !train.some(({ label }) => label === of));
   if (empty.length) {
-    throw new InputError(`there is no light curve to train on of the classes ${empty.join(", ")}`);
+    throw new InputError(`there is no light curve to train on for the classes ${empty.join(", ")}`);
   }
   if (validation.length === 0) {
-    throw new InputError("there is no light curve to validate with: one class at least needs two objects");
+    throw new InputError("there is no light curve to validate with: at least one class needs two objects");
   }
 }
 

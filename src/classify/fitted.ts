@@ -1,12 +1,17 @@
-/** What fitted classifiers and regressors have in common: a head or neighbors, and the light curves that were trained on. */
+/**
+ * What fitted classifiers and regressors have in common: a head or neighbors, and the light curves that were trained
+ * on.
+ */
 import type { Device } from "../../ffi/device.ts";
 import type { Forest } from "./forest.ts";
 import { Head, type HeadKind, headKinds, type Standardization } from "./head.ts";
 import { distinctRows, type Reference } from "./points.ts";
 
 /**
- * Heads of a classifier: see `HeadKind`; `knn`: the nearest training light curves vote, weighted by nearness; `forest`: a
- * random forest of 500 trees on the means of all layers, over a light curve's windows. It needs no light curves to stop at,
+ * Heads of a classifier: see `HeadKind`; `knn`: the nearest training light curves vote, weighted by nearness;
+ * `forest`: a
+ * random forest of 500 trees on the means of all layers, over a light curve's windows. It needs no light curves to
+ * stop at,
  * so those of the validation train it, too, and the trees that have not seen a light curve say how sure it may be.
  */
 export type ClassifierKind = "gamma" | "mean" | "max" | "mean-max" | "all" | "linear" | "knn" | "forest";
@@ -71,7 +76,7 @@ export abstract class Fitted<R extends Reference> implements Disposable {
     return `reads ${shape.vectors} vectors of ${shape.width} a window, this model makes ${vectors} of ${width}`;
   }
 
-  /** Gives the native memory back. */
+  /** Frees the native memory. */
   [Symbol.dispose](): void {
     if (this.head instanceof Head) this.head[Symbol.dispose]();
   }

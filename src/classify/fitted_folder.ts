@@ -63,7 +63,7 @@ export async function readConfig<T>(
   );
   if (kinds.length === 1 && kinds[0] !== versions.what) {
     throw new InputError(
-      `${folder} is the folder of a ${kinds[0]}, and that of a ${versions.what} is needed`,
+      `${folder} is the folder of a ${kinds[0]}; a ${versions.what} is needed`,
     );
   }
   checkedVersion(`${folder}/config.json`, versionIn(json, "format_version"), versions);

@@ -32,8 +32,10 @@ export interface GivenObject {
 }
 
 /**
- * Reads a table of scenarios. Its columns: id, subset, samples per class (named scenario, samples_per_class or spc), fold,
- * and if wanted count and band. An object that stands in several rows of one fold is taken as often (in several bands: as
+ * Reads a table of scenarios. Its columns: id, subset, samples per class (named scenario, samples_per_class or spc),
+ * fold,
+ * and if wanted count and band. An object that stands in several rows of one fold is taken as often (in several
+ * bands: as
  * often as in any of them); so `scenarios.parquet` of an older draw can be given, too.
  * @throws {InputError} when a column is missing or a cell is not what it should be
  */
@@ -72,7 +74,9 @@ export async function readGivenSplit(db: Database, settings: GivenSplitSettings)
     }
     if (subset === "none") return [];
     if (!(Number.isInteger(row.count) && row.count > 0)) {
-      throw new InputError(`${where}: it is taken ${row.count} times; a whole number from 1 is needed`);
+      throw new InputError(
+        `${where}: it is taken ${row.count} times, but a whole number from 1 on is needed`,
+      );
     }
     const whole = (cell: string | null, least: number, name: string): number => {
       if (cell !== null && /^\d+$/.test(cell) && Number(cell) >= least) return Number(cell);
@@ -127,7 +131,8 @@ export function classesNamed(path: string, given: readonly GivenObject[], datase
  * The scenarios of a table, as far as the dataset has its objects.
  * @param groups ids that are one object, from `groupsOf`
  * @returns the scenarios, and sentences about objects that the dataset lacks
- * @throws {InputError} when an object is on two sides of a fold, a class is missing on one, or folds differ in their test
+ * @throws {InputError} when an object is on two sides of a fold, a class is missing on one, or folds differ in their
+ * test
  */
 export function scenariosGiven(
   path: string,

@@ -116,7 +116,7 @@ export async function refuseOtherSettings(
   const before = JSON.parse(await Deno.readTextFile(path));
   if ((before.task ?? "classification") !== task) {
     throw new InputError(
-      `${output} was begun with --task ${before.task ?? "classification"}: choose another --output`,
+      `${output} was started with --task ${before.task ?? "classification"}: choose another --output`,
     );
   }
   const other = Object.keys(mine).find((name) =>
@@ -124,7 +124,7 @@ export async function refuseOtherSettings(
   );
   if (other) {
     throw new InputError(
-      `${output} was begun with ${other} = ${JSON.stringify(before[other])}, now it is ` +
+      `${output} was started with ${other} = ${JSON.stringify(before[other])}, now it is ` +
         `${JSON.stringify(mine[other as keyof typeof mine])}: choose another --output`,
     );
   }

@@ -134,7 +134,7 @@ export class Head implements Disposable {
     return gamma.map((g) => Math.exp(g) / total);
   }
 
-  /** Gives the native memory back. */
+  /** Frees the native memory. */
   [Symbol.dispose](): void {
     this.parameters[Symbol.dispose]();
     this.#share.dispose();

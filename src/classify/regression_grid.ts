@@ -85,6 +85,6 @@ export class RegressionGrid extends Grid<ValuedSample, RegressionResult> {
   }
 
   protected fitWithEncoder(): Promise<void> {
-    throw new InputError("--train-encoder is for classes: regression learns from frozen encoders");
+    throw new InputError("--train-encoder is for classification: regression uses frozen encoders");
   }
 }

@@ -1,4 +1,6 @@
-/** A folder of few-shot scenarios: which light curves of a dataset train, validate and test. It holds no light curve. */
+/**
+ * A folder of few-shot scenarios: which light curves of a dataset train, validate and test. It holds no light curve.
+ */
 import type { Dataset, Subset } from "../data/dataset.ts";
 import { InputError, messageOf } from "../common/errors.ts";
 import { writeFolderAtomically, writeJson } from "../files/atomic.ts";
@@ -182,7 +184,7 @@ export async function openScenarios(folder: string, dataset: Dataset): Promise<O
         `${info.dataset.fingerprint.slice(0, 12)}) than ${dataset.folder} (${
           dataset.fingerprint.slice(0, 12)
         }): ` +
-        `open that one, or take the same objects of this one with scenarios --split-file ${folder}/scenarios.parquet`,
+        `use that one, or draw the same objects of this one with scenarios --split-file ${folder}/scenarios.parquet`,
     );
   }
   const rows = await readRows(`${folder}/scenarios.parquet`);
@@ -234,7 +236,7 @@ async function readInfo(folder: string): Promise<ScenariosInfo> {
     );
   }
   if (info?.format !== "astromer-scenarios") {
-    throw new InputError(`${folder}/scenarios.json is not of scenarios: run scenarios again`);
+    throw new InputError(`${folder}/scenarios.json does not describe scenarios: run scenarios again`);
   }
   checkedVersion(`${folder}/scenarios.json`, info.version, scenariosVersions);
   return info;

@@ -45,7 +45,8 @@ export function shapeOf(network: AstromerNetwork): [vectors: number, width: numb
 }
 
 /**
- * How many random windows of each light curve a head is trained on, where nothing else is asked: as many as make 2,000 in
+ * How many random windows of each light curve a head is trained on, where nothing else is asked: as many as make
+ * 2,000 in
  * all, 4 to 16. The fewer light curves there are, the more other windows of them are worth.
  */
 export function windowsToTrainOn(lightCurves: number): number {
@@ -144,7 +145,7 @@ async function mapped(path: string, shape: number[], device: Device): Promise<Te
   const { dtype, shape: found, start = 1 } = tensors.get("vectors") ?? {};
   if (dtype !== "F32" || found?.join() !== shape.join() || start % 4) {
     throw new InputError(
-      `${path} does not hold F32 vectors of shape [${shape}]: remove it, and it is made again`,
+      `${path} does not hold F32 vectors of shape [${shape}]: remove it, and it will be made again`,
     );
   }
   return unscoped(() => {

@@ -22,8 +22,8 @@ export async function refuseOutside(
     if (`${target}/`.startsWith(within)) return;
   }
   throw new InputError(
-    `${config}: ${name} "${value}" is outside of the working folder and of the config file's own; ` +
-      `a flag may say so: --${flag} ${value}`,
+    `${config}: ${name} "${value}" is outside the working folder and the config file's folder; ` +
+      `give it as a flag instead: --${flag} ${value}`,
   );
 }
 

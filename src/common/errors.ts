@@ -56,7 +56,7 @@ export class Failure extends Error {
   }
 }
 
-/** Work that a signal ended and that `--resume` goes on with: one sentence, exit code 75 (EX_TEMPFAIL of sysexits.h). */
+/** Work that a signal stopped and that `--resume` continues: one sentence, exit code 75 (EX_TEMPFAIL of sysexits.h). */
 export class Interrupted extends Error {
   /** The error's kind. */
   override name = "Interrupted";
@@ -84,14 +84,14 @@ export function messageOf(error: unknown): string {
   return printable(error instanceof Error ? error.message : String(error));
 }
 
-/** What is said where libtorch does not tell whether it was the GPU's memory. */
+/** What is said if libtorch does not say whether it was the GPU's memory. */
 export const perhapsOfMemory = "if the GPU's memory ran out";
 
 /** Words of libtorch, of the GPU and of JavaScript itself for memory that is not there. */
 const outOfMemory =
   /can't allocate memory|out of memory|Storage size calculation overflowed|Array buffer allocation failed|Invalid (typed )?array length/i;
 
-/** How much memory was wanting, if that is what the error is about; undefined for other errors. */
+/** How much memory could not be had, if that is what the error is about; undefined for other errors. */
 export function missingMemory(error: unknown): string | undefined {
   const text = messageOf(error);
   if (error instanceof InputError || error instanceof Failure || !outOfMemory.test(text)) return undefined;
@@ -105,7 +105,8 @@ export function missingMemory(error: unknown): string | undefined {
 const growing = ["batch_size", "encoder_batch_size", "window_size", "head_size", "feed_forward_size"];
 
 /**
- * What to do about memory that was not there, if that is what the error is about, or may be: before 2.13 libtorch prints why
+ * What to do about memory that was not there, if that is what the error is about, or may be: before 2.13 libtorch
+ * prints why
  * it refuses a call, and does not tell. Undefined for other errors.
  * @param settings names of the settings that there are
  */

@@ -73,7 +73,8 @@ export interface Dataset extends Disposable {
   lengths: Int32Array;
   /**
    * Times of all observations, days, as the survey gave them (MJD as a rule). The three arrays are the mapped file
-   * itself: they throw after dispose, and what was taken from them before must not be used then. They throw a Failure when
+   * itself: they throw after dispose, and what was taken from them before must not be used then. They throw a Failure
+   * when
    * the file has been changed since, so take them anew for each batch.
    */
   readonly mjd: Float64Array;
@@ -82,7 +83,8 @@ export interface Dataset extends Disposable {
   /** Uncertainties of the magnitudes. */
   readonly err: Float32Array;
   /**
-   * Begins to read the observations of windows that are needed soon, so that a dataset which is larger than memory is read
+   * Begins to read the observations of windows that are needed soon, so that a dataset which is larger than memory is
+   * read
    * while something else is computed. Not there where all is in memory.
    */
   readonly willNeed?: (windows: readonly Window[]) => void;
@@ -174,7 +176,8 @@ export async function openDataset(folder: string): Promise<Dataset> {
 const checkedBytes = 2 ** 28;
 
 /**
- * Watches a mapped file. What lies behind the end of one that is cut short cannot be read: the operating system ends the
+ * Watches a mapped file. What lies behind the end of one that is cut short cannot be read: the operating system ends
+ * the
  * process (SIGBUS). What was written over it are other numbers.
  * @param checksum what it must have when it was touched or replaced; undefined: it must not be
  * @returns a function that throws a Failure when the file is another one
@@ -199,7 +202,7 @@ function watched(path: string, length: number, checksum: string | undefined): ()
         : "changed";
       if (size !== length || checksumOf(path) !== checksum) {
         throw new Failure(
-          `${path} was ${what} while it was in use: start again with a dataset that stays as it is`,
+          `${path} was ${what} while it was in use: start again, and leave the dataset as it is`,
         );
       }
       known = state;
@@ -246,7 +249,9 @@ async function readInfo(folder: string): Promise<DatasetInfo> {
     throw new InputError(`${folder}/dataset.json is not valid JSON: ${messageOf(error)}`);
   }
   if (info?.format !== "astromer-dataset") {
-    throw new InputError(`${folder}/dataset.json is not of an Astromer dataset: run preprocess again`);
+    throw new InputError(
+      `${folder}/dataset.json does not describe an Astromer dataset: run preprocess again`,
+    );
   }
   checkedVersion(`${folder}/dataset.json`, info.version, datasetVersions);
   return info;

@@ -8,7 +8,10 @@ import { type Dataset, openDataset } from "./dataset.ts";
 /** What `--data` says where it takes several. */
 export const severalDatasets = "dataset folder, as preprocess writes it, or several as one: a,b,c";
 
-/** Light curves of which an epoch takes a number of windows: each equally often, and as many others once more as are left. */
+/**
+ * Light curves of which an epoch takes a number of windows: each equally often, and as many others once more as are
+ * left.
+ */
 export interface TrainPart {
   lightCurves: readonly number[];
   /** Windows an epoch. */
@@ -28,7 +31,8 @@ export interface JoinedDatasets {
 }
 
 /**
- * Opens one dataset folder, or several of them as one. One is mapped from disk; several are copied into memory, 16 bytes an
+ * Opens one dataset folder, or several of them as one. One is mapped from disk; several are copied into memory, 16
+ * bytes an
  * observation. Their light curves keep their ids, of which two surveys may have the same, and their subsets.
  * @param data a folder, or several with commas between
  * @throws {InputError} when a folder is not a dataset, or is named twice
@@ -45,7 +49,7 @@ export async function openDatasets(data: string): Promise<JoinedDatasets> {
     const twice = opened.find(({ fingerprint }, i) =>
       opened.some((o, j) => j < i && o.fingerprint === fingerprint)
     );
-    if (twice) throw new InputError(`--data ${data}: the light curves of ${twice.folder} are there twice`);
+    if (twice) throw new InputError(`--data ${data}: the light curves of ${twice.folder} are given twice`);
     return join(opened);
   } finally {
     for (const dataset of opened) dataset[Symbol.dispose]();

@@ -10,7 +10,7 @@ export interface LightCurve {
   mjd: ArrayLike<number>;
   /** Magnitudes. */
   magnitude: ArrayLike<number>;
-  /** Uncertainties of the magnitudes, mag. Only a loss that weighs points by their errors reads them. */
+  /** Uncertainties of the magnitudes, mag. Used only by a loss that weighs points by their errors. */
   error?: ArrayLike<number>;
   /** The object's name. Default: its place in the list. */
   id?: string;
@@ -18,13 +18,13 @@ export interface LightCurve {
   band?: string;
   /** The object's class, if it is known. */
   class?: string;
-  /** A number of the object that a regressor learns, such as its period, if it is known. */
+  /** The number that a regressor learns, such as the object's period, if it is known. */
   value?: number;
 }
 
 /** How light curves become a dataset. */
 export interface ArraysOptions {
-  /** Share of the objects that training validates with, the rest being trained on; bands of one `id` go together. Default: 0.1. */
+  /** Share of the objects to validate with; the rest is trained on. Bands of one `id` stay together. Default: 0.1. */
   validationFraction?: number;
   /** Of that choice. */
   seed?: number;

@@ -18,9 +18,9 @@ export const maskingShape = {
   ),
 } as const;
 
-/** Which fractions of all of a window's observations are what (section 2.3 of the paper). */
+/** What fractions of a window's observations are probed, hidden and replaced (section 2.3 of the paper). */
 export interface Masking {
-  /** Probed: the loss looks at their prediction. */
+  /** Probed: the loss is over their predictions. */
   probed_fraction: number;
   /** Probed and hidden from the model. */
   masked_fraction: number;

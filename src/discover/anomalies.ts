@@ -10,15 +10,17 @@ import { IsolationForest } from "./isolation_forest.ts";
 /** By the distance to the k-th neighbor, an isolation forest, or the mean rank of both. */
 export type AnomalyMethod = "neighbors" | "forest" | "both";
 
-/** How {@link anomalies} ranks. */
+/** Options of {@link anomalies}. */
 export interface AnomalyOptions {
   /** Default: both. */
   method?: AnomalyMethod;
   /** Which neighbor's distance counts. Default: 10. */
   k?: number;
-  /** Embeddings drawn at random, among which neighbors are looked for; all, if there are no more. Default: 20,000. */
+  /**
+   * Neighbors are looked for among this many embeddings, drawn at random, or all if there are fewer. Default: 20,000.
+   */
   sample?: number;
-  /** Of that draw and of the forest. Default: 0. */
+  /** Seed of that draw and of the forest. Default: 0. */
   seed?: number;
 }
 
@@ -26,7 +28,7 @@ export interface AnomalyOptions {
 export interface Anomaly {
   /** Its row in the file, or its place in the array, from 0. */
   row: number;
-  /** 1 for the oddest, 0 for the most usual: the share of all that are less odd. */
+  /** From 0, the most usual, to 1, the oddest: the share of all embeddings that are less odd. */
   score: number;
   /** Euclidean distance to the k-th neighbor, of standardized embeddings. */
   neighborDistance: number;

@@ -1,4 +1,4 @@
-/** The library's map of embeddings, as `explore` shows and `embed --project` writes it. */
+/** The map of embeddings that `explore` shows and `embed --project` writes. */
 import { project as projectRows } from "../evaluate/projection.ts";
 
 /** How {@link project} works. */
@@ -7,27 +7,28 @@ export interface ProjectOptions {
   method?: "umap" | "tsne";
   /** UMAP: neighbors of a point, itself among them. Default: 15, or as many as there are. */
   neighbors?: number;
-  /** t-SNE: effective number of neighbors of a point. Default: 30, or what so few embeddings allow. */
+  /** t-SNE: effective number of neighbors of a point. Default: 30, or as many as the number of embeddings allows. */
   perplexity?: number;
   /** Default: 0. */
   seed?: number;
 }
 
 /**
- * Lays embeddings out in the plane, near ones near to each other: the map of `explore`.
+ * Projects embeddings to the plane so that near ones stay near: the map of `explore`.
  *
  * @example
  * ```ts
  * import { project } from "../../mod.ts";
  *
- * const embeddings = Array.from({ length: 40 }, (_, i) => Float32Array.of(i % 2 ? 9 : 0, Math.sin(i), Math.cos(3 * i)));
+ * const embeddings = Array.from({ length: 40 }, (_, i) => Float32Array.of(i % 2 ? 9 : 0, Math.sin(i), Math.cos(3 *
+ * i)));
  * const map = await project(embeddings);
  * const distance = (i: number, k: number) => Math.hypot(map[i][0] - map[k][0], map[i][1] - map[k][1]);
  * if (!(distance(0, 2) < distance(0, 1))) throw new Error("two groups stay apart");
  * ```
- * @param embeddings arrays of one length, four at least
+ * @param embeddings arrays of one length, at least four
  * @param options method and its settings
- * @returns for each its two coordinates; directions and units mean nothing
+ * @returns two coordinates for each; directions and units have no meaning
  * @throws {RangeError} when arrays are not of one length
  * @throws {InputError} when a number is not finite, or there are too few embeddings for the perplexity or the neighbors
  */

@@ -12,7 +12,10 @@ export const exactRows = 10_000_000;
 /** How a file is searched. */
 export interface FileSearchOptions extends IndexOptions {
   k: number;
-  /** Compare with every row; or ask the HNSW index beside the file, which is made if need be; auto: exact to ten million rows. */
+  /**
+   * Compare with every row; or ask the HNSW index beside the file, which is made if need be; auto: exact to ten
+   * million rows.
+   */
   index: "auto" | "exact" | "hnsw";
   /** Rows that are not wanted, such as the queries themselves. */
   without?: ReadonlySet<number>;
@@ -73,11 +76,11 @@ export function middleOf(
 
 /** How {@link search} works. */
 export interface SearchOptions {
-  /** Nearest rows of each. Default: 10. */
+  /** Number of nearest rows to find. Default: 10. */
   k?: number;
-  /** One less the cosine of the angle, or the length of the difference. Default: cosine. */
+  /** 1 - cosine of the angle, or the length of the difference. Default: cosine. */
   metric?: Metric;
-  /** Compare embeddings whose every element has mean 0 and standard deviation 1 over all, or as they are. Default: true. */
+  /** Whether to standardize each element over all embeddings first. Default: true. */
   standardized?: boolean;
   /** Of a file: see {@link FileSearchOptions.index}. Default: auto. */
   index?: "auto" | "exact" | "hnsw";
@@ -94,7 +97,7 @@ export interface SearchMatch {
 }
 
 /**
- * Finds the embeddings that are nearest to others. An embedding that is among those that are searched is found itself, at
+ * Finds the nearest embeddings to given ones. A given embedding that is itself among those searched is found at
  * distance 0.
  *
  * @example
@@ -106,7 +109,7 @@ export interface SearchMatch {
  * if (found[0].row !== 0 || found[1].row !== 1) throw new Error("the same direction first");
  * ```
  * @param embeddings arrays of one length, or the path of a Parquet file as `embed` writes it
- * @param like vectors to be near to; of a file also ids
+ * @param like vectors to search for; in a file also ids
  * @returns for each of `like` the nearest ones, nearest first
  * @throws {InputError} when the file cannot be read, or has no such id
  * @throws {RangeError} when vectors are not of one length, or not finite
@@ -151,7 +154,7 @@ function queriesOf(like: readonly (Float32Array | string)[], width: number): Flo
   const queries = new Float32Array(like.length * width);
   for (const [i, vector] of like.entries()) {
     if (typeof vector === "string") {
-      throw new InputError(`"${vector}": only the embeddings of a file have ids`);
+      throw new InputError(`"${vector}": only embeddings in a file have ids`);
     }
     if (vector.length !== width || !vector.every(Number.isFinite)) {
       throw new RangeError(`query ${i} must be ${width} finite numbers, as the embeddings are`);

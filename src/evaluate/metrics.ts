@@ -34,8 +34,8 @@ export class ReconstructionMetrics {
   readonly #rmse: number[] = [];
 
   /**
-   * Begins with no window, or goes on from sums.
-   * @param sums of an earlier one; the median is then of the windows added here alone
+   * Starts with no window, or from sums.
+   * @param sums from earlier; the median is then over the windows added here only
    */
   constructor(sums?: Readonly<ReconstructionSums>) {
     this.sums = { windows: 0, meanSquares: 0, weighted: 0, residual: 0, total: 0, ...sums };
@@ -78,7 +78,7 @@ export class ReconstructionMetrics {
   }
 
   /**
-   * Adds windows that were summed elsewhere; the median does not know them.
+   * Adds windows that were summed elsewhere; they do not count in the median.
    *
    * @example
    * ```ts
@@ -109,7 +109,7 @@ export class ReconstructionMetrics {
     return Math.sqrt(this.sums.weighted / this.sums.windows);
   }
 
-  /** 1 - SS_res / SS_tot over all windows, each with its own probed mean; NaN, not defined, where no magnitude varies. */
+  /** 1 - SS_res / SS_tot over all windows, each with its own probed mean; NaN if no magnitude varies. */
   get r2(): number {
     return this.sums.total > 0 ? 1 - this.sums.residual / this.sums.total : NaN;
   }
@@ -121,7 +121,7 @@ export class ReconstructionMetrics {
   }
 }
 
-/** Metrics by name, in the order in which they are first asked for. */
+/** Metrics by name, in order of first use. */
 export class MetricsByName {
   readonly #byName = new Map<string, ReconstructionMetrics>();
 
@@ -132,7 +132,7 @@ export class MetricsByName {
     return metrics;
   }
 
-  /** The names asked for so far. */
+  /** The names used so far. */
   get names(): string[] {
     return [...this.#byName.keys()];
   }

@@ -25,7 +25,7 @@ export async function exportMap(
   const { rows } = session;
   if (rows > mostExported) {
     throw new InputError(
-      `--export holds ${mostExported} light curves at most, there are ${rows}: embed or select fewer`,
+      `--export holds at most ${mostExported} light curves, but there are ${rows}: embed or select fewer`,
     );
   }
   const start = startOf(session);

@@ -331,7 +331,9 @@ export class Session implements Disposable {
     if (!await exists(path)) return;
     const lines = parseCsv(await Deno.readTextFile(path), { skipFirstRow: true });
     if (lines.length && !("id" in lines[0] && "class" in lines[0])) {
-      throw new InputError(`${path} exists and is no table of labels (id, class): --labels names another`);
+      throw new InputError(
+        `${path} exists and is not a table of labels (id, class): choose another with --labels`,
+      );
     }
     const classes = new Map(lines.map((line) => [readCell(line.id), readCell(line.class)]));
     if (classes.size === 0) return;
@@ -347,7 +349,7 @@ export class Session implements Disposable {
    */
   async train(): Promise<{ classes: string[]; next: number[]; right: number | null; labels: number }> {
     const names = this.labelNames();
-    if (names.length < 2) throw new InputError("training needs labels of two classes at least");
+    if (names.length < 2) throw new InputError("training needs labels of at least two classes");
     const rows = [...this.#labels.keys()].sort((a, b) => a - b);
     const labels = rows.map((row) => names.indexOf(this.#labels.get(row)!.class));
     const vectors = await this.options.file.vectorsAt(rows), { width } = this.#vectors;

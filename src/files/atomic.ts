@@ -142,7 +142,8 @@ export async function removeLeftovers(folder: string, { below = false } = {}): P
 }
 
 /**
- * Refuses to replace a folder that this program did not write, or that cannot be replaced. To be asked before long work.
+ * Refuses to replace a folder that this program did not write, or that cannot be replaced. To be asked before long
+ * work.
  * @param mark a file that all folders of the right kind hold
  * @throws {InputError} when it is of another kind, or a mount point
  * @throws {Failure} when its place cannot be written
@@ -157,7 +158,7 @@ export async function refuseForeignFolder(
   if (!await exists(folder)) return;
   if (await isMountPoint(folder)) {
     throw new InputError(
-      `${setting}${folder} is a mount point, which cannot be replaced by a folder that is complete: give a folder within it, ` +
+      `${setting}${folder} is a mount point, which cannot be replaced in one step: give a folder inside it, ` +
         `such as ${folder.replace(/\/+$/, "")}/${mark.split(".")[0]}`,
     );
   }
@@ -169,7 +170,7 @@ export async function refuseForeignFolder(
     return;
   }
   throw new InputError(
-    `${setting}${folder} exists and is not ${kind}: it will not be replaced; choose another name`,
+    `${setting}${folder} exists and is not ${kind}, so it is not replaced: choose another name`,
   );
 }
 
@@ -204,7 +205,7 @@ function explained(error: unknown, path: string): Error {
     return new Failure(`${path} cannot be written: the file system is read-only`);
   }
   if (/^(File exists|Not a directory)/.test(text)) {
-    return new Failure(`${path} cannot be written: a part of its path is a file, not a folder`);
+    return new Failure(`${path} cannot be written: part of its path is a file, not a folder`);
   }
   if (/\(os error \d+\)/.test(text)) return new Failure(`${path} cannot be written: ${text}`);
   return error instanceof Error ? error : new Failure(text);

@@ -32,7 +32,7 @@ export function checkedVersion(
   if (version > newest) {
     throw new InputError(
       `${path}: this ${what} has format version ${version}, and this software reads versions up to ${newest}: ` +
-        "a newer Astromer wrote it, use that or a later one",
+        "it was written by a newer Astromer; use that version or a later one",
     );
   }
   if (version < oldest) {

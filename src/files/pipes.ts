@@ -9,7 +9,9 @@ import { InputError } from "../common/errors.ts";
  */
 export async function fromStandardInput(folder: string): Promise<string> {
   if (Deno.stdin.isTerminal()) {
-    throw new InputError("--input - reads a table from standard input, which is a terminal: pipe one in");
+    throw new InputError(
+      "--input - reads a table from standard input, but that is a terminal: pipe a table in",
+    );
   }
   const path = `${folder}/standard_input`;
   using file = await Deno.open(path, { create: true, truncate: true, write: true });

@@ -87,7 +87,7 @@ async function checkOutput(output: string, settings: Record<string, unknown>): P
     const names = (await Array.fromAsync(Deno.readDir(output))).map(({ name }) => name);
     // Another process of the same job may be writing the settings.
     if (names.some((name) => !name.endsWith(".tmp"))) {
-      throw new InputError(`--output ${output} exists and holds no embeddings: choose another folder`);
+      throw new InputError(`--output ${output} exists and does not hold embeddings: choose another folder`);
     }
   }
   await makeFolder(output);
@@ -162,6 +162,6 @@ async function idColumnOf({ folder }: Dataset): Promise<string> {
     columns: { columns: { id?: string } }[];
   };
   const { id } = columns[0].columns;
-  if (id === undefined) throw new InputError("a catalogue's partitions need a column of ids: --id names it");
+  if (id === undefined) throw new InputError("a catalogue needs a column of ids: name it with --id");
   return id;
 }

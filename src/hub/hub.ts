@@ -33,7 +33,7 @@ export function hubReference(location: string): HubReference | undefined {
   const [, repository, revision] = /^hf:([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/.exec(location) ?? [];
   const parts = `${repository}/${revision ?? "main"}`.split("/");
   if (repository === undefined || parts.some((part) => /^\.*$/.test(part))) {
-    throw new InputError(`${location} is no model of the Hub: hf:ORG/NAME or hf:ORG/NAME@REVISION is needed`);
+    throw new InputError(`${location} is not a model of the Hub: write hf:ORG/NAME or hf:ORG/NAME@REVISION`);
   }
   return { repository, revision: revision ?? "main" };
 }
@@ -68,9 +68,11 @@ async function tokenOf(): Promise<string | undefined> {
 }
 
 /**
- * The folder of a model of the Hub. What the cache has is taken from there, without the network; a branch that has moved on
+ * The folder of a model of the Hub. What the cache has is taken from there, without the network; a branch that has
+ * moved on
  * is seen by {@link fetchModel}. What it lacks is fetched, where the program may use the network.
- * @throws {InputError} when it is not in the cache and the network is not allowed, or when the repository is not there or
+ * @throws {InputError} when it is not in the cache and the network is not allowed, or when the repository is not
+ * there or
  * holds no model
  * @throws {Failure} when the download fails, or a file of the cache is not what its name says
  */
@@ -84,8 +86,8 @@ export async function hubModel(reference: HubReference): Promise<string> {
     return await fetchModel(reference);
   }
   throw new InputError(
-    `${name} is not in the cache ${hubCache()}, and this program has no network: ` +
-      `fetch it first, where there is one: deno task fetch --model ${name}`,
+    `${name} is not in the cache ${hubCache()}, and this command does not use the network: ` +
+      `first run, where there is a network, deno task fetch --model ${name}`,
   );
 }
 
@@ -176,7 +178,7 @@ async function request(url: URL, options: RequestInit): Promise<Response> {
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) {
       throw new Failure(
-        `the network is not allowed to ${url.host}, from where the Hub has the file fetched: --allow-net=${url.host}`,
+        `the Hub keeps the file at ${url.host}, where this program may not connect: --allow-net=${url.host}`,
       );
     }
     throw new Failure(`${url.host} does not answer: ${messageOf(error)}`);
@@ -213,7 +215,7 @@ async function remoteFile(
     const trusted = file.host === start.host;
     return { url: file, trusted, commit, etag, size: size === null ? undefined : Number(size) };
   }
-  throw new Failure(`${start} leads from one address to the next`);
+  throw new Failure(`${start} redirects too often`);
 }
 
 /** Why the Hub does not give a file. */
@@ -234,12 +236,12 @@ function refused(
   }
   if (code === "RevisionNotFound") return new InputError(`hf:${repository}: there is no such revision`);
   if (code === "GatedRepo" || status === 403) {
-    return new InputError(`hf:${repository}: access must be asked for on its page at ${host}`);
+    return new InputError(`hf:${repository}: you have to ask for access on its page at ${host}`);
   }
   if (code === "RepoNotFound" || status === 401 || status === 404) {
     return new InputError(
       `hf:${repository}: ${host} has no such repository, or it is private: ${
-        token ? "the token does not open it" : "then HF_TOKEN must hold a token that opens it"
+        token ? "the token has no access" : "then HF_TOKEN must hold a token with access"
       }`,
     );
   }

@@ -1,4 +1,4 @@
-/** The library's door: a model that takes light curves as arrays or as dataset folders. */
+/** The library's main class: a model that takes light curves as arrays or as dataset folders. */
 import type { Given } from "../common/setting.ts";
 import { inferenceBatchOn } from "../machine/settings.ts";
 import { pretrainOptions, pretrainSchema, type PretrainSettings, resolve } from "../run/settings.ts";
@@ -29,28 +29,30 @@ import type { ModelConfig } from "../weights/model_config.ts";
 /** Light curves: arrays, or the path of a dataset folder as `preprocess` writes it. */
 export type LightCurves = readonly LightCurve[] | string;
 
-/** Settings of `deno task pretrain` (all have defaults), but for where it reads and writes. */
+/** Settings of `deno task pretrain`, except where it reads and writes. All have defaults. */
 export interface TrainingSettings {
   /** Architecture to start from. Default: astromer2. */
   preset?: Preset;
-  /** How to train: what learns fastest in measured short runs, or what the paper did. Default: fast. */
+  /**
+   * How to train: `fast` learned fastest in short runs that were measured, `paper` is as in the paper. Default: fast.
+   */
   recipe?: "fast" | "paper";
   /** Epochs at most. Default: 100. */
   epochs?: number;
   /** Minutes at most. Default: no limit. */
   max_minutes?: number;
-  /** Windows of a step. Default: 16. */
+  /** Windows per step. Default: 16. */
   batch_size?: number;
   /** Peak learning rate. Default: 5e-4. */
   learning_rate?: number | "schedule";
   /** Observations of a window. Default: 200. */
   window_size?: number;
-  /** Names initial values, windows, masks and dropout. Default: 0. */
+  /** Seed of initial values, windows, masks and dropout. Default: 0. */
   seed?: number;
   /** auto, cpu, cuda or cuda:1. Default: auto. */
   device?: string;
   /**
-   * Arithmetic of the layers in training. Default: auto. What is handed out computes in float32, which gives the same
+   * Arithmetic of the layers in training. Default: auto. The trained model computes in float32, which gives the same
    * numbers on every machine to about 1e-5, unless this is bfloat16.
    */
   precision?: "auto" | "float32" | "bfloat16";
@@ -62,17 +64,17 @@ export interface TrainingSettings {
 export interface EmbedOptions {
   /** Default: mean. */
   pooling?: Exclude<Pooling, "points" | "features">;
-  /** Full windows of a batch; more need more memory. Default: 16, on a GPU 512. */
+  /** Full windows per batch; more need more memory. Default: 16, on a GPU 512. */
   batchSize?: number;
 }
 
 /** How {@link Astromer.evaluate} works. */
 export interface EvaluateOptions {
-  /** Which light curves of a dataset folder. Default: all. */
+  /** Light curves of a dataset folder to use. Default: all. */
   subset?: Subset | "all";
   /** Default: nothing masked, every point probed. */
   masking?: Masking;
-  /** Names the masks. Default: 0. */
+  /** Seed of the masks. Default: 0. */
   seed?: number;
   /** Default: 16, on a GPU 512. */
   batchSize?: number;
@@ -101,8 +103,8 @@ export interface WindowAttention {
 }
 
 /**
- * A model with all it takes to use it: network, window size, what its folder says. Give it back with `using` or
- * `[Symbol.dispose]()`: it owns native memory.
+ * A model that is ready to use: the network, its window size, and what its folder says of it. It owns native memory:
+ * free it with `using` or `[Symbol.dispose]()`.
  *
  * @example Embed light curves
  * ```ts
@@ -117,7 +119,7 @@ export interface WindowAttention {
  */
 export class Astromer implements Disposable {
   /**
-   * Puts a network and what is known of it together.
+   * Combines a network with what is known of it.
    * @param network the encoder with its reconstruction head; belongs to this object from now on
    * @param config what a model folder says of it
    */
@@ -146,8 +148,9 @@ export class Astromer implements Disposable {
    * const [a, b] = [saved, model].map(({ network }) => network.parameters.stateDict().get(name)!.data);
    * if (a.join() !== b.join()) throw new Error("the same numbers, to the last bit");
    * ```
-   * @param model a folder with `config.json` and `model.safetensors`, the http(s) or file URL of one, or the name of a model
-   * that ships, such as astromer2-asas: where mod.ts came by URL, that is fetched once into the cache folder
+   * @param model a folder with `config.json` and `model.safetensors`, the http(s) or file URL of one, or the name of
+   * a model
+   * that ships, such as astromer2-asas: if mod.ts was imported by URL, it is fetched once into the cache folder
    * @param options device and arithmetic; the CPU and float32 unless said otherwise
    * @throws {InputError} naming the file and the tensor or setting that is wrong
    * @throws {Failure} when a model that ships cannot be fetched, or is not what it should be
@@ -172,7 +175,7 @@ export class Astromer implements Disposable {
    * using model = Astromer.untrained({ blocks: 2, heads: 2, head_size: 8, seed: 7 });
    * if (model.width !== 16) throw new Error("heads x head size");
    * ```
-   * @param settings architecture, window size, seed, device and arithmetic are read of them
+   * @param settings of which architecture, window size, seed, device and arithmetic are used
    * @throws {InputError} on an unknown or impossible setting, by name, or when the device is not there
    * @throws {LibtorchError} when libtorch is not found
    */
@@ -199,7 +202,7 @@ export class Astromer implements Disposable {
   }
 
   /**
-   * Pretrains a model to predict hidden magnitudes (sections 2.5 and 3.3 of the paper), and hands out the best of all
+   * Pretrains a model to predict hidden magnitudes (sections 2.5 and 3.3 of the paper), and returns the best of all
    * epochs.
    *
    * @example
@@ -219,10 +222,10 @@ export class Astromer implements Disposable {
    * ```
    * @param data arrays (a tenth of which validates), or a dataset folder with its own subsets
    * @param settings any of the settings of `deno task pretrain`
-   * @param onMetrics takes what would be the lines of `metrics.jsonl`
-   * @returns a model that the caller gives back, as every other
-   * @throws {InputError} on impossible settings or data: too few light curves to set some apart, a folder that is no
-   * dataset
+   * @param onMetrics is given what `deno task pretrain` writes as lines of `metrics.jsonl`
+   * @returns the model, which the caller disposes
+   * @throws {InputError} on impossible settings or data: too few light curves to set some apart, a folder that is not
+   * a dataset
    * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
    * @throws {Failure} when the loss is not a number
    */
@@ -265,8 +268,8 @@ export class Astromer implements Disposable {
   }
 
   /**
-   * One embedding a light curve: windows are embedded with nothing masked, pooled over their observations (never over
-   * padding), and put together weighted by their observations (section 5.4 of the paper).
+   * One embedding per light curve: windows are embedded with nothing masked, pooled over their observations (never
+   * over padding), and averaged with their numbers of observations as weights (section 5.4 of the paper).
    *
    * @example
    * ```ts
@@ -280,8 +283,8 @@ export class Astromer implements Disposable {
    * if (mean.length !== 64 || layers.length !== 3 * 64) throw new Error("a vector, and one for each layer");
    * if (Math.abs(layers[2 * 64] - mean[0]) > 1e-5) throw new Error("the last layer's mean is the embedding");
    * ```
-   * @returns for each light curve a vector of `width`; with pooling "layers" (blocks + 1) of them end to end, the input embedding's
-   * first
+   * @returns for each light curve a vector of `width`; with pooling "layers" (blocks + 1) of them end to end, that of
+   * the input embedding first
    * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
    */
   embed(
@@ -327,11 +330,11 @@ export class Astromer implements Disposable {
    * if (residuals.length !== 3 || !residuals.every(Number.isFinite)) throw new Error("three were hidden");
    * ```
    * @param hidden for a light curve (its index) the observations to hide from the model: places in the order of time.
-   * Default: none. A hidden magnitude counts in its window's mean, which is taken off first, as in training
-   * @returns for each light curve its observations in order of time with their predictions, mag. Where windows overlap
-   * (the last one ends with the light curve) the later one's
-   * @throws {TypeError | RangeError} when an array is wrong (see {@link LightCurve}), or there is no observation that
-   * `hidden` names
+   * Default: none. A hidden magnitude still counts in its window's mean, which is subtracted first, as in training
+   * @returns for each light curve its observations in order of time with their predictions, mag. Where windows
+   * overlap (the last one ends with the light curve) those of the later one
+   * @throws {TypeError | RangeError} when an array is wrong (see {@link LightCurve}), or `hidden` names an
+   * observation that is not there
    */
   reconstruct(
     lightCurves: readonly LightCurve[],
@@ -421,7 +424,7 @@ export class Astromer implements Disposable {
    * if (windows !== 1 || !(rmse > 0) || !(r2 < 1)) throw new Error("an untrained model cannot be right");
    * ```
    * @param data arrays, or a dataset folder
-   * @param options which light curves, what is probed and hidden, by which seed
+   * @param options the light curves to use, what is probed and hidden, and the seed
    * @throws {InputError} when the folder is not a dataset, or there is no light curve (in the subset)
    * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}
    */
@@ -467,7 +470,7 @@ export class Astromer implements Disposable {
     this.#folder = await Deno.realPath(folder);
   }
 
-  /** Gives the native memory back; harmless the second time. */
+  /** Frees the native memory; harmless the second time. */
   [Symbol.dispose](): void {
     this.network[Symbol.dispose]();
   }
@@ -477,7 +480,10 @@ export class Astromer implements Disposable {
   }
 }
 
-/** What a model computes with that is used: whatever it was trained with, float32 unless bfloat16 is asked for by name. */
+/**
+ * What a model computes with that is used: whatever it was trained with, float32 unless bfloat16 is asked for by
+ * name.
+ */
 function keptPrecision(asked: TrainingSettings["precision"]): "float32" | "bfloat16" {
   return asked === "bfloat16" ? "bfloat16" : "float32";
 }

@@ -1,4 +1,4 @@
-/** The library's classifier: few labelled light curves as arrays, the classes of others. */
+/** The library's classifier: learns from a few labelled light curves and predicts the classes of others. */
 import type { Astromer } from "./astromer.ts";
 import { checkFitOptions, embedded, heldOut, partedVectors, windowsFor } from "./arrays.ts";
 import { classSet, thresholdOf } from "../classify/conformal.ts";
@@ -13,49 +13,53 @@ import { exists, refuseForeignFolder } from "../files/atomic.ts";
 
 /** How {@link Classifier.fit} works. */
 export interface ClassifierOptions {
-  /** What reads the vectors of a window. Default: gamma, layers weighted by trainable gammas (section 5.4 of the paper). */
+  /**
+   * Which head reads the vectors of a window. Default: gamma, layers weighted by trainable gammas (section 5.4 of the
+   * paper).
+   */
   head?: ClassifierKind;
   /** Share of every class that is set apart to stop the training and to scale probabilities. Default: 0.2. */
   validationFraction?: number;
-  /** Random windows of a light curve to train on. Default: as many as make 2,000 in all, 4 to 16. */
+  /** Random windows per light curve to train on. Default: enough for 2,000 in all, from 4 to 16. */
   windows?: number;
   /** Default: 1e-3. */
   learningRate?: number;
-  /** Light curves of a step. Default: 512. */
+  /** Light curves per step. Default: 512. */
   batchSize?: number;
   /** Epochs at most. Default: 500. */
   epochs?: number;
   /** Epochs without a better validation loss before training ends. Default: 40. */
   patience?: number;
-  /** Classes of unequal size, in training and in the validation loss that ends it. Default: none, as they are. */
+  /** How classes of unequal size are balanced, in training and in the validation loss that ends it. Default: none. */
   balance?: Balance;
   /** Default: 0. */
   seed?: number;
 }
 
-/** What is said of one light curve. */
+/** What is predicted for one light curve. */
 export interface Classification {
   /** The likeliest class. */
   class: string;
-  /** By class; temperature-scaled on the validation. */
+  /** By class; temperature-scaled on the validation light curves. */
   probabilities: Record<string, number>;
-  /** Distance to what was trained on: about 1 is usual, much more is unlike all of it. */
+  /** Distance to the training data: about 1 is usual, much more is unlike all of it. */
   novelty: number;
-  /** Classes, likeliest first, among which the true one is as often as `coverage` asks for; where it was asked for. */
+  /** With `coverage`: classes, likeliest first, that contain the true one that often. */
   set?: string[];
 }
 
 /** How {@link Classifier.predict} and `Regressor.predict` work. */
 export interface PredictOptions {
   /**
-   * Share of light curves, drawn as those that were fitted on, whose class is to be in their set, or whose value in their
-   * interval. Calibrated on light curves that were set apart.
+   * How often the set of classes is to contain the true class, or the interval the true value, for light curves like
+   * those that were fitted on. Calibrated on light curves that were set apart.
    */
   coverage?: number;
 }
 
 /**
- * A classifier of light curves on a frozen model. The model is not owned: it must live as long as the classifier is used.
+ * A classifier of light curves on a frozen model. It does not own the model, which must stay alive as long as the
+ * classifier is used.
  *
  * @example A few labelled light curves
  * ```ts
@@ -65,7 +69,8 @@ export interface PredictOptions {
  *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
  *   return { mjd, magnitude: mjd.map((t) => 15 + Math.sin(6.28 * t / period + phase)) };
  * };
- * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" : "slow" }));
+ * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" :
+ * "slow" }));
  * using model = Astromer.untrained({ preset: "small" });
  * using classifier = await Classifier.fit(model, labelled, { head: "linear", learningRate: 0.05, epochs: 50 });
  * const [{ probabilities }] = await classifier.predict([curve(7, 0.3)]);
@@ -92,15 +97,16 @@ export class Classifier implements Disposable {
    *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
    *   return { mjd, magnitude: mjd.map((t) => 15 + Math.sin(6.28 * t / period + phase)) };
    * };
-   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" : "slow" }));
+   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" :
+   * "slow" }));
    * using model = Astromer.untrained({ preset: "small" });
    * using classifier = await Classifier.fit(model, labelled, { head: "mean", balance: "loss", epochs: 20 });
    * if (classifier.classes.join() !== "fast,slow") throw new Error("in alphabetical order");
    * ```
    * @param model the encoder, which is not changed
-   * @param lightCurves of every class some; one object of each class at least is set apart, where it has two. Light curves
-   * of one `id` (in several bands) are one object, of which all train or all are set apart
-   * @param options head, share that is set apart, and how to train
+   * @param lightCurves with a class each; of every class with two objects or more, at least one object is set apart.
+   * Light curves with the same `id` (in several bands) are one object, which trains or is set apart as a whole
+   * @param options which head, how much is set apart, and how to train
    * @throws {TypeError | RangeError} when an array is wrong (see {@link LightCurve}), or a light curve has no class
    * @throws {InputError} when there are not two classes, or no class has two objects
    * @throws {Failure} when the loss is not a number
@@ -153,7 +159,8 @@ export class Classifier implements Disposable {
    *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
    *   return { mjd, magnitude: mjd.map((t) => 15 + Math.sin(6.28 * t / period + phase)) };
    * };
-   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" : "slow" }));
+   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" :
+   * "slow" }));
    * using model = Astromer.untrained({ preset: "small" });
    * const folder = await Deno.makeTempDir();
    * using fitted = await Classifier.fit(model, labelled, { head: "linear", epochs: 5 });
@@ -163,10 +170,10 @@ export class Classifier implements Disposable {
    * const [before, after] = await Promise.all([fitted, classifier].map((one) => one.predict([curve(7, 0.3)])));
    * if (Math.abs(before[0].novelty - after[0].novelty) > 1e-5) throw new Error("not the same classifier");
    * ```
-   * @param folder what was written
+   * @param folder that was written
    * @param model the encoder that it was fitted on
    * @throws {InputError} naming the file and what is wrong with it
-   * @throws {RangeError} when the model makes other vectors than those it was fitted on
+   * @throws {RangeError} when the model makes vectors of another shape than those it was fitted on
    */
   static async load(folder: string, model: Astromer): Promise<Classifier> {
     const { classifier } = await FittedClassifier.load(folder, model.network.device);
@@ -194,7 +201,8 @@ export class Classifier implements Disposable {
    *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
    *   return { mjd, magnitude: mjd.map((t) => 15 + Math.sin(6.28 * t / period + phase)) };
    * };
-   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" : "slow" }));
+   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" :
+   * "slow" }));
    * using model = Astromer.untrained({ preset: "small" });
    * using classifier = await Classifier.fit(model, labelled, { head: "knn" }); // nothing is trained
    * const [found] = await classifier.predict([curve(7, 0.3)]);
@@ -204,10 +212,11 @@ export class Classifier implements Disposable {
    * if (novelty < 2 * found.novelty) throw new Error("it is like nothing that was trained on");
    * ```
    * @param lightCurves of any class
-   * @param options whether sets of classes are wanted
-   * @returns for each light curve its class, the probabilities of all, and the distance to what was trained on
-   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}; when the coverage is not between 0 and 1,
-   * or too few light curves were set apart to promise it
+   * @param options `coverage`, for sets of classes
+   * @returns for each light curve its class, the probabilities of all, and the distance to the training data
+   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}; when the coverage is not between
+   * 0 and 1,
+   * or too few light curves were set apart for it
    */
   async predict(
     lightCurves: readonly LightCurve[],
@@ -245,8 +254,9 @@ export class Classifier implements Disposable {
   }
 
   /**
-   * Writes a classifier folder, atomically: what {@link Classifier.load} and `deno task predict` read; example there. It
-   * names the folder of its model, where that was loaded from one or saved to one; else `predict` needs `--model`.
+   * Writes a classifier folder, atomically: {@link Classifier.load} (which has an example) and `deno task predict`
+   * read it. It records the folder that its model was loaded from or saved to; without one, `predict` needs
+   * `--model`.
    * @param folder its parents are made; an older classifier folder of that name is replaced
    * @throws {InputError} when the folder holds something else
    * @throws {Failure} when it cannot be written
@@ -260,7 +270,7 @@ export class Classifier implements Disposable {
     await this.#fitted.save(folder, { encoder, training: {}, metrics: {} });
   }
 
-  /** Gives the native memory back, harmless the second time; the model is left alone. */
+  /** Frees the native memory, but not that of the model; harmless the second time. */
   [Symbol.dispose](): void {
     this.#fitted[Symbol.dispose]();
   }

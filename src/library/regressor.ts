@@ -1,4 +1,4 @@
-/** The library's regressor: light curves with a value as arrays, the values of others. */
+/** The library's regressor: learns from light curves with known values and predicts the values of others. */
 import type { Astromer } from "./astromer.ts";
 import { checkFitOptions, embedded, heldOut, partedVectors, windowsFor } from "./arrays.ts";
 import type { ClassifierOptions, PredictOptions } from "./classifier.ts";
@@ -12,25 +12,25 @@ import { exists, refuseForeignFolder } from "../files/atomic.ts";
 
 /** How {@link Regressor.fit} works. */
 export interface RegressorOptions extends Omit<ClassifierOptions, "balance"> {
-  /** What the value is called. Default: value. */
+  /** Name of the value. Default: value. */
   name?: string;
-  /** Whether its logarithm to base 10 is learned, as is right for periods. Default: false. */
+  /** Whether to learn its base-10 logarithm, as is right for periods. Default: false. */
   log?: boolean;
 }
 
-/** What is said of one light curve. */
+/** What is predicted for one light curve. */
 export interface PredictedValue {
-  /** In the unit of the values that were fitted on. */
+  /** In the unit of the training values. */
   value: number;
-  /** Between which the true one is as often as `coverage` asks for; where it was asked for. */
+  /** With `coverage`: an interval that contains the true value that often. */
   interval?: [low: number, high: number];
-  /** Distance to what was trained on: about 1 is usual, much more is unlike all of it. */
+  /** Distance to the training data: about 1 is usual, much more is unlike all of it. */
   novelty: number;
 }
 
 /**
- * A regressor of light curves on a frozen model: predicts a number of each, such as its period or [Fe/H]. The model is not
- * owned: it must live as long as the regressor is used.
+ * A regressor of light curves on a frozen model: predicts a number for each, such as its period or [Fe/H]. It does
+ * not own the model, which must stay alive as long as the regressor is used.
  *
  * @example Amplitudes
  * ```ts
@@ -65,15 +65,16 @@ export class Regressor implements Disposable {
    * import { Astromer, Regressor } from "../../mod.ts";
    *
    * const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
-   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => Math.sin(t / (1 + i))), value: 1 + i }));
+   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => Math.sin(t / (1 + i))),
+   * value: 1 + i }));
    * using model = Astromer.untrained({ preset: "small" });
    * using regressor = await Regressor.fit(model, known, { name: "period", log: true, head: "linear", epochs: 5 });
    * if (regressor.target.name !== "period" || !regressor.target.log) throw new Error("as it was asked for");
    * ```
    * @param model the encoder, which is not changed
-   * @param lightCurves with a value each. Those of one `id` (in several bands) are one object, of which all train or all are
-   * set apart
-   * @param options head, share that is set apart, and how to train
+   * @param lightCurves with a value each. Those with the same `id` (in several bands) are one object, which trains or
+   * is set apart as a whole
+   * @param options which head, how much is set apart, and how to train
    * @throws {TypeError | RangeError} when an array is wrong (see {@link LightCurve}), or a light curve has no value
    * @throws {InputError} when there are not two different values to train on, or fewer than two objects
    * @throws {Failure} when the loss is not a number
@@ -129,7 +130,8 @@ export class Regressor implements Disposable {
    * import { Astromer, Regressor } from "../../mod.ts";
    *
    * const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
-   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => Math.sin(t / (1 + i))), value: 1 + i }));
+   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => Math.sin(t / (1 + i))),
+   * value: 1 + i }));
    * using model = Astromer.untrained({ preset: "small" });
    * const folder = await Deno.makeTempDir();
    * using fitted = await Regressor.fit(model, known, { head: "knn" });
@@ -139,10 +141,10 @@ export class Regressor implements Disposable {
    * const [[before], [after]] = await Promise.all([fitted, regressor].map((one) => one.predict(known.slice(0, 1))));
    * if (before.value !== after.value) throw new Error("not the same regressor");
    * ```
-   * @param folder what was written
+   * @param folder that was written
    * @param model the encoder that it was fitted on
    * @throws {InputError} naming the file and what is wrong with it
-   * @throws {RangeError} when the model makes other vectors than those it was fitted on
+   * @throws {RangeError} when the model makes vectors of another shape than those it was fitted on
    */
   static async load(folder: string, model: Astromer): Promise<Regressor> {
     const { regressor } = await FittedRegressor.load(folder, model.network.device);
@@ -167,17 +169,19 @@ export class Regressor implements Disposable {
    * import { Astromer, Regressor } from "../../mod.ts";
    *
    * const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
-   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => i * Math.sin(t)), value: i }));
+   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => i * Math.sin(t)), value: i
+   * }));
    * using model = Astromer.untrained({ preset: "small" });
    * using regressor = await Regressor.fit(model, known, { head: "knn" });
    * const [{ value, novelty }] = await regressor.predict(known.slice(10, 11));
    * if (value < 0 || value > 19 || !(novelty >= 0)) throw new Error("between the values of neighbors");
    * ```
    * @param lightCurves of the same kind as those that were fitted on
-   * @param options whether intervals are wanted
-   * @returns for each light curve its value, and the distance to what was trained on
-   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}; when the coverage is not between 0 and 1,
-   * or too few light curves were set apart to promise it
+   * @param options `coverage`, for intervals
+   * @returns for each light curve its value, and the distance to the training data
+   * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}; when the coverage is not between
+   * 0 and 1,
+   * or too few light curves were set apart for it
    */
   async predict(
     lightCurves: readonly LightCurve[],
@@ -201,8 +205,8 @@ export class Regressor implements Disposable {
   }
 
   /**
-   * Writes a regressor folder, atomically: what {@link Regressor.load} and `deno task predict` read; example there. It names
-   * the folder of its model, where that was loaded from one or saved to one; else `predict` needs `--model`.
+   * Writes a regressor folder, atomically: {@link Regressor.load} (which has an example) and `deno task predict` read
+   * it. It records the folder that its model was loaded from or saved to; without one, `predict` needs `--model`.
    * @param folder its parents are made; an older regressor folder of that name is replaced
    * @throws {InputError} when the folder holds something else
    * @throws {Failure} when it cannot be written
@@ -216,7 +220,7 @@ export class Regressor implements Disposable {
     await this.#fitted.save(folder, { encoder, training: {}, metrics: {} });
   }
 
-  /** Gives the native memory back, harmless the second time; the model is left alone. */
+  /** Frees the native memory, but not that of the model; harmless the second time. */
   [Symbol.dispose](): void {
     this.#fitted[Symbol.dispose]();
   }

@@ -1,5 +1,6 @@
 /**
- * Several processes that work as one, started by `mpirun` or `srun`: data parallel over MPI, with NCCL between GPUs. With
+ * Several processes that work as one, started by `mpirun` or `srun`: data parallel over MPI, with NCCL between GPUs.
+ * With
  * one rank nothing is opened and every method is its own trivial case, so that the code that calls them has one form.
  */
 import { deserialize, serialize } from "node:v8";
@@ -38,12 +39,12 @@ export class Ranks {
     this.#nccl = new Nccl(device, { rank, size, shareId: (bytes) => mpi.broadcast(bytes) });
   }
 
-  /** This rank's part of items: every n-th of n ranks, so that parts are alike where neighbours are. */
+  /** This rank's part of items: every n-th of n ranks, so that parts are similar if neighbouring items are. */
   part<T>(items: readonly T[]): readonly T[] {
     return this.size === 1 ? items : items.filter((_, i) => i % this.size === this.rank);
   }
 
-  /** Sums numbers over the ranks, each with its namesake. */
+  /** Sums numbers over the ranks, name by name. */
   sum<T extends Record<keyof T, number>>(numbers: T): T {
     if (!this.#mpi) return numbers;
     const names = Object.keys(numbers) as (keyof T)[];
@@ -60,7 +61,7 @@ export class Ranks {
     return values[0];
   }
 
-  /** Whether it is so at any rank. */
+  /** Whether it is true at any rank. */
   any(flag: boolean): boolean {
     return this.max(Number(flag)) > 0;
   }
@@ -72,7 +73,8 @@ export class Ranks {
   }
 
   /**
-   * Sums a part of a contiguous float32 tensor, from an element to before another, in place. On GPUs that goes on beside
+   * Sums a part of a contiguous float32 tensor, from an element to before another, in place. On GPUs that goes on
+   * beside
    * what the GPU is given meanwhile, until {@link partsSummed}.
    */
   sumPart(tensor: Tensor, from: number, to: number): void {
@@ -81,12 +83,12 @@ export class Ranks {
     else this.#mpi?.sum(part.memory() as Float32Array<ArrayBuffer>);
   }
 
-  /** Has the GPU wait for all parts before what it is given next. */
+  /** Makes the GPU wait for all parts before its next work. */
   partsSummed(): void {
     this.#nccl?.joinBeside();
   }
 
-  /** What rank 0 has: plain data, numbers that are not finite among them. */
+  /** Hands every rank the plain data of rank 0; numbers need not be finite. */
   share<T>(value: T): T {
     if (!this.#mpi) return value;
     const text = new Uint8Array(serialize(value));
@@ -120,7 +122,7 @@ export class Ranks {
     this.#mpi?.barrier();
   }
 
-  /** Ends the ranks: together where all went well, else every process at once. */
+  /** Ends the ranks: together if all went well, otherwise every process at once. */
   leave(code: number, agreed: boolean): void {
     if (!this.#mpi) return;
     if (!agreed) this.#mpi.abort(code);
@@ -136,7 +138,7 @@ export const oneRank = new Ranks({ rank: 0, size: 1, localRank: 0 });
 let joined = oneRank;
 
 /**
- * The ranks that this process was started as one of; alone where it was not started by a launcher.
+ * The ranks that this process was started with; itself alone without a launcher.
  * @throws {MpiError} when there are several and no MPI can be used
  */
 export function joinRanks(): Ranks {
@@ -146,8 +148,8 @@ export function joinRanks(): Ranks {
 }
 
 /**
- * What a process does with its ranks before it exits, or before it works on alone; harmless the second time.
- * @param agreed whether every rank leaves now, with this code: else none is waited for, and all processes are ended
+ * Leaves the ranks, before the process exits or works on alone; harmless the second time.
+ * @param agreed whether every rank leaves now, with this code: otherwise nobody waits, and all processes are ended
  */
 export function leaveRanks(code = 0, agreed = true): void {
   const ranks = joined;

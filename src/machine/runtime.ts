@@ -25,8 +25,8 @@ export interface Runtime {
 let warned = false;
 
 /**
- * Chooses device and arithmetic, sets the threads if told to, and tells the allocator how to keep its memory. Of several ranks
- * each takes the GPU of its place on the node, or the only one that it sees.
+ * Chooses device and arithmetic, sets the threads if told to, and tells the allocator how to keep its memory. Each of
+ * several ranks takes the GPU of its local rank, or the only one that it can see.
  * @throws {InputError} when the device is not there
  */
 export function prepareRun(
@@ -37,7 +37,9 @@ export function prepareRun(
     (settings.device === "auto" ? cudaDeviceCount() > 0 ? "cuda" : "cpu" : settings.device) as Device;
   if (ranks.size > 1 && device !== "cpu") {
     if (device !== "cuda") {
-      throw new InputError(`--device ${device}: of ${ranks.size} ranks each has its own GPU, --device cuda`);
+      throw new InputError(
+        `--device ${device}: each of the ${ranks.size} ranks has its own GPU: give --device cuda`,
+      );
     }
     device = `cuda:${cudaDeviceCount() === 1 ? 0 : ranks.localRank}`;
   }

@@ -37,7 +37,7 @@ export function inferenceBatchOn(device: Device, given?: number): number {
   return given ?? (device === "cpu" ? 16 : 512);
 }
 
-/** What queues a job again, for all commands that can be gone on with. */
+/** The setting that queues a job again, for all commands that can be resumed. */
 export const requeueSetting = setting(
   z.boolean().default(false),
   "in a Slurm job: after SIGUSR1, save everything, then scontrol requeue",

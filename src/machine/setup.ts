@@ -23,7 +23,8 @@ export interface SetupSettings {
 }
 
 /**
- * Installs the pinned libtorch into the project's cache, unless a usable one is found. A killed set-up leaves nothing that
+ * Installs the pinned libtorch into the project's cache, unless a usable one is found. A killed set-up leaves nothing
+ * that
  * looks installed, and of two at once one waits for the other.
  * @throws {Failure} when it cannot be installed: with what to do, and with pip's last lines
  */
@@ -79,14 +80,15 @@ function usable(): Libtorch | undefined {
     if (!named) return undefined;
     const tried = error.tried.map(({ path, cause }) => `\n  ${path}: ${cause}`).join("");
     throw new Failure(
-      `LIBTORCH names ${named}, where no usable libtorch is, and nothing else is looked at while it is set: ` +
+      `LIBTORCH names ${named}, but there is no usable libtorch, and while it is set nothing else is tried: ` +
         `correct it, or unset it and set up again${tried}`,
     );
   }
 }
 
 /**
- * Opens the libtorch of an installed folder in a process of its own: there no other libtorch is loaded already, and if it
+ * Opens the libtorch of an installed folder in a process of its own: there no other libtorch is loaded already, and
+ * if it
  * crashes the set-up can say so.
  */
 async function tryOut(folder: string): Promise<{ version: string } | { cause: string }> {
@@ -151,7 +153,8 @@ async function installTorch(work: string, index: string[]) {
   let target: string[] = [];
   let result = await pip(work, [...index, ...torch]);
   if (result.missing) {
-    // The libraries are the same for every Python, so the wheel for another one does: this one may be too old or too new.
+    // The libraries are the same for every Python, so the wheel for another one does: this one may be too old or too
+    // new.
     target = ["--python-version", "3.12", "--ignore-requires-python"];
     result = await pip(work, [...index, ...target, ...torch]);
   }
@@ -229,7 +232,7 @@ function spawnPython(args: string[], env: Record<string, string>): Deno.ChildPro
     }
   }
   throw new Failure(
-    "Python is not installed, whose pip fetches libtorch: install python3 with pip and set up again, " +
+    "Python is not installed, and its pip is what fetches libtorch: install python3 with pip and run setup again, " +
       "or set LIBTORCH to a folder with libtorch",
   );
 }
@@ -265,7 +268,7 @@ const licence = /^(licen[cs]es?|notice|copying)\b/i;
 async function keepLibraries(site: string, folder: string) {
   if (!await exists(`${site}/torch/lib`)) {
     throw new Failure(
-      `what pip installed as torch ${pinnedVersion} has no folder torch/lib: it is not PyTorch's wheel`,
+      `what pip installed as torch ${pinnedVersion} has no folder torch/lib, so it is not PyTorch's wheel`,
     );
   }
   await Deno.mkdir(`${folder}/torch`);

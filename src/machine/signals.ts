@@ -2,7 +2,7 @@
 import { runProgram } from "../../ffi/program.ts";
 import { Interrupted, messageOf } from "../common/errors.ts";
 
-/** Lets signals in: long work in one thread hears none until it waits. */
+/** Lets signal handlers run: in long work on one thread they run only where it waits. */
 export function letSignalsIn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
@@ -18,7 +18,8 @@ export interface Stop extends Disposable {
 const echo = 500;
 
 /**
- * Listens for what asks to stop: Ctrl-C (SIGINT), SIGTERM, and SIGUSR1, Slurm's warning. After the first Ctrl-C the next
+ * Listens for what asks to stop: Ctrl-C (SIGINT), SIGTERM, and SIGUSR1, Slurm's warning. After the first Ctrl-C the
+ * next
  * ends the process at once, even in the midst of a native call.
  * @param onFirst says that the request was heard
  */
@@ -54,10 +55,10 @@ export function sayStopping(after: string): void {
 }
 
 /**
- * The error that ends a command that a signal has stopped. Where that is wished and the signal was Slurm's warning, the
- * job is queued again first (after SIGTERM it is not: so ends what was cancelled, and what was preempted Slurm itself
- * queues again).
- * @param what is kept, and how it goes on
+ * The error that ends a command after a signal. If `requeue` is set and the signal was Slurm's warning, the job is
+ * queued again first. After SIGTERM it is not: the job was cancelled, or preempted, and preempted jobs Slurm queues
+ * again itself.
+ * @param what the user can do next
  */
 export function interrupted(stop: Stop, what: string, requeue: boolean): Interrupted {
   const signal = stop.signal(), job = slurmJob();

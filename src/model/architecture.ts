@@ -1,10 +1,15 @@
-/** The sizes and switches of Astromer, as settings, with the presets of the two papers. */
+/** The architecture of Astromer as settings, with the presets of the two papers. */
 import { setting, z } from "../common/setting.ts";
 
-/** Shortest period of the folded encoding, days: a search takes 0.4 MB a window for each 1/day of the highest frequency. */
+/**
+ * Shortest period of the folded encoding, days: a search takes 0.4 MB a window for each 1/day of the highest
+ * frequency.
+ */
 export const shortestFoldedPeriod = 0.01;
 
-/** Every architecture setting: name, meaning, default (those of Astromer 2 but for the start, which is the fast one). */
+/**
+ * Every architecture setting: name, meaning, default (those of Astromer 2 but for the start, which is the fast one).
+ */
 export const architectureShape = {
   blocks: setting(z.int().min(1).max(1000).default(6), "attention blocks"),
   heads: setting(z.int().min(1).default(4), "attention heads of a block"),
@@ -49,7 +54,7 @@ export const architectureShape = {
 
 export const architectureSchema = z.object(architectureShape);
 
-/** The sizes and switches of a model, as {@link architectureShape} explains them; part of every model's `config.json`. */
+/** The architecture of a model, as {@link architectureShape} explains it; part of every model's `config.json`. */
 export interface Architecture {
   /** Attention blocks. */
   blocks: number;
@@ -61,9 +66,9 @@ export interface Architecture {
   feed_forward_size: number;
   /** Rate of dropout in training. */
   dropout: number;
-  /** What runs beside attention and feed-forward. */
+  /** Skip connection of attention and feed-forward. */
   skip: "linear" | "none";
-  /** What stands for a hidden magnitude. */
+  /** What replaces a hidden magnitude. */
   masked_magnitudes: "token" | "zero" | "kept";
   /** Where hidden points are masked in the attention. */
   attention_mask: "keys" | "queries" | "both";

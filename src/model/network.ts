@@ -28,7 +28,8 @@ export interface EncoderInput {
   /** (B, L, 1) bool: masked or padding; null when every point is visible. */
   hidden: Tensor | null;
   /**
-   * Only the first `keys` positions can be keys: all later ones are hidden in every window. Default: L. Points may stand
+   * Only the first `keys` positions can be keys: all later ones are hidden in every window. Default: L. Points may
+   * stand
    * in any order, since attention does not look at the order, so whoever fills the batch puts visible points first.
    */
   keys?: number;
@@ -38,7 +39,7 @@ export interface EncoderInput {
   queriesFrom?: number;
 }
 
-/** What to see of a forward pass beside its result. */
+/** What to observe during a forward pass. */
 export interface Watch {
   /** Dropout is on. Default: off. */
   training?: boolean;
@@ -56,13 +57,13 @@ export interface ModelOptions {
   device?: Device;
   /** Whether attention is one kernel that keeps no weights; default: on a GPU. */
   fusedAttention?: boolean;
-  /** The parameters' values, in place of initial ones. */
+  /** The parameters' values, instead of initial ones. */
   state?: StateDict;
   /** Of the initial values. */
   seed?: number;
-  /** Where training starts. Default: interpolation. */
+  /** Kind of initial values. Default: interpolation. */
   initialization?: Initialization;
-  /** Angular frequencies (d,) in place of those that the architecture gives. */
+  /** Angular frequencies (d,) instead of the architecture's. */
   frequencies?: Float32Array<ArrayBuffer>;
 }
 
@@ -74,7 +75,8 @@ export interface TrainingPass {
   reconstruction: Tensor;
   /**
    * Sets the gradients of all parameters; can be called once.
-   * @param scale what they are multiplied by, where the loss is a part of another; 0-dimensional if a tensor; default: 1
+   * @param scale what they are multiplied by, where the loss is a part of another; 0-dimensional if a tensor;
+   * default: 1
    * @param onPart takes each part of the parameters' buffer, from an element to before another, once its gradient is
    * complete: the head, the blocks from the last to the first, the rest
    */
@@ -121,7 +123,7 @@ export function parameterSpecs(architecture: Architecture, initialization: Initi
  * ```
  */
 export class AstromerNetwork implements Disposable {
-  /** Its sizes and switches. */
+  /** Its architecture. */
   readonly architecture: Architecture;
   /** Everything that is trained. */
   readonly parameters: Parameters;
@@ -219,7 +221,7 @@ export class AstromerNetwork implements Disposable {
    * if (shapes.join(" ") !== "1,3,64 1,3,64 1,3,64") throw new Error("the input embedding and two blocks");
    * ```
    * @param input a batch of windows
-   * @param watch what to see beside the result, and whether dropout is on
+   * @param watch what to observe, and whether dropout is on
    * @returns (B, L - queriesFrom, d), in the dtype of the layers
    * @throws {TorchError} when shapes do not fit together
    */
@@ -286,7 +288,7 @@ export class AstromerNetwork implements Disposable {
    * if (predicted([-0.1, 0, 0.1]).join() !== predicted([-0.1, 0, 9]).join()) throw new Error("the last is hidden");
    * ```
    * @param input a batch of windows
-   * @param watch what to see beside the result, and whether dropout is on
+   * @param watch what to observe, and whether dropout is on
    * @returns (B, L - queriesFrom, 1) float32, mag, relative to the window's mean
    * @throws {TorchError} when shapes do not fit together
    */
@@ -308,7 +310,8 @@ export class AstromerNetwork implements Disposable {
    * @param input a batch of windows
    * @param targets (B, P, 1), mag: see {@link reconstructionLoss}
    * @param coefficients (B, P, 1)
-   * @param options `inParts`: the backward pass tells of each block when it is done, where it would go through all at once
+   * @param options `inParts`: the backward pass tells of each block when it is done, where it would go through all at
+   * once
    * @returns the loss, the reconstruction (B, P, 1), and what sets the gradients of all parameters
    */
   trainingPass(
@@ -389,7 +392,8 @@ export class AstromerNetwork implements Disposable {
   }
 
   /**
-   * Input embedding, section 2.2: a linear map of the magnitude plus the encoding of the time (of the phase too, where the
+   * Input embedding, section 2.2: a linear map of the magnitude plus the encoding of the time (of the phase too,
+   * where the
    * encoding is folded: then of all visible magnitudes, without a gradient).
    */
   #embed(input: EncoderInput, training: boolean): Tensor {
@@ -408,7 +412,8 @@ export class AstromerNetwork implements Disposable {
   }
 
   /**
-   * Whether hidden points and padding influence the other points, as in the released Astromer 1: then the amount of padding
+   * Whether hidden points and padding influence the other points, as in the released Astromer 1: then the amount of
+   * padding
    * is a part of the input, and windows are padded to the full window size, as in its training. Elsewhere hidden points
    * have an attention weight of exactly zero and can be left out as keys.
    */
@@ -439,7 +444,7 @@ export class AstromerNetwork implements Disposable {
     return this.dtype === "float32" ? mask : to(mask, this.dtype);
   }
 
-  /** Frees all native memory. */
+  /** Frees its native memory. */
   [Symbol.dispose](): void {
     this.parameters[Symbol.dispose]();
     this.#encoding[Symbol.dispose]();

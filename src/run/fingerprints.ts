@@ -1,4 +1,4 @@
-/** What tells that a run goes on with the data, the network and the model that it was begun with. */
+/** Fingerprints, by which a resumed run is known to have the data, network and model that it was started with. */
 import { createHash } from "node:crypto";
 import { z } from "../common/setting.ts";
 import { InputError } from "../common/errors.ts";
@@ -43,7 +43,7 @@ export function fingerprintOfNetwork({ architecture, parameters }: AstromerNetwo
 }
 
 /**
- * Refuses another model than the one that a run was begun with. Runs of older versions know its path alone.
+ * Refuses another model than the one that a run was started with. Runs of older versions know only its path.
  * @throws {InputError} naming both
  */
 export function refuseOtherModel(
@@ -55,16 +55,16 @@ export function refuseOtherModel(
 ): void {
   if (fingerprintBefore === undefined ? model === modelBefore : fingerprint === fingerprintBefore) return;
   throw new InputError(
-    `${folder} was begun with another model than --model ${model}: with ${modelBefore}` +
+    `${folder} was started with another model than --model ${model}: with ${modelBefore}` +
       (fingerprintBefore === undefined
-        ? ", whose fingerprint was not kept: give it by that path"
+        ? ", whose fingerprint was not recorded: give it by that path"
         : `, of the fingerprint ${fingerprintBefore.slice(0, 12)}, this one has ${
           fingerprint?.slice(0, 12)
         }`),
   );
 }
 
-/** The fingerprint of the model that the run in a folder was begun with, if it is known. */
+/** The fingerprint of the model that the run in a folder was started with, if it is known. */
 export async function modelFingerprintIn(folder: string): Promise<string | undefined> {
   const path = `${folder}/environment.json`;
   if (!await exists(path)) return undefined;

@@ -1,4 +1,4 @@
-/** Going on with a run from its newest checkpoint, and all ranks from the same place. */
+/** Resuming a run from its newest checkpoint, all ranks from the same place. */
 import { Tensor } from "../../ffi/tensor.ts";
 import { InputError } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
@@ -42,40 +42,39 @@ export async function checkpointOf(
     for (const model of ["best", "last"]) {
       if (await exists(`${folder}/${model}`)) {
         throw new InputError(
-          `${folder} holds the model ${model}/ but no checkpoint to go on from: choose another --output`,
+          `${folder} holds the model ${model}/ but no checkpoint to continue from: choose another --output`,
         );
       }
     }
-    console.log(`${folder} has no checkpoint yet: it is begun from the beginning`);
+    console.log(`${folder} has no checkpoint yet: it starts from the beginning`);
     return undefined;
   }
   const { step, state: { epoch, batch }, fingerprints: then, environment: there } = found.record;
   if (then.dataset !== fingerprints.dataset) {
     throw new InputError(
-      `${folder} was begun with a dataset of the fingerprint ${then.dataset}, --data has ${fingerprints.dataset}: ` +
-        "a run goes on with the data it was begun with",
+      `${folder} was started on a dataset with the fingerprint ${then.dataset}, --data has ${fingerprints.dataset}: a run must continue with the data it was started on`,
     );
   }
   if (then.light_curves !== fingerprints.light_curves) {
     throw new InputError(
-      `${folder} was begun with other light curves to train on or to validate with: choose another --output`,
+      `${folder} was started with other light curves to train on or to validate with: choose another --output`,
     );
   }
   if (then.parameters !== fingerprints.parameters) {
     throw new InputError(
-      `${folder} was begun with a network of other parameters (astromer ${there.astromer}): choose another --output`,
+      `${folder} was started with a network that has other parameters (astromer ${there.astromer}): choose another --output`,
     );
   }
   refuseOtherModel(folder, fingerprints.model, saved.model, then.model, found.record.settings.model);
   const place = batch ? `${batch} batches into epoch ${epoch}` : `${epoch - 1} epochs done`;
-  console.log(`${folder} goes on from step ${step} (${place})`);
+  console.log(`${folder} continues from step ${step} (${place})`);
   const changed = Object.entries(environment).filter(([name, value]) => there[name] !== value)
     .map(([name, value]) => `${name} ${value} (before: ${there[name]})`);
   if (changed.length) {
     console.log(
       `it goes on with ${
         changed.join(", ")
-      }: numbers may differ in their last bits from a run without a stop`,
+      }: the numbers may differ in their last bits from a run without a stop`,
     );
   }
   return found;

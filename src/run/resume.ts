@@ -1,4 +1,4 @@
-/** Going on with a run: which of its settings may change meanwhile. */
+/** Resuming a run: which of its settings may change. */
 import { type Given, setting, z } from "../common/setting.ts";
 import { requeueSetting } from "../machine/settings.ts";
 import { checkLoop, type LoopSettings } from "./settings.ts";
@@ -55,7 +55,7 @@ export const resumeShape = {
   requeue: requeueSetting,
 } as const;
 
-/** Settings of a training that can be gone on with. */
+/** Settings of a training that can be resumed. */
 export type ResumableSettings = LoopSettings & z.output<z.ZodObject<typeof resumeShape>>;
 
 /** The settings that make a run what it is, as its `config.json` keeps them. */
@@ -82,7 +82,7 @@ export async function settingsIn(folder: string): Promise<Record<string, unknown
 export async function refuseExistingRun(folder: string): Promise<void> {
   if (await settingsIn(folder) === undefined) return;
   throw new InputError(
-    `${folder} already holds a run: go on with --resume, choose another --output, or remove it first`,
+    `${folder} already holds a run: continue it with --resume, choose another --output, or remove it first`,
   );
 }
 
@@ -100,13 +100,13 @@ export async function settingsToTrain<S extends ResumableSettings>(
 ): Promise<S> {
   if (!settings.resume) {
     if (settings.override.length === 0) return settings;
-    throw new InputError("--override says what may change with --resume, which is not given");
+    throw new InputError("--override needs --resume: it names the settings that may change");
   }
   for (const folder of folders) {
     const saved = await settingsIn(folder);
     if (saved) return resumedSettings(schema, settings, given, saved, folder);
   }
-  console.log(`there is no run in ${folders[0]} yet: it is begun`);
+  console.log(`there is no run in ${folders[0]} yet: starting one`);
   return settings;
 }
 
@@ -130,7 +130,7 @@ export function refuseOtherRun(
     .filter((name) => !free.includes(name) && JSON.stringify(now[name]) !== JSON.stringify(saved[name]))
     .map((name) => `${name} = ${shown(saved[name])}, now ${shown(now[name])}`);
   if (said.length === 0) return;
-  throw new InputError(`${folder} is there already, made with ${said.join("; ")}: choose another --output`);
+  throw new InputError(`${folder} exists already, made with ${said.join("; ")}: choose another --output`);
 }
 
 /**
@@ -158,9 +158,9 @@ function resumedSettings<S extends ResumableSettings>(
     const never = changed.filter((name) => !may.includes(name));
     const said = changed.map((name) => `${name} = ${shown(saved[name])}, now ${shown(now[name])}`);
     throw new InputError(
-      `${folder} was begun with ${said.join("; ")}. ` +
-        (never.length ? `A run cannot go on with another ${never.join(", ")}` : "Leave that out") +
-        (never.length ? "" : `, or give --override ${may.join(",")} if it is meant`),
+      `${folder} was started with ${said.join("; ")}. ` +
+        (never.length ? `A run cannot continue with another ${never.join(", ")}` : "Leave that out") +
+        (never.length ? "" : `, or confirm it with --override ${may.join(",")}`),
     );
   }
   const own = Object.entries(saved).filter(([name]) =>

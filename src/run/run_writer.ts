@@ -1,4 +1,7 @@
-/** The folder of a training under way: settings, environment, metrics line by line, checkpoints, the best and the last model. */
+/**
+ * The folder of a training under way: settings, environment, metrics line by line, checkpoints, the best and the last
+ * model.
+ */
 import { libtorch } from "../../ffi/library.ts";
 import type { Tensor } from "../../ffi/tensor.ts";
 import { InputError, messageOf } from "../common/errors.ts";
@@ -36,7 +39,7 @@ export class RunWriter implements PretrainEvents, Disposable {
   readonly #fingerprints: Fingerprints;
   readonly #from: Checkpoint | undefined;
   readonly #started = performance.now();
-  /** When the run was begun, and when this part of it was, in ISO 8601. */
+  /** When the run was started, and when this part of it was, in ISO 8601. */
   readonly #begun: string;
   readonly #now = new Date().toISOString();
   readonly #line = new ProgressLine();
@@ -67,7 +70,7 @@ export class RunWriter implements PretrainEvents, Disposable {
 
   /**
    * Makes the folder, or goes on with it: network and optimizer are then those of its newest checkpoint.
-   * @throws {InputError} when the folder cannot be made, or cannot be gone on with
+   * @throws {InputError} when the folder cannot be made, or the run in it cannot be continued
    */
   static async open(
     run: TrainingRun,

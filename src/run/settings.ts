@@ -159,7 +159,7 @@ export function resolve<S extends PretrainSettings>(settings: S, given: Given): 
 
 /**
  * Settings as they apply on a device: a step of a few windows would leave a GPU idle.
- * @param begun whether they are those of a run that is gone on with
+ * @param begun whether they are those of a run that is resumed
  */
 export function forDevice<S extends PretrainSettings>(
   settings: S,
@@ -179,14 +179,12 @@ export function checkLoop(settings: LoopSettings): void {
   const { probed_fraction: probed, masked_fraction: masked, replaced_fraction: replaced } = settings;
   if (masked + replaced > probed + 1e-9) {
     throw new InputError(
-      `--masked-fraction ${masked} and --replaced-fraction ${replaced} are parts of --probed-fraction ${probed}, ` +
-        "so they cannot sum to more",
+      `--masked-fraction ${masked} and --replaced-fraction ${replaced} are parts of --probed-fraction ${probed}, so their sum cannot be larger`,
     );
   }
   if ((settings.learning_rate === "schedule") !== (settings.schedule === "transformer")) {
     throw new InputError(
-      `--schedule ${settings.schedule} does not go with --learning-rate ${settings.learning_rate}: the Transformer's ` +
-        "schedule sets its own rate and is asked for with --learning-rate schedule",
+      `--schedule ${settings.schedule} does not fit --learning-rate ${settings.learning_rate}: the Transformer's schedule sets its own rate, with --learning-rate schedule`,
     );
   }
 }
@@ -196,8 +194,7 @@ function checkTogether(settings: PretrainSettings): void {
   checkLoop(settings);
   if (settings.attention_mask !== "keys" || settings.attention_mask_value > -1e9) {
     throw new InputError(
-      `--attention-mask ${settings.attention_mask} with --attention-mask-value ${settings.attention_mask_value} lets ` +
-        "padding into the attention: it is for imported weights; train with keys and -1e9",
+      `--attention-mask ${settings.attention_mask} with --attention-mask-value ${settings.attention_mask_value} lets padding into the attention, which is meant for imported weights only: train with keys and -1e9`,
     );
   }
   if (widthOf(settings) % 2) {
@@ -205,8 +202,7 @@ function checkTogether(settings: PretrainSettings): void {
   }
   if (settings.encoding === "folded" && settings.shortest_period < shortestFoldedPeriod) {
     throw new InputError(
-      `--shortest-period ${settings.shortest_period} is too short for --encoding folded, which searches every window for ` +
-        `all periods from it on: at least ${shortestFoldedPeriod} days`,
+      `--shortest-period ${settings.shortest_period} is too short for --encoding folded, which searches every window for periods from this one up: it needs at least ${shortestFoldedPeriod} days`,
     );
   }
   if (settings.shortest_period >= settings.longest_period) {

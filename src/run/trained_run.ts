@@ -39,7 +39,7 @@ export interface TrainedRun extends PretrainResult {
   folder: string;
   /** The best model's folder, once there was a validation. */
   best: string | null;
-  /** Steps that were done already, where it was gone on with. */
+  /** Steps that were done before, in a run that was resumed. */
   resumedFrom?: number;
 }
 

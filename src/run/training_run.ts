@@ -15,7 +15,7 @@ import type { TrainedRun, TrainingRun } from "./trained_run.ts";
 
 /**
  * Trains a network into a run folder, with progress on standard error and a line an epoch on standard output.
- * @throws {InputError} when the folder cannot be made, or cannot be gone on with
+ * @throws {InputError} when the folder cannot be made, or the run in it cannot be continued
  * @throws {Failure} when the loss is not a number
  */
 export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
@@ -24,7 +24,7 @@ export async function trainIntoFolder(run: TrainingRun): Promise<TrainedRun> {
   const options = optionsOf(run);
   if (options.batchSize < ranks.size) {
     throw new InputError(
-      `--batch-size ${options.batchSize} is of all ${ranks.size} ranks together: each needs one window at least`,
+      `--batch-size ${options.batchSize} is shared by all ${ranks.size} ranks: each needs at least one window`,
     );
   }
   using adam = new Adam(parameters, { clipNorm: settings.clip_norm || Infinity });

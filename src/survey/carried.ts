@@ -1,4 +1,7 @@
-/** Columns of the files that go along with each light curve: what --keep names, and the positions that --object-radius needs. */
+/**
+ * Columns of the files that go along with each light curve: what --keep names, and the positions that --object-radius
+ * needs.
+ */
 import { InputError } from "../common/errors.ts";
 import { keptName } from "../data/kept.ts";
 import type { ColumnType } from "../files/parquet.ts";
@@ -59,7 +62,7 @@ const positions = {
 /** What the settings ask for, in the order of `carried_0`, `carried_1`, … */
 export function askedColumns({ keep = [], object_radius, ra, dec }: CarriedSettings): Asked[] {
   if (object_radius === undefined && (ra ?? dec) !== undefined) {
-    throw new InputError("--ra and --dec say where stars are, for --object-radius, which is not given");
+    throw new InputError("--ra and --dec need --object-radius, which is not given");
   }
   return [
     ...[...new Set(keep)].map((name): Asked => ({ names: [name], setting: "keep" })),

@@ -93,7 +93,10 @@ export interface DatasetDescription {
   warnings: string[];
   /** A guess from the numbers: "JD" (full Julian dates), "MJD", or "relative". */
   time_system: string;
-  /** What the times are by what files and surveys say ("mjd", "bjd - 2457000"), and the scale of their clock; null where nothing does. */
+  /**
+   * What the times are by what files and surveys say ("mjd", "bjd - 2457000"), and the scale of their clock; null
+   * where nothing does.
+   */
   time_format: string | null;
   time_scale: string | null;
   magnitudes: Span;
@@ -108,7 +111,8 @@ export interface DatasetDescription {
 const namedInputs = 1000;
 
 /**
- * Makes a dataset folder: `metadata.parquet`, `observations.safetensors`, `dataset.json`. The folder appears when it is complete.
+ * Makes a dataset folder: `metadata.parquet`, `observations.safetensors`, `dataset.json`. The folder appears when it
+ * is complete.
  * @returns what `dataset.json` holds
  * @throws {InputError} when a file, a column, a row (if strict) or a setting is wrong, or nothing is left
  */
@@ -248,7 +252,8 @@ export async function readSurvey(
   });
   if (reading.idFromFile) warnings.push("every file is one light curve, its id taken from the file's name");
 
-  // Filters that nobody asked for do not work: trimming would cut eclipses, and the noise filter chooses what a model sees.
+  // Filters that nobody asked for do not work: trimming would cut eclipses, and the noise filter chooses what a model
+  // sees.
   settings.trim ??= settings.recipe === "paper";
   settings.noise_filter ??= settings.recipe === "paper";
   const filters = settings as PreprocessSettings & FilterSettings;
@@ -301,13 +306,13 @@ export async function resolved(given: PreprocessSettings): Promise<PreprocessSet
     for (const name of ["split_id", "split_subset", "split_holdout_column", "unlisted"] as const) {
       if (settings[name] !== undefined) {
         throw new InputError(
-          `--${name.replaceAll("_", "-")} says how to use a split file, but --split-file is not given`,
+          `--${name.replaceAll("_", "-")} needs --split-file, which is not given`,
         );
       }
     }
   }
   if (settings.labels === undefined && (given.labels_id ?? given.labels_class) !== undefined) {
-    throw new InputError("--labels-id and --labels-class say how to read --labels, which is not given");
+    throw new InputError("--labels-id and --labels-class need --labels, which is not given");
   }
   return settings;
 }
@@ -334,7 +339,10 @@ export async function withWorkFolder<T>(output: string, work: (folder: string) =
   }
 }
 
-/** Makes `light_curves` (lc, id, band, class, n_read, n_sound, n_odd, listed; key, read_band as in `raw`) of what was found: lc counts from 0, by id (as numbers if all are), then band. */
+/**
+ * Makes `light_curves` (lc, id, band, class, n_read, n_sound, n_odd, listed; key, read_band as in `raw`) of what was
+ * found: lc counts from 0, by id (as numbers if all are), then band.
+ */
 async function gatherLightCurves(
   db: Database,
   files: readonly SurveyFile[],
@@ -378,7 +386,10 @@ function carriedAlong({ fromLabels }: Carried, i: number): string {
   return `, ${fromLabels ? `coalesce(${own}, labels.${cell})` : own} AS ${cell}`;
 }
 
-/** Whole numbers that floating point gave a decimal point (20010.0) lose it, where all ids are such: labels may have them as 20010. */
+/**
+ * Whole numbers that floating point gave a decimal point (20010.0) lose it, where all ids are such: labels may have
+ * them as 20010.
+ */
 const wholeKey = (all: boolean) => all ? `regexp_replace(key::VARCHAR, '[.]0+$', '')` : "key::VARCHAR";
 
 async function keepListed(db: Database, ids: string[]): Promise<void> {
@@ -535,7 +546,10 @@ async function checkMagnitudes(db: Database, { magnitude_range }: PreprocessSett
 const usableRows = `(SELECT lc, time, mag, err
   FROM raw JOIN light_curves ON raw.id = light_curves.key AND raw.band = light_curves.read_band WHERE reason IS NULL AND listed)`;
 
-/** Brings the observations in order and filters them: those that stay go to `observations`, what became of each light curve to `summary`. */
+/**
+ * Brings the observations in order and filters them: those that stay go to `observations`, what became of each light
+ * curve to `summary`.
+ */
 async function sortAndFilter(
   db: Database,
   folder: string,

@@ -45,7 +45,7 @@ export async function openDataOrInput(
 ): Promise<OpenedData> {
   if ((data === undefined) === (input === undefined)) {
     throw new InputError(
-      "the light curves are given by one of --data (a dataset folder) and --input (survey files)",
+      "give the light curves by either --data (a dataset folder) or --input (survey files)",
     );
   }
   const readingOnly = [...Object.keys(columnsShape), ...Object.keys(filterShape)];

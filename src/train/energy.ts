@@ -1,7 +1,7 @@
 /** Energy and carbon footprint of a run, after Lannelongue, Grealey and Inouye (2021, Advanced Science 8, 2100707). */
 import { setting, z } from "../common/setting.ts";
 
-/** What the estimate assumes; none of it is measured. */
+/** What the estimate assumes; none of this is measured. */
 export const energyShape = {
   core_power: setting(
     z.number().min(0).default(12),
@@ -30,7 +30,7 @@ export interface EnergyAssumptions {
   core_power: number;
   /** W a GPU. */
   gpu_power: number;
-  /** Watts drawn by the data centre for every watt of its computers. */
+  /** Power drawn by the data centre per watt of computing. */
   power_usage_effectiveness: number;
   /** g of CO2 equivalent a kWh. */
   carbon_intensity: number;
@@ -39,7 +39,7 @@ export interface EnergyAssumptions {
 /** Power of memory, W/GB, in the same source. */
 export const memoryPower = 0.3725;
 
-/** What a run used; all of it is taken to be busy. */
+/** What a run used, counted as fully busy. */
 export interface Usage {
   /** Hours it took. */
   hours: number;

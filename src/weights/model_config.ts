@@ -9,7 +9,7 @@ import { type Energy, energySchema } from "../train/energy.ts";
 
 /** What `config.json` holds. */
 export interface ModelConfig {
-  /** What tells a model folder of this kind from others. */
+  /** Marks a model folder of this kind. */
   model_type: "astromer";
   /** Of the folder's format: 1, or 0 where none is written. */
   format_version?: number;
@@ -25,7 +25,7 @@ export interface ModelConfig {
   notes?: string[];
   /** SPDX name of the licence of the weights. */
   license?: string;
-  /** How the light curves were filtered that it was trained on: settings of `preprocess`. */
+  /** How its training light curves were filtered: settings of `preprocess`. */
   preprocessing?: Record<string, unknown>;
   /** Settings that the model was trained with. */
   training?: Record<string, unknown>;
@@ -66,7 +66,7 @@ const configSchema: z.ZodType<ModelConfig> = z.object({
   astromer_version: z.string(),
 });
 
-/** What whoever saves a model tells of it. */
+/** What is told of a model when it is saved. */
 export type ModelDetails = Omit<
   ModelConfig,
   "model_type" | "format_version" | "architecture" | "parameters" | "astromer_version"

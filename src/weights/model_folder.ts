@@ -27,7 +27,10 @@ export function datasetDetails(dataset: Dataset): Pick<ModelDetails, "dataset" |
 export interface SaveOptions {
   /** Of the parameters on disk: F16 halves the file, and keeps three digits of each. Default: F32. */
   dtype?: "F32" | "F16";
-  /** False where nothing changes the parameters until they are written. Default: true, they are written as they are now. */
+  /**
+   * False where nothing changes the parameters until they are written. Default: true, they are written as they are
+   * now.
+   */
   copied?: boolean;
 }
 
@@ -72,7 +75,7 @@ export function saveModel(
 export interface LoadOptions {
   /** Default: the CPU. */
   device?: Device;
-  /** What layers compute with; parameters are float32 in either case. */
+  /** What the layers compute in; parameters are float32 either way. */
   dtype?: "float32" | "bfloat16";
 }
 

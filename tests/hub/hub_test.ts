@@ -147,7 +147,7 @@ testIn(
       assertRejects(
         () => fetchModel(reference),
         InputError,
-        "then HF_TOKEN must hold a token that opens it",
+        "then HF_TOKEN must hold a token with access",
       ));
     await withEnvironment({ ...env, HF_TOKEN: "secret" }, async () => {
       const { length } = repository.commits[commits[1]]["model.safetensors"];
@@ -227,7 +227,7 @@ sharedTest("deno task fetch, then embed and classify without the network", async
     assertEquals(before.code, 2);
     assertStringIncludes(
       before.stderr,
-      "fetch it first, where there is one: deno task fetch --model hf:someone/stars",
+      "first run, where there is a network, deno task fetch --model hf:someone/stars",
     );
     const fetched = await command(env, "fetch", ...model);
     assertEquals([fetched.code, fetched.stderr], [0, ""]);

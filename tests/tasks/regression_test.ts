@@ -51,7 +51,7 @@ testIn("periods: kept by preprocess or of a table, learned, predicted with inter
   const wrong: [string[], string][] = [
     [[], "was drawn for regression: --task regression --target std_magnitude takes it"],
     [["--task", "regression"], "--task regression predicts a number: --target names its column"],
-    [["--target", "feh"], "--target is for --task regression, which is not given"],
+    [["--target", "feh"], "--target needs --task regression, which is not given"],
     [["--task", "regression", "--target", "feh"], 'metadata.parquet has no column "feh"'],
     [["--task", "regression", "--target", "skewness", "--target-log"], "--target-log needs positive values"],
     [["--task", "regression", "--target", "amplitude", "--balance", "loss"], "--balance is for classes"],

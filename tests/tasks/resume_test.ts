@@ -94,7 +94,7 @@ testTiny(
       const queued = signal === "SIGUSR1" ? "; job 4711 is queued again" : "";
       assertStringIncludes(
         stderr,
-        `stopped by ${signal}: --resume goes on from step ${step} of ${output}${queued}\n`,
+        `stopped by ${signal}: --resume continues from step ${step} of ${output}${queued}\n`,
       );
     }
     assertEquals(await Deno.readTextFile(asked), "requeue 4711\n");
@@ -180,7 +180,7 @@ testTiny("lock, damage, other threads, changed settings: named, and survived", a
   for (const model of ["best", "last"]) await Deno.remove(`${output}/${model}`, { recursive: true });
   const [shorter, thread] = [["--epochs", "4", "--override", "epochs"], ["--threads", "1"]]; // 2 are the run's own by now
   const anew = await succeed("pretrain", "--data", data, ...again, ...shorter, ...thread);
-  assertStringIncludes(anew.stdout, `${output} has no checkpoint yet: it is begun from the beginning`);
+  assertStringIncludes(anew.stdout, `${output} has no checkpoint yet: it starts from the beginning`);
   assertEquals(await endOf(output), await endOf(`${folder}/whole`));
 });
 
