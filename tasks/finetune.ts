@@ -138,7 +138,7 @@ export default command({
         await Deno.remove(finetuned);
       }
       if (saved && !resume) {
-        console.log(`${folder} was not finished: it is begun again (--resume would go on)`);
+        console.log(`${folder} was not finished: it starts again (--resume would continue it)`);
         await Deno.remove(folder, { recursive: true });
       }
       const { model: network, config } = await loadModel(settings.model, runtime);

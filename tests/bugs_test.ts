@@ -95,7 +95,7 @@ const situations: Situation[] = [
     what: "one task of a job array is queued again, not the array; with LD_LIBRARY_PATH set, too (01)",
     async run(folder) {
       const asked = `${folder}/asked`, PATH = await programs(folder, { scontrol: `echo "$@" >> ${asked}` });
-      const requeue = `import { interrupted } from ${module("../src/machine/runtime.ts")};
+      const requeue = `import { interrupted } from ${module("../src/machine/signals.ts")};
         const stop = { requested: () => true, signal: () => "SIGUSR1", [Symbol.dispose]() {} };
         console.log(interrupted(stop, "kept", true).message);`;
       const unset = Object.fromEntries(
@@ -174,7 +174,7 @@ const situations: Situation[] = [
         assertEquals(replaced.code, 2);
         assertMatch(
           replaced.stderr,
-          /^error: --output \S+\/c\/out\/? is a mount point, .*: give a folder within it, such as /,
+          /^error: --output \S+\/c\/out\/? is a mount point, .*: give a folder inside it, such as /,
         );
       }
       const readOnly = `mount --bind ${folder}/c ${folder}/c && mount -o remount,ro,bind ${folder}/c`;
@@ -337,7 +337,7 @@ const situations: Situation[] = [
       const on = ["--resume", "--override", "epochs"];
       const pretrained = ["--data", `${folder}/link/data/`, "--output", `${folder}/b/run`, "--epochs", "2"];
       const { stdout } = await succeed("pretrain", ...pretrained, ...on);
-      assertStringIncludes(stdout, "goes on from step ");
+      assertStringIncludes(stdout, "continues from step ");
       // Its best model is another one now.
       const changed = await run(...finetune(`${folder}/b`, 2, ...on));
       assertEquals(changed.code, 2, changed.stdout);
@@ -357,7 +357,7 @@ const situations: Situation[] = [
         "2",
       ];
       const tuned = await succeed(...moved, "--model", `${folder}/c/run/best/`, ...on);
-      assertStringIncludes(tuned.stdout, "goes on from step ");
+      assertStringIncludes(tuned.stdout, "continues from step ");
       await succeed("report", "--run", `${folder}/b/run,${folder}/b/tuned`);
     },
   },
@@ -392,7 +392,7 @@ const situations: Situation[] = [
       assertEquals(lines.map(({ validation_r2 }) => validation_r2), [null, null]);
 
       const on = await succeed(...pretrain, "--epochs", "3", "--resume", "--override", "epochs");
-      assertMatch(on.stdout, /goes on from step [1-9]\d* \(2 epochs done\)/);
+      assertMatch(on.stdout, /continues from step [1-9]\d* \(2 epochs done\)/);
       assertEquals(on.stderr.includes("damaged"), false, on.stderr);
       await succeed("report", "--run", output);
       const card = await Deno.readTextFile(`${output}/best/README.md`);

@@ -530,7 +530,7 @@ const faults: Fault[] = [
     name: "a config file does not write outside",
     code: 2,
     says:
-      'OWN/a.toml: output "/etc/astromer" is outside of the working folder and of the config file\'s own; a flag may say so: --output /etc/astromer',
+      'OWN/a.toml: output "/etc/astromer" is outside the working folder and the config file\'s folder; give it as a flag instead: --output /etc/astromer',
     given: async (
       good,
     ) => [
@@ -545,7 +545,7 @@ const faults: Fault[] = [
     name: "a config file does not write outside through a link",
     code: 2,
     says:
-      `OWN/a.json: output "OWN/link/astromer" is outside the working folder and the config file's folder; a flag may say so: --output OWN/link/astromer`,
+      `OWN/a.json: output "OWN/link/astromer" is outside the working folder and the config file's folder; give it as a flag instead: --output OWN/link/astromer`,
     async given(good) {
       await Deno.symlink("/etc", `${good.own}/link`);
       const config = await write(

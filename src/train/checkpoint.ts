@@ -43,7 +43,7 @@ const recordSchema = z.object({
   settings: anything,
   /** Names and shapes of the parameters, light curves to train on and to validate with: SHA-256 of each. */
   fingerprints: z.record(z.string(), z.string()),
-  /** When the run was begun. */
+  /** When the run was started. */
   started: z.string(),
   /** What the bits depend on beside the settings: versions, device, arithmetic, threads. */
   environment: anything,

@@ -336,7 +336,7 @@ testIn(
       const [break_, sentence] of [
         [() => Deno.truncate(`${output}/scenarios.parquet`, 99), "scenarios.parquet cannot be read"],
         [() => Deno.writeTextFile(`${output}/scenarios.json`, "{"), "is not valid JSON"],
-        [() => Deno.writeTextFile(`${output}/scenarios.json`, "null"), "is not of scenarios"],
+        [() => Deno.writeTextFile(`${output}/scenarios.json`, "null"), "does not describe scenarios"],
         [() => Deno.remove(`${output}/scenarios.json`), "is not a folder of scenarios"],
       ] as const
     ) {

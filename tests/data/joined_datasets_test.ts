@@ -44,7 +44,7 @@ testIn("several datasets are one, each light curve with its own observations", a
   const one = await openDatasets(a);
   using alone = one.dataset;
   assertEquals(alone.fingerprint, first.fingerprint);
-  await assertRejects(() => openDatasets(`${a},${a}`), InputError, "are there twice");
+  await assertRejects(() => openDatasets(`${a},${a}`), InputError, "are given twice");
   await assertRejects(() => openDatasets(`${a},${folder}/none`), InputError, "none is not a dataset folder");
 });
 

@@ -103,7 +103,7 @@ testIn("the library: vectors and ids, in arrays and files", async (folder) => {
     InputError,
     "has no such id; the closest are star 70",
   );
-  await assertRejects(() => search(arrays, ["star 7"]), InputError, "only the embeddings of a file");
+  await assertRejects(() => search(arrays, ["star 7"]), InputError, "only embeddings in a file");
   await assertRejects(() => search(arrays, [Float32Array.of(1, NaN, 1, 1)]), RangeError, "4 finite numbers");
   await assertRejects(() => search([], [arrays[0]]), RangeError, "no embeddings");
   assertEquals([...middleOf(Float32Array.of(3, 0, 0, 5), 2, "cosine")], [0.5, 0.5]);

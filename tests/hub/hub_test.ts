@@ -100,7 +100,7 @@ Deno.test("hf:ORG/NAME[@REVISION] is understood, and nothing that leads out of t
       "hf:a/b@x//y",
     ]
   ) {
-    assertThrows(() => hubReference(wrong), InputError, `${wrong} is no model of the Hub`);
+    assertThrows(() => hubReference(wrong), InputError, `${wrong} is not a model of the Hub`);
   }
 });
 

@@ -119,7 +119,7 @@ testIn("a folder that is no model is not replaced, and options are checked", asy
   const { message } = await assertRejects(() => model.save(folder), InputError);
   assertEquals(
     message,
-    `${folder} exists and is not a model folder: it will not be replaced; choose another name`,
+    `${folder} exists and is not a model folder, so it is not replaced: choose another name`,
   );
   assertEquals(await Deno.readTextFile(`${folder}/thesis.txt`), "years of work");
   const embed = (options: object) => () => model.embed(curves([10]), options);

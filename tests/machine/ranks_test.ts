@@ -102,9 +102,9 @@ ranksTest(
     Deno.kill(third, "SIGTERM");
     const { code, stderr } = await run.end();
     assertEquals(code, 75, stderr);
-    assertStringIncludes(stderr, "stopped by a signal at another rank: --resume goes on from step");
+    assertStringIncludes(stderr, "stopped by a signal at another rank: --resume continues from step");
     const { stdout } = await succeed("pretrain", "--data", data, "--output", output, "--resume");
-    assertStringIncludes(stdout, "goes on from step");
+    assertStringIncludes(stdout, "continues from step");
     assertStringIncludes(stdout, "ranks 1 (before: 4)");
     const difference = await differenceOf(`${folder}/one`, output);
     assertTrue(difference < 1e-5, `${difference}`);
@@ -162,14 +162,14 @@ ranksTest("three ranks embed to the same bytes as one", async () => {
 
 ranksTest("what several ranks cannot do is refused", async () => {
   const rows: [args: string[], sentence: string][] = [
-    [["evaluate", "--model", "a", "--data", "b"], "evaluate is done by one process, this is one of 2"],
+    [["evaluate", "--model", "a", "--data", "b"], "evaluate is done by one process, but this is one of 2"],
     [
       ["embed", "--model", `${folder}/one/best`, "--input", "a.csv", "--output", `${folder}/x.parquet`],
       "--input is read by one process",
     ],
     [
       ["pretrain", "--data", data, "--output", `${folder}/few`, ...settings, "--batch-size", "1"],
-      "--batch-size 1 is of all 2 ranks together",
+      "--batch-size 1 is shared by all 2 ranks",
     ],
   ];
   for (const [args, sentence] of rows) {

@@ -51,16 +51,19 @@ testIn("what has changed is named with both values, and refused", async (folder)
   const rows: [Record<string, unknown>, string][] = [
     [
       { epochs: 9 },
-      `${folder} was begun with epochs = 100, now 9. Leave that out, or give --override epochs if it is meant`,
+      `${folder} was started with epochs = 100, now 9. Leave that out, or confirm it with --override epochs`,
     ],
-    [{ max_minutes: 5 }, "max_minutes = not given, now 5. Leave that out, or give --override max_minutes"],
+    [
+      { max_minutes: 5 },
+      "max_minutes = not given, now 5. Leave that out, or confirm it with --override max_minutes",
+    ],
     [
       { seed: 1, epochs: 9 },
-      "epochs = 100, now 9; seed = 0, now 1. A run cannot go on with another seed",
+      "epochs = 100, now 9; seed = 0, now 1. A run cannot continue with another seed",
     ],
-    [{ blocks: 2, override: ["epochs"] }, "blocks = 6, now 2. A run cannot go on with another blocks"],
+    [{ blocks: 2, override: ["epochs"] }, "blocks = 6, now 2. A run cannot continue with another blocks"],
     [{ epochs: 9, patience: 2, override: ["epochs"] }, "patience = 20, now 2. Leave that out"],
-    [{ schedule: "transformer", override: ["schedule"] }, "--schedule transformer does not go with"],
+    [{ schedule: "transformer", override: ["schedule"] }, "--schedule transformer does not fit"],
   ];
   for (const [given, sentence] of rows) {
     const { message } = await assertRejects(() => goOn(folder, given), InputError);
@@ -81,12 +84,12 @@ testIn("a run that is there is gone on with only when told to", async (folder) =
   await assertRejects(
     () => refuseExistingRun(folder),
     InputError,
-    `${folder} already holds a run: go on with --resume`,
+    `${folder} already holds a run: continue it with --resume`,
   );
   await assertRejects(
     () => goOn(folder, { resume: false, override: ["epochs"] }),
     InputError,
-    "--override says what may change with --resume",
+    "--override needs --resume",
   );
   await Deno.writeTextFile(`${folder}/config.json`, "{");
   await assertRejects(() => goOn(folder, {}), InputError, `${folder}/config.json, cannot be read`);

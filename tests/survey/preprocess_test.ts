@@ -420,7 +420,7 @@ testIn("what is wrong is said in one sentence", async (folder) => {
     ],
     [
       { input, output: folder },
-      `--output ${folder} exists and is not a dataset folder: it will not be replaced; choose another name`,
+      `--output ${folder} exists and is not a dataset folder, so it is not replaced: choose another name`,
     ],
   ];
   for (const [settings, sentence] of cases) assertEquals(await refused(folder, settings), sentence);

@@ -119,7 +119,7 @@ Deno.test("bench: lengths and peers that are none are refused", async () => {
     const [args, code, message] of [
       [["--lengths", "no-such-file"], 2, "--lengths no-such-file cannot be read"],
       [["--peers", "sdpa-fp32"], 2, "--peers sdpa-fp32: a Python script is needed"],
-      [["--preprocess-peers", "peer.py"], 2, "--preprocess says on how many observations"],
+      [["--preprocess-peers", "peer.py"], 2, "--preprocess-peers needs --preprocess"],
       [["--model", "astromer2-asas"], 2, "--model and --data are given together"],
       [["--peers", "no-such-peer.py"], 1, "the peer no-such-peer.py (run by --python python3) failed"],
       [["--python", "no-such-python", "--peers", "peer.py"], 1, "no-such-python cannot be run"],

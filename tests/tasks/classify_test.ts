@@ -115,7 +115,7 @@ testIn(
     assertEquals(again.map(({ seconds: _, ...rest }) => rest), kept);
     const other = await run(...grid, ...models, ...output, "--learning-rate", "0.1");
     assertEquals(other.code, 2);
-    assertStringIncludes(other.stderr, "was begun with learning_rate = 0.001, now it is 0.1");
+    assertStringIncludes(other.stderr, "was started with learning_rate = 0.001, now it is 0.1");
 
     // Another model of the same name is no excuse for the results of the first.
     {
@@ -183,7 +183,7 @@ testIn(
       "0.9",
     );
     assertEquals(promise.code, 2, promise.stderr);
-    assertStringIncludes(promise.stderr, "classifier-1 keeps no light curves to calibrate with");
+    assertStringIncludes(promise.stderr, "classifier-1 has no light curves to calibrate with");
     // An encoder that is another one is refused.
     const moved = await run(
       ...["predict", "--classifier", `${folder}/grid/classifiers/model/gamma/10-0`, "--data", data],

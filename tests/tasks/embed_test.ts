@@ -93,7 +93,7 @@ testIn("wrong use is a sentence, exit code 2, and nothing is written", async (fo
   const model = ["--model", `${folder}/model`];
   const output = ["--output", `${folder}/out.parquet`];
   const rows: [string[], string][] = [
-    [[...model, ...output], "one of --data (a dataset folder) and --input (survey files)"],
+    [[...model, ...output], "either --data (a dataset folder) or --input (survey files)"],
     [[...model, ...output, "--data", "a", "--input", "b"], "one of --data"],
     [[...model, "--output", "x.csv", "--data", "a"], "--output x.csv: embeddings are written as .parquet"],
     [[...model, ...output, "--data", `${folder}/no`], `${folder}/no is not a dataset folder`],
@@ -102,7 +102,7 @@ testIn("wrong use is a sentence, exit code 2, and nothing is written", async (fo
     [["--model", folder, ...output, "--data", "a"], `${folder} is not a model folder`],
     [
       [...model, ...output, "--data", "a", "--bands", "g", "--per-window"],
-      "it does not go with --per-window",
+      "leave out --per-window",
     ],
   ];
   for (const [args, sentence] of rows) {

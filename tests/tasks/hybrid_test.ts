@@ -41,7 +41,7 @@ testIn(
       ...["embed", "--model", "classical", "--per-window", "--data", data, "--output", `${folder}/x.parquet`],
     );
     assertEquals(wrong.code, 2);
-    assertStringIncludes(wrong.stderr, "features are of a whole light curve");
+    assertStringIncludes(wrong.stderr, "features describe whole light curves");
 
     const drawn = ["--samples-per-class", "10", "--folds", "1", "--test-per-class", "4"];
     await succeed("scenarios", "--data", data, ...drawn, "--output", `${folder}/scenarios`);
@@ -75,7 +75,7 @@ testIn(
       "features tell an untrained network more",
     );
     const both2 = await run(...grid, "--train-encoder");
-    assertStringIncludes(both2.stderr, "does not go with model+classical");
+    assertStringIncludes(both2.stderr, "take model+classical out of --models");
 
     for (
       const [name, head] of [["model+classical", "linear"], ["model+star", "forest"], ["star", "forest"]]

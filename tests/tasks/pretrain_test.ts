@@ -57,7 +57,7 @@ sharedTest("asas-tiny to a pretrained model: learns, repeats bit for bit, evalua
 
   const refused = await run("pretrain", ...settings, "--output", `${folder}/one`);
   assertEquals(refused.code, 2);
-  assertStringIncludes(refused.stderr, "already holds a run: go on with --resume");
+  assertStringIncludes(refused.stderr, "already holds a run: continue it with --resume");
   await Deno.remove(folder, { recursive: true });
 });
 
@@ -70,7 +70,10 @@ sharedTest("wrong input is refused with a sentence and code 2", async () => {
     [["pretrain", "--output", output], "--data is missing"],
     [["pretrain", "--data", data, "--output", output, "--bloks", "3"], "did you mean --blocks?"],
     [["pretrain", "--data", data, "--output", output, "--blocks", "none"], '--blocks cannot be "none"'],
-    [["pretrain", "--data", data, "--output", output, "--masked-fraction", "0.7"], "cannot sum to more"],
+    [
+      ["pretrain", "--data", data, "--output", output, "--masked-fraction", "0.7"],
+      "their sum cannot be larger",
+    ],
     [
       ["pretrain", "--data", data, "--output", output, "--device", "cuda:99"],
       "--device cuda:99: there is no cuda:99",

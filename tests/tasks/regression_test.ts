@@ -168,12 +168,12 @@ testIn(
     await assertRejects(
       () => Classifier.load(`${folder}/regressor`, model),
       InputError,
-      `${folder}/regressor is the folder of a regressor, and that of a classifier is needed`,
+      `${folder}/regressor is the folder of a regressor; a classifier is needed`,
     );
     await assertRejects(
       () => Regressor.load(new URL("../formats/classifier-2", import.meta.url).pathname, model),
       InputError,
-      "is the folder of a classifier, and that of a regressor is needed",
+      "is the folder of a classifier; a regressor is needed",
     );
     await assertRejects(
       () => regressor.predict(test, { coverage: 0.999 }),

@@ -86,7 +86,7 @@ testTiny(
       running.process.kill(signal);
       const { code, stdout, stderr } = await running.end();
       assertEquals(code, 75, stderr);
-      assertStringIncludes(stdout, `there is no run in ${output} yet: it is begun`);
+      assertStringIncludes(stdout, `there is no run in ${output} yet: starting one`);
       assertStringIncludes(stdout, "stopped by a signal: ");
       const [newest] = await checkpointsIn(`${output}/checkpoints`);
       const step = Number(/\d+/.exec(newest));
@@ -122,12 +122,12 @@ testTiny("lock, damage, other threads, changed settings: named, and survived", a
 
   const without = await run(...settings, "--output", output);
   assertEquals(without.code, 2);
-  assertStringIncludes(without.stderr, "already holds a run: go on with --resume");
+  assertStringIncludes(without.stderr, "already holds a run: continue it with --resume");
   const changed = await run(...settings, ...again, "--seed", "1");
   assertEquals(changed.code, 2);
   assertStringIncludes(
     changed.stderr,
-    "was begun with seed = 0, now 1. A run cannot go on with another seed",
+    "was started with seed = 0, now 1. A run cannot continue with another seed",
   );
   const survey = `${folder}/half`;
   await succeed(...["preprocess", "--preset", "reference", "--input", sharedPath("data/asas-tiny")], ...[
@@ -136,7 +136,7 @@ testTiny("lock, damage, other threads, changed settings: named, and survived", a
   const other = await run("pretrain", "--data", survey, ...again);
   assertEquals(other.code, 2);
   assertStringIncludes(other.stderr, `${output} was left by process ${running.process.pid} on `);
-  assertStringIncludes(other.stderr, "was begun with a dataset of the fingerprint ");
+  assertStringIncludes(other.stderr, "was started on a dataset with the fingerprint ");
 
   // The newest checkpoint cut short, the best model gone, the metrics ahead of the checkpoint before.
   const [newest, before] = await checkpointsIn(`${output}/checkpoints`);
@@ -146,7 +146,7 @@ testTiny("lock, damage, other threads, changed settings: named, and survived", a
   const resumed = await run("pretrain", "--data", data, ...again, "--epochs", "4");
   assertEquals(resumed.code, 0, resumed.stderr);
   assertStringIncludes(resumed.stderr, `damaged checkpoint, set aside as ${newest}.damaged: `);
-  assertStringIncludes(resumed.stdout, `goes on from step ${Number(/\d+/.exec(before))} (`);
+  assertStringIncludes(resumed.stdout, `continues from step ${Number(/\d+/.exec(before))} (`);
   assertEquals(await endOf(output), await endOf(`${folder}/whole`));
   const environment = JSON.parse(await Deno.readTextFile(`${output}/environment.json`));
   assertEquals(environment.resumed_from_step, Number(/\d+/.exec(before)));
@@ -176,7 +176,7 @@ testTiny("lock, damage, other threads, changed settings: named, and survived", a
   await Deno.remove(`${output}/checkpoints`, { recursive: true });
   const old = await run("pretrain", "--data", data, ...again);
   assertEquals(old.code, 2);
-  assertStringIncludes(old.stderr, `${output} holds the model best/ but no checkpoint to go on from`);
+  assertStringIncludes(old.stderr, `${output} holds the model best/ but no checkpoint to continue from`);
   for (const model of ["best", "last"]) await Deno.remove(`${output}/${model}`, { recursive: true });
   const [shorter, thread] = [["--epochs", "4", "--override", "epochs"], ["--threads", "1"]]; // 2 are the run's own by now
   const anew = await succeed("pretrain", "--data", data, ...again, ...shorter, ...thread);
@@ -209,7 +209,7 @@ testTiny(
     assertEquals(await kill(running, `${output}/${second}`, "writing", 4, 0), "SIGKILL");
     // Once more, with a signal that asks: it must not be taken for the end of the scenario.
     const asked = new Running(frequent);
-    await asked.until(`${output}/${second} goes on from step `);
+    await asked.until(`${output}/${second} continues from step `);
     asked.process.kill("SIGTERM");
     const { code, stdout, stderr } = await asked.end();
     assertEquals(code, 75, stdout);
@@ -229,7 +229,7 @@ testTiny(
     assertEquals(slower.code, 2);
     assertStringIncludes(
       slower.stderr,
-      `${output}/${first} is there already, made with learning_rate = 0.00001, now 0.00002`,
+      `${output}/${first} exists already, made with learning_rate = 0.00001, now 0.00002`,
     );
     const absent = await run(...settings, "--output", output, "--samples-per-class", "10,11");
     assertEquals(absent.code, 2);

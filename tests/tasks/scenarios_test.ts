@@ -189,7 +189,7 @@ testIn("wrong use is a sentence, and nothing is written", async (folder) => {
     [[...small, "--samples-per-class", "20,5,20"], "--samples-per-class names 20 twice"],
     [[...small, "--samples-per-class", "1"], "--samples-per-class cannot be"],
     [[...small, "--split-fold", "x"], "--split-fold needs --split-file, which is not given"],
-    [[...small, ...split], "--test-per-class says how to draw, but --split-file names the objects"],
+    [[...small, ...split], "--test-per-class is for a random draw, but --split-file lists the objects"],
     [split, 'there is only one class, "EB"'],
     [[...split, "--classes", "EB,RRab"], 'class "EB" has no object of the dataset in test'],
     [["--split-file", `${folder}/no.csv`], "--split-file " + folder + "/no.csv: there is no such file"],

@@ -64,5 +64,5 @@ testIn("asas-tiny: by id, by several, by index; a table and a figure", async (fo
   assertEquals(unknown.code, 2);
   assertStringIncludes(unknown.stderr, "e.parquet has no such id; the closest are");
   const neither = await run("search", ...common);
-  assertEquals([neither.code, neither.stderr.includes("one of --like (ids) and --input")], [2, true]);
+  assertEquals([neither.code, neither.stderr.includes("either --like (ids) or --input")], [2, true]);
 }, !hasShared);
