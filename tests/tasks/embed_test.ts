@@ -94,7 +94,7 @@ testIn("wrong use is a sentence, exit code 2, and nothing is written", async (fo
   const output = ["--output", `${folder}/out.parquet`];
   const rows: [string[], string][] = [
     [[...model, ...output], "either --data (a dataset folder) or --input (survey files)"],
-    [[...model, ...output, "--data", "a", "--input", "b"], "one of --data"],
+    [[...model, ...output, "--data", "a", "--input", "b"], "either --data"],
     [[...model, "--output", "x.csv", "--data", "a"], "--output x.csv: embeddings are written as .parquet"],
     [[...model, ...output, "--data", `${folder}/no`], `${folder}/no is not a dataset folder`],
     [[...model, ...output, "--data", "a", "--time", "t"], "--time says how to read --input"],
