@@ -54,7 +54,10 @@ testIn("periods: kept by preprocess or of a table, learned, predicted with inter
     [["--target", "feh"], "--target needs --task regression, which is not given"],
     [["--task", "regression", "--target", "feh"], 'metadata.parquet has no column "feh"'],
     [["--task", "regression", "--target", "skewness", "--target-log"], "--target-log needs positive values"],
-    [["--task", "regression", "--target", "amplitude", "--balance", "loss"], "--balance is for classes"],
+    [
+      ["--task", "regression", "--target", "amplitude", "--balance", "loss"],
+      "--balance is for classification",
+    ],
   ];
   for (const [settings, sentence] of wrong) {
     const { code, stderr } = await run(...grid, ...settings);
