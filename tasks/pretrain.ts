@@ -87,7 +87,7 @@ export default command({
     if (run.reason === "stopped by a signal") {
       throw interrupted(
         stop,
-        `--resume goes on from step ${run.steps} of ${run.folder}`,
+        `--resume continues from step ${run.steps} of ${run.folder}`,
         requeue && ranks.first,
       );
     }

@@ -74,7 +74,7 @@ export async function checkpointOf(
     console.log(
       `it goes on with ${
         changed.join(", ")
-      }: the numbers may differ in their last bits from a run without a stop`,
+      }: numbers may differ in their last bits from a run without a stop`,
     );
   }
   return found;
