@@ -14,6 +14,13 @@ function spins(): number {
   return /GenuineIntel/.test(kernelFile("/proc/cpuinfo") ?? "") ? 500 : 2000;
 }
 
+let chosen: string | undefined;
+
+/** How threads wait for each other, in a few words; undefined until libtorch is open. */
+export function waitingThreads(): string | undefined {
+  return chosen;
+}
+
 /**
  * Loads OpenMP, which reads its variables then and never again, so that threads soon sleep where they wait.
  * @param load opens the library that brings it
@@ -21,7 +28,11 @@ function spins(): number {
 export function withShortSpins<R>(load: () => R): R {
   const may = (name: string) =>
     Deno.permissions.querySync({ name: "env", variable: name }).state === "granted"; // else a terminal would be asked
-  if (!ofUser.every(may) || ofUser.some((name) => Deno.env.get(name) !== undefined)) return load();
+  const mayAll = ofUser.every(may),
+    said = mayAll ? ofUser.find((name) => Deno.env.get(name) !== undefined) : undefined;
+  chosen = said ? `they wait as ${said} says` : "they wait as OpenMP does: its variables may not be read";
+  if (!mayAll || said) return load();
+  chosen = "they soon sleep where they wait";
   Deno.env.set("GOMP_SPINCOUNT", String(spins()));
   try {
     return load();

@@ -14,6 +14,7 @@ import {
   oldestVersion,
   type Source,
 } from "../../ffi/library.ts";
+import { waitingThreads } from "../../ffi/openmp.ts";
 import { runProgram } from "../../ffi/program.ts";
 import { matmul, to } from "../../ffi/ops.ts";
 import { scope, Tensor } from "../../ffi/tensor.ts";
@@ -33,6 +34,8 @@ export interface Diagnosis {
   processor: { model: string; cores: number; memory_gb: number };
   /** What `--device auto --precision auto` takes; null without libtorch. */
   automatic: { device: string; precision: string; threads: number } | null;
+  /** How threads wait for each other. */
+  waiting_threads: string | null;
   gpus: number;
   /** Functions that this libtorch lacks of those with which a GPU's step is one launch; null for a CPU build. */
   missing_for_cuda_graphs: readonly string[] | null;
@@ -130,6 +133,7 @@ export function diagnose(): Diagnosis {
       memory_gb: round(Deno.systemMemoryInfo().total / 1e9, 1),
     },
     automatic: runtime && { device: runtime.device, precision: runtime.dtype, threads: runtime.threads },
+    waiting_threads: found ? waitingThreads() ?? null : null,
     gpus,
     missing_for_cuda_graphs: found?.cuda ? missingForGraphs() : null,
     bfloat16: { instructions: bfloat16Instructions(), products: found ? attempt(timeProducts) : null },
@@ -171,7 +175,7 @@ export function reportOf(found: Diagnosis): string {
       automatic
         ? `device ${automatic.device}, precision ${automatic.precision}, ${
           count(automatic.threads, "thread")
-        }`
+        }${found.waiting_threads ? `; ${found.waiting_threads}` : ""}`
         : "not known without libtorch",
     ],
     ["bfloat16", bfloat16.instructions.join(", ") || "no instructions for it on this processor"],
