@@ -5,7 +5,7 @@ import { InputError } from "../../src/common/errors.ts";
 import { assertAlmostEquals, assertEquals, assertRejects } from "../../src/common/std.ts";
 import { largestDifference, testIn } from "../shared.ts";
 import "../model/support.ts"; // one thread
-import { curve, kept } from "./support.ts";
+import { curve, kept, unevenCurve } from "./support.ts";
 
 const read = async (path: string) => JSON.parse(await Deno.readTextFile(path));
 
@@ -16,10 +16,10 @@ Deno.test("models of versions 0 and 1, classifiers of versions 0 to 2", async ()
       assertEquals((await read(`${folder}/config.json`)).format_version ?? 0, [ofModel, version][i]);
     }
     using model = await Astromer.load(folders[0]);
-    const [embedding] = model.embed([curve(7)]);
+    const [embedding] = model.embed([unevenCurve(7)]);
     assertEquals(largestDifference(embedding, await read(`${folders[0]}/expected.json`)) < 1e-5, true);
     using classifier = await Classifier.load(folders[1], model);
-    const [{ probabilities }] = await classifier.predict([curve(7)]);
+    const [{ probabilities }] = await classifier.predict([unevenCurve(7)]);
     for (const [name, value] of Object.entries(await read(`${folders[1]}/expected.json`))) {
       assertAlmostEquals(probabilities[name], value as number, 1e-4);
     }

@@ -8,7 +8,7 @@ import { datasetVersions } from "../../src/data/dataset.ts";
 import { writeJson } from "../../src/files/atomic.ts";
 import { modelVersions } from "../../src/weights/model_config.ts";
 import { run } from "../survey/support.ts";
-import { curve, kept } from "./support.ts";
+import { curve, kept, unevenCurve } from "./support.ts";
 
 const model = kept("model", modelVersions.newest), classifier = kept("classifier", classifierVersions.newest);
 const dataset = kept("dataset", datasetVersions.newest);
@@ -35,7 +35,8 @@ await Deno.writeTextFile(csv, ["id,mjd,mag,err", ...rows, ""].join("\n"));
 await run({ input: [csv], output: dataset, trim: false, noise_filter: false, fractions: [1, 0, 0] });
 await Deno.remove(csv);
 
-const [embedding] = astromer.embed([curve(7)]), [{ probabilities }] = await fitted.predict([curve(7)]);
+const [embedding] = astromer.embed([unevenCurve(7)]),
+  [{ probabilities }] = await fitted.predict([unevenCurve(7)]);
 await writeJson(`${model}/expected.json`, Array.from(embedding));
 await writeJson(`${classifier}/expected.json`, probabilities);
 
