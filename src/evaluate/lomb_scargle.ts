@@ -288,12 +288,14 @@ function refinedPeaks(
 /** Places of the highest local maxima, always as many as asked for (the last is repeated). */
 function highestMaxima(power: Float64Array, candidates: number): number[] {
   const highest: number[] = [];
+  let lowest = -Infinity; // of as many as are wanted
   for (let k = 0; k < power.length; k++) {
+    if (power[k] <= lowest) continue; // first, for it is so of nearly all
     if (k > 0 && power[k] < power[k - 1] || k + 1 < power.length && power[k] <= power[k + 1]) continue;
-    if (highest.length === candidates && power[k] <= power[highest[candidates - 1]]) continue;
     const at = highest.findIndex((other) => power[k] > power[other]);
     highest.splice(at < 0 ? highest.length : at, 0, k);
     if (highest.length > candidates) highest.pop();
+    if (highest.length === candidates) lowest = power[highest[candidates - 1]];
   }
   return Array.from({ length: candidates }, (_, i) => highest[Math.min(i, highest.length - 1)]);
 }

@@ -70,9 +70,11 @@ export function fourierSums(
   /** The frequencies in their order, of the combs of one sum. */
   function gathered(transformed: Float32Array): Float32Array {
     const result = new Float32Array(2 * count), correction = correctionsOf();
-    for (let comb = 0; comb < combs; comb++) {
-      for (let k = comb, m = -middle; k < count; k += combs, m++) {
-        const place = 2 * (comb * gridSize + (m & gridSize - 1)), factor = correction[m < 0 ? -m : m];
+    // Written in the order of memory: the combs are read side by side.
+    for (let k = 0, m = -middle; k < count; m++) {
+      const factor = correction[m < 0 ? -m : m], tooth = 2 * (m & gridSize - 1);
+      for (let comb = 0; comb < combs && k < count; comb++, k++) {
+        const place = 2 * comb * gridSize + tooth;
         result[2 * k] = factor * transformed[place];
         result[2 * k + 1] = factor * transformed[place + 1];
       }
@@ -102,7 +104,9 @@ export function fourierSums(
             grids[at + 1] += weights[i] * imaginary;
           }
         }
-        [cos, sin] = [cos * turnCos - sin * turnSin, sin * turnCos + cos * turnSin];
+        const next = cos * turnCos - sin * turnSin;
+        sin = sin * turnCos + cos * turnSin;
+        cos = next;
       }
     }
   }
