@@ -17,7 +17,7 @@ const usualNames: Record<Role, readonly string[]> = {
     "mag magnitude psfmag magpsf gmag vmag psfmagnitude meanmag cmagpsf relativemagnitude magauto maginst m"
       .split(" "),
   error:
-    ("errmag magerr mage emag magerror magnitudeerror magnitudeuncertainty maguncertainty psfmagerr sigmapsf " +
+    ("errmag magerr mage emag magerror evmag egmag magnitudeerror magnitudeuncertainty maguncertainty psfmagerr sigmapsf " +
       "csigmapsf sigmag magsigma dmag dm merr errormag magerrauto uncertainty sigma err error e").split(" "),
   band:
     ("band filter filt passband filtercode fid filtername filterid photband photfilter cfid bandname filterval")

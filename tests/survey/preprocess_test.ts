@@ -503,6 +503,11 @@ Deno.test("columns are found by their usual names, whatever the case", () => {
     [0, 1, 2, 3, undefined],
   );
   assertEquals(findColumn(table, "time", "X", "time"), 4);
+  const vizier = { path: "a.csv", columns: ["Source", "HJD", "Vmag", "e_Vmag"], named: true };
+  assertEquals(
+    (["magnitude", "error"] as const).map((role) => findColumn(vizier, role, undefined, role)),
+    [2, 3],
+  );
   assertEquals(findColumn(table, "time", "2", "time"), 1);
   const bare = { path: "a.dat", columns: ["1", "2", "3", "4"], named: false };
   const error = assertThrows(() => needColumn(bare, "time", undefined, "time"), InputError);
