@@ -59,7 +59,8 @@ function snippet({ window_size: size }: ModelConfig, { repository }: Publication
       repository ? `hf_hub_download("${repository}", "model.onnx")` : '"model.onnx"'
     })`,
     `model = Astromer2(session)${size === 200 ? "" : `; model.seq_size = ${size}`}`,
-    "mjd = np.arange(59000, 59300, 2.0); magnitude = 15 + 0.3 * np.sin(mjd / 5)  # a light curve of yours",
+    "nights = np.arange(150); mjd = 59000 + 2 * nights + 0.3 * np.sin(nights**2)  # a light curve of yours",
+    "magnitude = 15 + 0.3 * np.sin(mjd / 5)",
     "embedding = model(mjd, magnitude).squeeze()",
   ].join("\n");
 }

@@ -64,7 +64,7 @@ testIn(
       `${snippet}\nprint(embedding.shape, abs(embedding - embedding.mean()).max())`,
     );
     assertStringIncludes(printed, "(256,)");
-    const mjd = Array.from({ length: 150 }, (_, i) => 59_000 + 2 * i);
+    const mjd = Array.from({ length: 150 }, (_, i) => 59_000 + 2 * i + 0.3 * Math.sin(i ** 2));
     const [ours] = original.embed([{ mjd, magnitude: mjd.map((t) => 15 + 0.3 * Math.sin(t / 5)) }]);
     const mean = ours.reduce((a, b) => a + b, 0) / ours.length;
     const spread = ours.reduce((most, value) => Math.max(most, Math.abs(value - mean)), 0);

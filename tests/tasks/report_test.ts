@@ -69,7 +69,7 @@ sharedTest(
 );
 
 Deno.test("wrong settings are refused before any work", async () => {
-  await assertRejects(() => run("--run", "none", "--output", "report.pdf"), InputError, "ends in .html");
+  await assertRejects(() => run("--run", "none", "--output", "report.pdf"), InputError, "must end in .html");
   await assertRejects(() => run("--run", "none", "--model", "m"), InputError, "both --model and --data");
   await assertRejects(() => run(), InputError, "--run is missing");
   await assertRejects(() => run("--run", "/nowhere/run"), InputError, "/nowhere/run cannot be read");
