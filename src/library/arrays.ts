@@ -6,7 +6,10 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Window } from "../data/windows.ts";
 import { eachEmbeddedWindow } from "../embed/stream.ts";
 import { seeded } from "../common/random.ts";
-import { type ClassifierKind, classifierKinds } from "../classify/fitted.ts";
+import { fingerprintOf } from "../classify/encoder.ts";
+import { type ClassifierKind, classifierKinds, type Fitted } from "../classify/fitted.ts";
+import type { Reference } from "../classify/points.ts";
+import { exists } from "../files/atomic.ts";
 import { plannedWindows, shapeOf, windowsToTrainOn } from "../classify/vectors.ts";
 
 /** Checks options of a fit. */
@@ -28,7 +31,7 @@ export function checkFitOptions(
   }
 }
 
-export function windowsFor({ config: { window_size }, network: { device } }: Astromer) {
+function windowsFor({ config: { window_size }, network: { device } }: Astromer) {
   return { windowSize: window_size, batchSize: inferenceBatchOn(device) };
 }
 
@@ -83,8 +86,39 @@ export async function partedVectors(
   };
 }
 
+/**
+ * The vectors of all windows of all light curves.
+ * @returns (rows, V, d), and the rows of each light curve
+ */
+export async function everyVector(
+  model: Astromer,
+  dataset: Dataset,
+): Promise<{ vectors: Tensor; rows: { rows: number[] }[] }> {
+  const judged = [...dataset.ids.keys()], { windowSize } = windowsFor(model);
+  const { windows, rows } = plannedWindows(dataset, { train: new Map(), judged, windowSize, seed: 0 });
+  return { vectors: await embedded(model, dataset, windows), rows: judged.map((i) => ({ rows: rows(i) })) };
+}
+
+/** What a folder records of the model that it was fitted on: with a folder of its own, where that is and what is in it. */
+export async function encoderOf({ folder }: Astromer): Promise<Record<string, string>> {
+  return folder !== undefined && await exists(`${folder}/model.safetensors`)
+    ? { kind: "model", folder, fingerprint: await fingerprintOf(folder) }
+    : { kind: "model" };
+}
+
+/**
+ * Refuses, and frees, what was fitted on vectors of another shape than a model makes.
+ * @throws {RangeError} naming its folder
+ */
+export function refuseMisfit(fitted: Fitted<Reference>, model: Astromer, folder: string): void {
+  const misfit = fitted.misfit(shapeOf(model.network));
+  if (misfit === undefined) return;
+  fitted[Symbol.dispose]();
+  throw new RangeError(`${folder} ${misfit}`);
+}
+
 /** (rows, V, d): the vectors of windows. */
-export async function embedded(
+async function embedded(
   model: Astromer,
   dataset: Dataset,
   windows: readonly Window[],

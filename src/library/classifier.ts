@@ -1,15 +1,13 @@
 /** The library's classifier: learns from a few labelled light curves and predicts the classes of others. */
 import type { Astromer } from "./astromer.ts";
-import { checkFitOptions, embedded, heldOut, partedVectors, windowsFor } from "./arrays.ts";
+import { checkFitOptions, encoderOf, everyVector, heldOut, partedVectors, refuseMisfit } from "./arrays.ts";
 import { classSet, thresholdOf } from "../classify/conformal.ts";
-import { fingerprintOf } from "../classify/encoder.ts";
 import { fitClassifier } from "../classify/fit_classifier.ts";
 import { FittedClassifier } from "../classify/fitted_classifier.ts";
 import type { ClassifierKind } from "../classify/fitted.ts";
 import { type Balance, mostLikely } from "../classify/train_head.ts";
-import { plannedWindows, shapeOf } from "../classify/vectors.ts";
 import { datasetOf, type LightCurve } from "../data/light_curves.ts";
-import { exists, refuseForeignFolder } from "../files/atomic.ts";
+import { refuseForeignFolder } from "../files/atomic.ts";
 
 /** How {@link Classifier.fit} works. */
 export interface ClassifierOptions {
@@ -69,8 +67,10 @@ export interface PredictOptions {
  *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
  *   return { mjd, magnitude: mjd.map((t) => 15 + Math.sin(6.28 * t / period + phase)) };
  * };
- * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" :
- * "slow" }));
+ * const labelled = Array.from(
+ *   { length: 20 },
+ *   (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" : "slow" }),
+ * );
  * using model = Astromer.untrained({ preset: "small" });
  * using classifier = await Classifier.fit(model, labelled, { head: "linear", learningRate: 0.05, epochs: 50 });
  * const [{ probabilities }] = await classifier.predict([curve(7, 0.3)]);
@@ -97,8 +97,10 @@ export class Classifier implements Disposable {
    *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
    *   return { mjd, magnitude: mjd.map((t) => 15 + Math.sin(6.28 * t / period + phase)) };
    * };
-   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" :
-   * "slow" }));
+   * const labelled = Array.from(
+   *   { length: 20 },
+   *   (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" : "slow" }),
+   * );
    * using model = Astromer.untrained({ preset: "small" });
    * using classifier = await Classifier.fit(model, labelled, { head: "mean", balance: "loss", epochs: 20 });
    * if (classifier.classes.join() !== "fast,slow") throw new Error("in alphabetical order");
@@ -159,8 +161,10 @@ export class Classifier implements Disposable {
    *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
    *   return { mjd, magnitude: mjd.map((t) => 15 + Math.sin(6.28 * t / period + phase)) };
    * };
-   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" :
-   * "slow" }));
+   * const labelled = Array.from(
+   *   { length: 20 },
+   *   (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" : "slow" }),
+   * );
    * using model = Astromer.untrained({ preset: "small" });
    * const folder = await Deno.makeTempDir();
    * using fitted = await Classifier.fit(model, labelled, { head: "linear", epochs: 5 });
@@ -177,11 +181,7 @@ export class Classifier implements Disposable {
    */
   static async load(folder: string, model: Astromer): Promise<Classifier> {
     const { classifier } = await FittedClassifier.load(folder, model.network.device);
-    const misfit = classifier.misfit(shapeOf(model.network));
-    if (misfit !== undefined) {
-      classifier[Symbol.dispose]();
-      throw new RangeError(`${folder} ${misfit}`);
-    }
+    refuseMisfit(classifier, model, folder);
     return new Classifier(model, classifier);
   }
 
@@ -201,8 +201,10 @@ export class Classifier implements Disposable {
    *   const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
    *   return { mjd, magnitude: mjd.map((t) => 15 + Math.sin(6.28 * t / period + phase)) };
    * };
-   * const labelled = Array.from({ length: 20 }, (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" :
-   * "slow" }));
+   * const labelled = Array.from(
+   *   { length: 20 },
+   *   (_, i) => ({ ...curve(i % 2 ? 7 : 30, i), class: i % 2 ? "fast" : "slow" }),
+   * );
    * using model = Astromer.untrained({ preset: "small" });
    * using classifier = await Classifier.fit(model, labelled, { head: "knn" }); // nothing is trained
    * const [found] = await classifier.predict([curve(7, 0.3)]);
@@ -215,8 +217,7 @@ export class Classifier implements Disposable {
    * @param options `coverage`, for sets of classes
    * @returns for each light curve its class, the probabilities of all, and the distance to the training data
    * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}; when the coverage is not between
-   * 0 and 1,
-   * or too few light curves were set apart for it
+   * 0 and 1, or too few light curves were set apart for it
    */
   async predict(
     lightCurves: readonly LightCurve[],
@@ -225,21 +226,11 @@ export class Classifier implements Disposable {
     const threshold = coverage === undefined ? undefined : thresholdOf(this.#fitted.calibration, coverage);
     if (lightCurves.length === 0) return [];
     using dataset = datasetOf(lightCurves);
-    const all = [...lightCurves.keys()];
-    const { windowSize } = windowsFor(this.#model);
-    const { windows, rows } = plannedWindows(dataset, {
-      train: new Map(),
-      judged: all,
-      windowSize,
-      seed: 0,
-    });
-    using vectors = await embedded(this.#model, dataset, windows);
-    const { probabilities, novelty } = await this.#fitted.predict(
-      vectors,
-      all.map((i) => ({ rows: rows(i) })),
-    );
+    const { vectors, rows } = await everyVector(this.#model, dataset);
+    using _ = vectors;
+    const { probabilities, novelty } = await this.#fitted.predict(vectors, rows);
     const { classes } = this, best = mostLikely(probabilities, classes.length);
-    return all.map((i) => ({
+    return lightCurves.map((_, i) => ({
       class: classes[best[i]],
       probabilities: Object.fromEntries(
         classes.map((name, of) => [name, probabilities[i * classes.length + of]]),
@@ -263,10 +254,7 @@ export class Classifier implements Disposable {
    */
   async save(folder: string): Promise<void> {
     await refuseForeignFolder(folder, "classifier.safetensors", "a classifier folder", "");
-    const { folder: of } = this.#model;
-    const encoder = of !== undefined && await exists(`${of}/model.safetensors`)
-      ? { kind: "model", folder: of, fingerprint: await fingerprintOf(of) }
-      : { kind: "model" };
+    const encoder = await encoderOf(this.#model);
     await this.#fitted.save(folder, { encoder, training: {}, metrics: {} });
   }
 

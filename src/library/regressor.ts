@@ -1,14 +1,12 @@
 /** The library's regressor: learns from light curves with known values and predicts the values of others. */
 import type { Astromer } from "./astromer.ts";
-import { checkFitOptions, embedded, heldOut, partedVectors, windowsFor } from "./arrays.ts";
+import { checkFitOptions, encoderOf, everyVector, heldOut, partedVectors, refuseMisfit } from "./arrays.ts";
 import type { ClassifierOptions, PredictOptions } from "./classifier.ts";
 import { thresholdOf } from "../classify/conformal.ts";
-import { fingerprintOf } from "../classify/encoder.ts";
 import { fitRegressor } from "../classify/fit_regressor.ts";
 import { FittedRegressor, regressorFile, type Target } from "../classify/fitted_regressor.ts";
-import { plannedWindows, shapeOf } from "../classify/vectors.ts";
 import { datasetOf, type LightCurve } from "../data/light_curves.ts";
-import { exists, refuseForeignFolder } from "../files/atomic.ts";
+import { refuseForeignFolder } from "../files/atomic.ts";
 
 /** How {@link Regressor.fit} works. */
 export interface RegressorOptions extends Omit<ClassifierOptions, "balance"> {
@@ -65,8 +63,10 @@ export class Regressor implements Disposable {
    * import { Astromer, Regressor } from "../../mod.ts";
    *
    * const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
-   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => Math.sin(t / (1 + i))),
-   * value: 1 + i }));
+   * const known = Array.from(
+   *   { length: 20 },
+   *   (_, i) => ({ mjd, magnitude: mjd.map((t) => Math.sin(t / (1 + i))), value: 1 + i }),
+   * );
    * using model = Astromer.untrained({ preset: "small" });
    * using regressor = await Regressor.fit(model, known, { name: "period", log: true, head: "linear", epochs: 5 });
    * if (regressor.target.name !== "period" || !regressor.target.log) throw new Error("as it was asked for");
@@ -130,8 +130,10 @@ export class Regressor implements Disposable {
    * import { Astromer, Regressor } from "../../mod.ts";
    *
    * const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
-   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => Math.sin(t / (1 + i))),
-   * value: 1 + i }));
+   * const known = Array.from(
+   *   { length: 20 },
+   *   (_, i) => ({ mjd, magnitude: mjd.map((t) => Math.sin(t / (1 + i))), value: 1 + i }),
+   * );
    * using model = Astromer.untrained({ preset: "small" });
    * const folder = await Deno.makeTempDir();
    * using fitted = await Regressor.fit(model, known, { head: "knn" });
@@ -148,11 +150,7 @@ export class Regressor implements Disposable {
    */
   static async load(folder: string, model: Astromer): Promise<Regressor> {
     const { regressor } = await FittedRegressor.load(folder, model.network.device);
-    const misfit = regressor.misfit(shapeOf(model.network));
-    if (misfit !== undefined) {
-      regressor[Symbol.dispose]();
-      throw new RangeError(`${folder} ${misfit}`);
-    }
+    refuseMisfit(regressor, model, folder);
     return new Regressor(model, regressor);
   }
 
@@ -169,8 +167,10 @@ export class Regressor implements Disposable {
    * import { Astromer, Regressor } from "../../mod.ts";
    *
    * const mjd = Array.from({ length: 40 }, (_, i) => 59_000 + 0.9 * i);
-   * const known = Array.from({ length: 20 }, (_, i) => ({ mjd, magnitude: mjd.map((t) => i * Math.sin(t)), value: i
-   * }));
+   * const known = Array.from(
+   *   { length: 20 },
+   *   (_, i) => ({ mjd, magnitude: mjd.map((t) => i * Math.sin(t)), value: i }),
+   * );
    * using model = Astromer.untrained({ preset: "small" });
    * using regressor = await Regressor.fit(model, known, { head: "knn" });
    * const [{ value, novelty }] = await regressor.predict(known.slice(10, 11));
@@ -180,8 +180,7 @@ export class Regressor implements Disposable {
    * @param options `coverage`, for intervals
    * @returns for each light curve its value, and the distance to the training data
    * @throws {TypeError | RangeError} when an array is wrong: see {@link LightCurve}; when the coverage is not between
-   * 0 and 1,
-   * or too few light curves were set apart for it
+   * 0 and 1, or too few light curves were set apart for it
    */
   async predict(
     lightCurves: readonly LightCurve[],
@@ -191,11 +190,10 @@ export class Regressor implements Disposable {
     const halfWidth = coverage === undefined ? undefined : thresholdOf(fitted.residuals, coverage);
     if (lightCurves.length === 0) return [];
     using dataset = datasetOf(lightCurves);
-    const all = [...lightCurves.keys()], { windowSize } = windowsFor(this.#model);
-    const { windows, rows } = plannedWindows(dataset, { train: new Map(), judged: all, windowSize, seed: 0 });
-    using vectors = await embedded(this.#model, dataset, windows);
-    const { learned, novelty } = await fitted.predict(vectors, all.map((i) => ({ rows: rows(i) })));
-    return all.map((i) => ({
+    const { vectors, rows } = await everyVector(this.#model, dataset);
+    using _ = vectors;
+    const { learned, novelty } = await fitted.predict(vectors, rows);
+    return lightCurves.map((_, i) => ({
       value: fitted.valueOf(learned[i]),
       ...halfWidth === undefined
         ? {}
@@ -213,10 +211,7 @@ export class Regressor implements Disposable {
    */
   async save(folder: string): Promise<void> {
     await refuseForeignFolder(folder, regressorFile, "a regressor folder", "");
-    const { folder: of } = this.#model;
-    const encoder = of !== undefined && await exists(`${of}/model.safetensors`)
-      ? { kind: "model", folder: of, fingerprint: await fingerprintOf(of) }
-      : { kind: "model" };
+    const encoder = await encoderOf(this.#model);
     await this.#fitted.save(folder, { encoder, training: {}, metrics: {} });
   }
 
