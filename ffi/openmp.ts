@@ -16,7 +16,7 @@ function spins(): number {
 
 let chosen: string | undefined;
 
-/** How threads wait for each other, in a few words; undefined until libtorch is open. */
+/** How threads wait for each other, in a few words; undefined until libtorch is open, and where it is not GNU's OpenMP. */
 export function waitingThreads(): string | undefined {
   return chosen;
 }
@@ -26,12 +26,18 @@ export function waitingThreads(): string | undefined {
  * @param load opens the library that brings it
  */
 export function withShortSpins<R>(load: () => R): R {
+  if (Deno.build.os !== "linux") return load(); // there libtorch brings another OpenMP
   const may = (name: string) =>
     Deno.permissions.querySync({ name: "env", variable: name }).state === "granted"; // else a terminal would be asked
-  const mayAll = ofUser.every(may),
-    said = mayAll ? ofUser.find((name) => Deno.env.get(name) !== undefined) : undefined;
-  chosen = said ? `they wait as ${said} says` : "they wait as OpenMP does: its variables may not be read";
-  if (!mayAll || said) return load();
+  if (!ofUser.every(may)) {
+    chosen = "they wait as OpenMP does: its variables may not be read";
+    return load();
+  }
+  const said = ofUser.find((name) => Deno.env.get(name) !== undefined);
+  if (said) {
+    chosen = `they wait as ${said} says`;
+    return load();
+  }
   chosen = "they soon sleep where they wait";
   Deno.env.set("GOMP_SPINCOUNT", String(spins()));
   try {
