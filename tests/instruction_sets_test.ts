@@ -1,14 +1,11 @@
 /** The same model and light curves on processors of other kinds: one machine stands for them by what it may use. */
+import { instructionSets } from "../src/bench/instruction_set.ts";
 import { assertEquals, assertTrue } from "../src/common/std.ts";
 import { largestDifference } from "./shared.ts";
 
 /** Less than this processor has, for each of the libraries that choose their kernels by what there is. */
 const older = {
-  "nothing new": {
-    ATEN_CPU_CAPABILITY: "default",
-    ONEDNN_MAX_CPU_ISA: "SSE41",
-    MKL_ENABLE_INSTRUCTIONS: "SSE4_2",
-  },
+  "nothing new": instructionSets.sse4,
   "AVX2 in oneDNN": { ONEDNN_MAX_CPU_ISA: "AVX2" },
 } as const;
 
