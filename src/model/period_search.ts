@@ -338,45 +338,33 @@ export class PeriodSearch implements Disposable {
    * @returns middles of groups of neighbours (B, candidates) float64, 1/day, and the grid's steps (B or 1, 1) float64
    */
   #candidates(t: Tensor, wy: Tensor): { middles: Tensor; step: Tensor } {
-    const batch = t.shape[0], parts: { windows: number[]; middles: Tensor; step: number }[] = [];
     const byStep = [...this.#byStep(t)].map(([wider, windows]) => ({ grid: this.#gridOf(wider), windows }));
+    const parts = byStep.flatMap(({ grid, windows }) => {
+      const most = coarseAtOnce[this.#device === "cpu" ? "cpu" : "cuda"];
+      const atOnce = Math.max(1, Math.floor(most / grid.coarse.shape[0]));
+      return Array.from({ length: Math.ceil(windows.length / atOnce) }, (_, i) => {
+        const some = windows.slice(i * atOnce, (i + 1) * atOnce);
+        return scope(() => this.#highest(this.#rowsOf(t, some), this.#rowsOf(wy, some), grid));
+      });
+    });
+    const middles = parts.length === 1 ? parts[0] : cat(parts, 0);
+    if (byStep.length === 1) return { middles, step: byStep[0].grid.steps };
+    // Back into the windows' own order.
+    const batch = t.shape[0], steps = new Float64Array(batch), places = new Array<number>(batch);
+    let place = 0;
     for (const { grid, windows } of byStep) {
-      const atOnce = Math.max(
-        1,
-        Math.floor(coarseAtOnce[t.device === "cpu" ? "cpu" : "cuda"] / grid.coarse.shape[0]),
-      );
-      for (let from = 0; from < windows.length; from += atOnce) {
-        const some = windows.slice(from, from + atOnce);
-        parts.push({
-          windows: some,
-          middles: scope(() => {
-            const [times, weighted] = [t, wy].map((values) =>
-              some.length === batch ? values : this.#rowsOf(values, some)
-            );
-            return this.#highest(times, weighted, grid);
-          }),
-          step: grid.step,
-        });
+      for (const i of windows) {
+        steps[i] = grid.step;
+        places[i] = place++;
       }
     }
-    const middles = parts.length === 1 ? parts[0].middles : cat(parts.map((part) => part.middles), 0);
-    if (byStep.length === 1) return { middles, step: byStep[0].grid.steps };
-    const places = parts.flatMap(({ windows }) => windows), steps = new Float64Array(batch);
-    for (const { windows, step } of parts) for (const i of windows) steps[i] = step;
-    const step = Tensor.from(steps, [batch, 1], { device: t.device });
-    const back = new Array<number>(batch);
-    for (const [i, place] of places.entries()) back[place] = i;
-    return { middles: this.#rowsOf(middles, back), step };
+    return { middles: this.#rowsOf(middles, places), step: Tensor.from(steps, [batch, 1]) };
   }
 
   #rowsOf(values: Tensor, rows: readonly number[]): Tensor {
     const [first] = rows;
     if (rows.every((row, i) => row === first + i)) return narrow(values, 0, first, rows.length);
-    return indexSelect(
-      values,
-      0,
-      Tensor.from(BigInt64Array.from(rows, BigInt), undefined, { device: values.device }),
-    );
+    return indexSelect(values, 0, Tensor.from(BigInt64Array.from(rows, BigInt)));
   }
 
   /** Windows by how wide their grid's steps may be, as a power of 2. */

@@ -123,6 +123,22 @@ Deno.test("period search: many windows are searched in parts, each as if alone b
   }
 });
 
+Deno.test("period search: windows of days and of years in one batch are each found as if alone", () => {
+  const windows = [1800, 30, 400, 5, 1800, 90, 30].map((span, i) => {
+    const random = seeded(500 + i);
+    const times = Float32Array.from({ length: 100 }, () => span * (random.next() - 0.5)).sort();
+    return { times, magnitudes: times.map(variable(0.31 + 0.1 * i)), n: 100 };
+  });
+  const together = found(windows);
+  for (const [i, window] of windows.entries()) {
+    const alone = found([window]);
+    assertAlmostEquals(together.frequency[i], alone.frequency[0], 1e-9);
+    assertAlmostEquals(together.significance[i], alone.significance[0], 1e-6);
+    const span = window.times.at(-1)! - window.times[0];
+    assertAlmostEquals(together.frequency[i], 1 / (0.31 + 0.1 * i), 0.5 / span, `span ${span}`);
+  }
+});
+
 Deno.test("period search: a trend has the longest period, a faster variation none below the shortest", () => {
   const times = Float32Array.from({ length: 80 }, () => 450 * (2 * noise.next() - 1));
   const trend = { times, magnitudes: times.map((t) => t / 1000), n: 80 };
