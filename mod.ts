@@ -42,7 +42,7 @@ export type { ClassifierKind } from "./src/classify/fitted.ts";
 export type { Balance } from "./src/classify/train_head.ts";
 export type { Pooling } from "./src/embed/pooling.ts";
 export { ReconstructionMetrics, type ReconstructionSums } from "./src/evaluate/metrics.ts";
-export type { MetricsLine } from "./src/train/pretraining.ts";
+export type { MetricsLine } from "./src/train/pretrain_types.ts";
 export type { LoadOptions } from "./src/weights/model_folder.ts";
 export type { ModelConfig } from "./src/weights/model_config.ts";
 

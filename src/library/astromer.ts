@@ -21,7 +21,7 @@ import { AstromerNetwork } from "../model/network.ts";
 import { prepareRun } from "../machine/runtime.ts";
 import { Adam } from "../train/adam.ts";
 import { pretrain } from "../train/pretrain.ts";
-import type { MetricsLine } from "../train/pretraining.ts";
+import type { MetricsLine } from "../train/pretrain_types.ts";
 import { version } from "../common/version.ts";
 import { datasetDetails, loadModel, type LoadOptions, saveModel } from "../weights/model_folder.ts";
 import type { ModelConfig } from "../weights/model_config.ts";

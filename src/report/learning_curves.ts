@@ -1,5 +1,5 @@
 /** Learning curves, as figure 6 of the paper shows them. */
-import type { MetricsLine } from "../train/pretraining.ts";
+import type { MetricsLine } from "../train/pretrain_types.ts";
 import type { Figure, FigureSpec } from "./figure.ts";
 import { lineLegend } from "./style.ts";
 

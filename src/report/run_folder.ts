@@ -6,7 +6,7 @@ import { InputError, messageOf } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
 import { jsonNumber, parseJson, readJson } from "../files/json.ts";
 import { energySchema } from "../train/energy.ts";
-import type { MetricsLine } from "../train/pretraining.ts";
+import type { MetricsLine } from "../train/pretrain_types.ts";
 import type { Finetuned } from "./finetuning_figure.ts";
 import type { TestMetrics } from "./learning_curves.ts";
 

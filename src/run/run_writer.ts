@@ -18,10 +18,10 @@ import type {
   PretrainOptions,
   PretrainResult,
   PretrainState,
-} from "../train/pretraining.ts";
+} from "../train/pretrain_types.ts";
 import { datasetDetails, saveModel } from "../weights/model_folder.ts";
 import { type Fingerprints, fingerprintsOf } from "./fingerprints.ts";
-import { checkpointOf, cutBack, isModel, setParameters } from "./going_on.ts";
+import { checkpointOf, cutBack, isModel, setParameters } from "./from_checkpoint.ts";
 import type { TrainedRun, TrainingRun } from "./trained_run.ts";
 
 /** What the best model is so far. */

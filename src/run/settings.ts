@@ -11,7 +11,7 @@ import { precisions, runShape } from "../machine/settings.ts";
 import { architectureShape, presets, shortestFoldedPeriod, widthOf } from "../model/architecture.ts";
 import { initializationSetting } from "../model/initialization.ts";
 import { energyShape } from "../train/energy.ts";
-import type { PretrainOptions } from "../train/pretraining.ts";
+import type { PretrainOptions } from "../train/pretrain_types.ts";
 import { constant, cosine, type Schedule, transformer } from "../train/schedule.ts";
 
 /** Settings of the training loop, for pretraining and finetuning alike. */

@@ -6,7 +6,7 @@ import type { Ranks } from "../machine/ranks.ts";
 import type { Runtime } from "../machine/runtime.ts";
 import type { Stop } from "../machine/signals.ts";
 import type { AstromerNetwork } from "../model/network.ts";
-import type { PretrainResult } from "../train/pretraining.ts";
+import type { PretrainResult } from "../train/pretrain_types.ts";
 import type { ModelDetails } from "../weights/model_config.ts";
 import type { LoopSettings } from "./settings.ts";
 

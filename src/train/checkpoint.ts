@@ -4,7 +4,7 @@ import { InputError, messageOf } from "../common/errors.ts";
 import { exists } from "../files/atomic.ts";
 import { jsonNumber } from "../files/json.ts";
 import { readSafetensors, type TensorData, writeSafetensors } from "../files/safetensors.ts";
-import type { PretrainState } from "./pretraining.ts";
+import type { PretrainState } from "./pretrain_types.ts";
 
 type Values = Float32Array<ArrayBuffer>;
 

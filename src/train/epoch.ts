@@ -4,7 +4,7 @@ import { batchesOf } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { TrainPart } from "../data/joined_datasets.ts";
 import { randomWindow, sequentialWindows, type Window } from "../data/windows.ts";
-import type { PretrainOptions } from "./pretraining.ts";
+import type { PretrainOptions } from "./pretrain_types.ts";
 
 /** What an epoch takes: one window of each light curve. */
 export function allOnce(lightCurves: readonly number[]): TrainPart[] {

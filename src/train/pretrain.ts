@@ -15,7 +15,7 @@ import type { AstromerNetwork } from "../model/network.ts";
 import type { Adam } from "./adam.ts";
 import type { StepOutcome } from "./deferred_steps.ts";
 import { allOnce, epochBatches, validationSample } from "./epoch.ts";
-import type { PretrainEvents, PretrainOptions, PretrainResult, PretrainState } from "./pretraining.ts";
+import type { PretrainEvents, PretrainOptions, PretrainResult, PretrainState } from "./pretrain_types.ts";
 import { RunClock } from "./run_clock.ts";
 import { memoryMetric, TrainingMetrics } from "./training_metrics.ts";
 import { launchOptions, TrainingSteps } from "./training_steps.ts";

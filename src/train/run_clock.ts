@@ -1,6 +1,6 @@
 /** The time of a run: how long it has taken, with all the parts before a stop, and how far it is. */
 import type { Ranks } from "../machine/ranks.ts";
-import type { PretrainOptions, PretrainState } from "./pretraining.ts";
+import type { PretrainOptions, PretrainState } from "./pretrain_types.ts";
 
 /** Counts a run's seconds against its minutes and its epochs. */
 export class RunClock {

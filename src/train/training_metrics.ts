@@ -1,7 +1,7 @@
 /** What training has found: over the windows of an epoch, and since the last line of metrics. */
 import { ownMemory } from "../../ffi/device.ts";
 import { ReconstructionMetrics, type ReconstructionSums } from "../evaluate/metrics.ts";
-import type { PretrainState } from "./pretraining.ts";
+import type { PretrainState } from "./pretrain_types.ts";
 import type { RunClock } from "./run_clock.ts";
 
 /** Sums up what the steps of a training find. */

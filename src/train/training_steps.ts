@@ -9,7 +9,7 @@ import type { AstromerNetwork } from "../model/network.ts";
 import type { Adam } from "./adam.ts";
 import { DeferredSteps, type StepOutcome } from "./deferred_steps.ts";
 import { belongOnDevice, DeviceObservations } from "./device_observations.ts";
-import type { PretrainOptions } from "./pretraining.ts";
+import type { PretrainOptions } from "./pretrain_types.ts";
 import { sharedStep } from "./step.ts";
 
 /** How many steps are begun before the first of them is read, and whether a GPU records them as graphs. */

@@ -34,7 +34,7 @@ import type { InferenceOptions } from "../../src/model/deferred_inference.ts";
 import { DeferredSteps } from "../../src/train/deferred_steps.ts";
 import { DeviceObservations } from "../../src/train/device_observations.ts";
 import { pretrain } from "../../src/train/pretrain.ts";
-import type { MetricsLine } from "../../src/train/pretraining.ts";
+import type { MetricsLine } from "../../src/train/pretrain_types.ts";
 import { constant } from "../../src/train/schedule.ts";
 import { sharedStep } from "../../src/train/step.ts";
 import { sinusoidDataset, sinusoids, wholeWindows } from "../data/support.ts";

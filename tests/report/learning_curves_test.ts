@@ -1,6 +1,6 @@
 import { renderSvg } from "../../src/report/figure.ts";
 import { learningCurves, learningPoints } from "../../src/report/learning_curves.ts";
-import type { MetricsLine } from "../../src/train/pretraining.ts";
+import type { MetricsLine } from "../../src/train/pretrain_types.ts";
 import { assertEquals, assertStringIncludes } from "../../src/common/std.ts";
 
 const step = (step: number, rmse: number): MetricsLine => ({

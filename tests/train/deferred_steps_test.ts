@@ -15,7 +15,7 @@ import type {
   PretrainEvents,
   PretrainOptions,
   PretrainState,
-} from "../../src/train/pretraining.ts";
+} from "../../src/train/pretrain_types.ts";
 import { constant } from "../../src/train/schedule.ts";
 import { trainingStep } from "../../src/train/step.ts";
 import { assertAlmostEquals, assertEquals, assertStringIncludes, assertTrue } from "../../src/common/std.ts";

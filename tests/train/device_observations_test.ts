@@ -10,7 +10,7 @@ import { assertEquals, assertStringIncludes, assertThrows, assertTrue } from "..
 import { Adam } from "../../src/train/adam.ts";
 import { belongOnDevice, DeviceObservations } from "../../src/train/device_observations.ts";
 import { pretrain } from "../../src/train/pretrain.ts";
-import type { MetricsLine, PretrainOptions } from "../../src/train/pretraining.ts";
+import type { MetricsLine, PretrainOptions } from "../../src/train/pretrain_types.ts";
 import { constant } from "../../src/train/schedule.ts";
 import { datasetOf, sinusoidDataset, sinusoids } from "../data/support.ts";
 import { gathered } from "./support.ts";

@@ -8,7 +8,7 @@ import type {
   PretrainEvents,
   PretrainOptions,
   PretrainState,
-} from "../../src/train/pretraining.ts";
+} from "../../src/train/pretrain_types.ts";
 import { epochBatches, validationSample } from "../../src/train/epoch.ts";
 import { constant } from "../../src/train/schedule.ts";
 import type { Dataset } from "../../src/data/dataset.ts";

@@ -6,7 +6,7 @@ import type { Ranks } from "../machine/ranks.ts";
 import type { Parameters } from "../model/parameters.ts";
 import type { Adam } from "../train/adam.ts";
 import { type Checkpoint, newestCheckpoint } from "../train/checkpoint.ts";
-import type { PretrainState } from "../train/pretraining.ts";
+import type { PretrainState } from "../train/pretrain_types.ts";
 import { loadModel } from "../weights/model_folder.ts";
 import { type Fingerprints, refuseOtherModel } from "./fingerprints.ts";
 
