@@ -17,8 +17,10 @@ import { runSubject } from "../src/bench/subject_process.ts";
 import { command, setting, z } from "../src/command/command.ts";
 import { runShape } from "../src/machine/settings.ts";
 import { InputError } from "../src/common/errors.ts";
+import { openDataset } from "../src/data/dataset.ts";
 import { architecture, presets } from "../src/model/architecture.ts";
 import { prepareRun } from "../src/machine/runtime.ts";
+import { readModel } from "../src/weights/model_folder.ts";
 import { resourcesShape } from "../src/survey/settings.ts";
 import { grouped, plainTable } from "../src/common/table.ts";
 
@@ -102,6 +104,9 @@ export default command({
     if ((model === undefined) !== (data === undefined)) {
       throw new InputError("--model and --data are given together: the model embeds the dataset");
     }
+    // What cannot be embedded is refused before anything is timed.
+    if (model !== undefined) await readModel(model);
+    if (data !== undefined) (await openDataset(data))[Symbol.dispose]();
     if (settings.isa) limitInstructions(settings.isa);
     const { device, threads } = prepareRun({ ...settings, precision: "float32" });
     const precisions = settings.precision === "both"

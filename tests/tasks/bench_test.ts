@@ -121,6 +121,8 @@ Deno.test("bench: lengths and peers that are none are refused", async () => {
       [["--peers", "sdpa-fp32"], 2, "--peers sdpa-fp32: a Python script is needed"],
       [["--preprocess-peers", "peer.py"], 2, "--preprocess-peers needs --preprocess"],
       [["--model", "astromer2-asas"], 2, "--model and --data are given together"],
+      [["--model", "nope", "--data", "no-data"], 2, "nope is not a model folder"],
+      [["--model", "astromer2-asas", "--data", "no-data"], 2, "no-data is not a dataset folder"],
       [["--peers", "no-such-peer.py"], 1, "the peer no-such-peer.py (run by --python python3) failed"],
       [["--python", "no-such-python", "--peers", "peer.py"], 1, "no-such-python cannot be run"],
     ] as const
